@@ -1,0 +1,27 @@
+"""The nodes, one file a node; thin: read sockets, call the core, return sockets."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+
+class LearnableRegions(ComfyExtension):
+    """The pack as ComfyUI's V3 loader knows it."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        """All nodes, in the order of a graph."""
+        from .clip_region_loss import ClipRegionLoss
+        from .learned import LoadLearnedGenerator, SaveLearnedGenerator
+        from .loaders import LoadClipScorer, LoadDinoEncoder
+        from .region_generator import LearnableRegionGenerator
+        from .region_inpaint_optimize import RegionInpaintOptimize
+        from .shapes_demo import LoadShapesDemo, ShapesScene
+
+        return [LoadDinoEncoder, LoadClipScorer, LearnableRegionGenerator, ClipRegionLoss,
+                RegionInpaintOptimize, LoadLearnedGenerator, SaveLearnedGenerator,
+                LoadShapesDemo, ShapesScene]
+
+
+async def comfy_entrypoint() -> LearnableRegions:
+    """What ComfyUI calls to get the pack."""
+    return LearnableRegions()

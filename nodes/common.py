@@ -1,0 +1,73 @@
+"""What the nodes share: sockets, schema fields by version, errors that name their node."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+
+from ..region_core.errors import InputError
+
+CATEGORY = "learnable regions"
+MAX_SEED = 2**53 - 1  # a browser's numbers are exact up to here
+
+Dino = io.Custom("LR_DINO")
+ClipScorerSocket = io.Custom("LR_CLIP_SCORER")
+Generator = io.Custom("LR_GENERATOR")
+Loss = io.Custom("LR_LOSS")
+Learned = io.Custom("LR_LEARNED")
+BoundingBox = io.Custom("BOUNDING_BOX")  # core's own from 0.4 on: {x, y, width, height} in pixels
+
+_KNOWN = {field.name for field in dataclasses.fields(io.Schema)}
+
+
+def schema(name: str, display_name: str, **fields: Any) -> io.Schema:
+    """A Schema of a node of this pack, without the fields that this ComfyUI does not know yet."""
+    fields = {"category": CATEGORY, **fields}
+    return io.Schema(node_id=f"LearnableRegions_{name}", display_name=display_name,
+                     **{key: value for key, value in fields.items() if key in _KNOWN})
+
+
+def advanced(kind: Any, *args: Any, **kwargs: Any) -> Any:
+    """An input that newer versions fold away under "advanced"; a plain one where that is unknown."""
+    if "advanced" in inspect.signature(kind.__init__).parameters:
+        kwargs["advanced"] = True
+    return kind(*args, **kwargs)
+
+
+@contextmanager
+def named_errors(cls: Any) -> Iterator[None]:
+    """Put the node's name before the core's sentence, so that it reads on its own in a log."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{cls.GET_SCHEMA().display_name}: {error}") from error
+
+
+def to_core(image: torch.Tensor) -> torch.Tensor:
+    """IMAGE [B,H,W,C] (C 1, 3 or 4) to the core's [B,3,H,W] in 0..1; a copy."""
+    if image.ndim != 4 or image.shape[-1] not in (1, 3, 4):
+        raise InputError(f"the image has the shape {tuple(image.shape)}; connect an IMAGE with 1, 3 "
+                         "or 4 channels")
+    planes = image[..., :3].movedim(-1, 1).float().clamp(0, 1)
+    return planes.expand(-1, 3, -1, -1).contiguous()
+
+
+def to_comfy(planes: torch.Tensor) -> torch.Tensor:
+    """[B,3,H,W] to IMAGE [B,H,W,3] on ComfyUI's device for what goes between nodes."""
+    from comfy import model_management
+
+    return planes.movedim(1, -1).float().to(model_management.intermediate_device()).contiguous()
+
+
+def pil_to_comfy(pictures: list[Any]) -> torch.Tensor:
+    """PIL pictures of one size to IMAGE [B,H,W,3]."""
+    import numpy as np
+
+    arrays = [np.asarray(picture.convert("RGB"), dtype=np.float32) / 255 for picture in pictures]
+    return torch.from_numpy(np.stack(arrays))

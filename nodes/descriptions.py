@@ -1,0 +1,102 @@
+"""What travels on the pack's own sockets: descriptions, never a live network.
+
+ComfyUI keeps outputs by reference and runs nodes without gradients; so what learns is built where
+it is taught, from these, and nothing that was passed on is ever changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from ..region_core.encoders import PatchFeatures
+from ..region_core.errors import InputError
+from ..region_core.generator import RegionGenerator, build_generator
+
+SCREEN_NUMBERS = 2  # what the core's CLIP screen tells the generator of each box
+
+
+@dataclass(frozen=True)
+class LearnedGenerator:
+    """Weights of a region generator that has been taught, with its shape and how it was taught."""
+
+    config: dict[str, int]
+    state: dict[str, torch.Tensor]
+    settings: dict[str, Any] = field(default_factory=dict)
+    name: str = "the learned generator"
+
+    @classmethod
+    def of(cls, modules: list[RegionGenerator], settings: dict[str, Any]) -> LearnedGenerator:
+        """The mean of generators that started out equal (one an image of a batch)."""
+        with torch.no_grad():
+            states = [module.state_dict() for module in modules]
+            mean = {key: torch.stack([state[key].detach().cpu() for state in states]).mean(dim=0)
+                    for key in states[0]}
+        return cls(modules[0].config, mean, settings)
+
+    def build(self, device: torch.device | str = "cpu") -> RegionGenerator:
+        """A network of its own with these weights, which can be taught further."""
+        module = build_generator(seed=0, device=device, **self.config)
+        with torch.inference_mode(False):
+            module.load_state_dict({key: value.clone() for key, value in self.state.items()})
+        return module
+
+    def check(self, feature_dim: int, sizes: int) -> None:
+        """Raise InputError where it was taught on other features or sizes."""
+        for key, here, way in (
+                ("feature_dim", feature_dim, "connect the DINO encoder it was taught with"),
+                ("sizes", sizes, f"set max_window_size to {self.config['sizes']}")):
+            if self.config[key] != here:
+                raise InputError(f"{self.name} was taught with {key} {self.config[key]}, here it "
+                                 f"is {here}; {way}")
+
+
+@dataclass(frozen=True)
+class GeneratorDescription:
+    """What the Learnable Region Generator node found in its pictures.
+
+    features of B pictures of `size` (H, W); prior [B,1,H,W] or None.
+    """
+
+    features: PatchFeatures
+    size: tuple[int, int]
+    prior: torch.Tensor | None
+    point_number: int
+    max_window_size: int
+    seed: int
+    learned: LearnedGenerator | None = None
+
+    def __len__(self) -> int:
+        return int(self.features.features.shape[0])
+
+    def features_of(self, index: int) -> PatchFeatures:
+        """Features of one picture; copies outside inference mode, for gradients are to be had."""
+        with torch.inference_mode(False), torch.no_grad():
+            rows = slice(index, index + 1)
+            return PatchFeatures(self.features.features[rows].clone(),
+                                 self.features.attention[rows].clone())
+
+    def build(self) -> RegionGenerator:
+        """The network to teach: from the seed, or with what has been learned."""
+        maps = self.features.features
+        if self.learned is None:
+            return build_generator(maps.shape[1], self.max_window_size, self.seed,
+                                   extra_dim=SCREEN_NUMBERS, device=maps.device)
+        return self.learned.build(maps.device)
+
+
+@dataclass(frozen=True)
+class LossDescription:
+    """What the CLIP Region Loss node was told; `scorer` stays under the memory manager."""
+
+    scorer: Any
+    caption: str
+    prompt: str
+    alpha: float
+    beta: float
+    gamma: float
+    area: float
+    crop: float
+    views: int

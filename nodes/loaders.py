@@ -1,0 +1,151 @@
+"""Load DINO Encoder and Load OpenCLIP Scorer: what is on disk first, then named hub models."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import folder_paths
+from comfy_api.latest import io
+
+from ..region_core.encoders import load_clip, load_dino
+from ..region_core.errors import InputError
+from .common import ClipScorerSocket, Dino, named_errors, schema
+from .download import fetch_files
+from .managed import ManagedEncoder
+
+DINO_FOLDER, CLIP_FOLDER = "dino", "open_clip"
+DINO_HUB = ("facebook/dino-vitb8", "facebook/dino-vits8", "facebook/dino-vitb16",
+            "facebook/dino-vits16")
+CLIP_HUB = {  # file name here: (hub repository, file there); the name begins with open_clip's own
+    "ViT-B-16-openai.safetensors": (
+        "timm/vit_base_patch16_clip_224.openai", "open_clip_model.safetensors"),
+    "ViT-B-32-openai.safetensors": (
+        "timm/vit_base_patch32_clip_224.openai", "open_clip_model.safetensors"),
+    "ViT-L-14-openai.safetensors": (
+        "timm/vit_large_patch14_clip_224.openai", "open_clip_model.safetensors"),
+}
+DOWNLOAD = "download: "
+
+for _folder in (DINO_FOLDER, CLIP_FOLDER):
+    folder_paths.add_model_folder_path(_folder, os.path.join(folder_paths.models_dir, _folder))
+
+
+def _local(kind: str, marker: str) -> dict[str, Path]:
+    """What lies in the model folders of a kind: folders that hold `marker`, and .safetensors files."""
+    found: dict[str, Path] = {}
+    for root in map(Path, folder_paths.get_folder_paths(kind)):
+        if not root.is_dir():
+            continue
+        for path in sorted(root.iterdir()):
+            if (path / marker).is_file() or (marker != "config.json"
+                                             and path.suffix == ".safetensors"):
+                found.setdefault(path.name, path)
+    return found
+
+
+def _options(local: dict[str, Path], hub: list[str]) -> list[str]:
+    return [*local, *(DOWNLOAD + name for name in hub if name.split("/")[-1] not in local)]
+
+
+def _first_folder(kind: str) -> Path:
+    return Path(folder_paths.get_folder_paths(kind)[0])
+
+
+class LoadDinoEncoder(io.ComfyNode):
+    """A DINO ViT from models/dino."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Sockets and widgets."""
+        return schema(
+            "LoadDinoEncoder", "Load DINO Encoder",
+            description="Loads a self-supervised DINO ViT, whose attention shows where objects "
+                        "are. Folders in models/dino come first; others are downloaded there.",
+            search_aliases=["dino", "vit", "self supervised features"],
+            inputs=[
+                io.Combo.Input("dino_name", options=_options(
+                    _local(DINO_FOLDER, "config.json"), list(DINO_HUB)), tooltip=(
+                    "dino-vitb8 is the method's own; vits8 is smaller, the 16s coarser.")),
+                io.Int.Input("image_size", default=256, min=32, max=2048, step=8, tooltip=(
+                    "The picture is seen at this size; 256 pixels give a 32 x 32 grid with "
+                    "dino-vitb8.")),
+            ],
+            outputs=[Dino.Output("dino", tooltip="For Learnable Region Generator.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, dino_name: str | None = None) -> bool | str:
+        """A download that was chosen may have become a folder since; both stay valid."""
+        known = {*_local(DINO_FOLDER, "config.json"), *(DOWNLOAD + name for name in DINO_HUB)}
+        return dino_name is None or dino_name in known or (
+            f"dino_name is {dino_name!r}, which is not in models/dino; put its folder there or "
+            "choose another")
+
+    @classmethod
+    def execute(cls, dino_name: str, image_size: int) -> io.NodeOutput:
+        """Load from disk; fetch it first where it was to be downloaded."""
+        with named_errors(cls):
+            if dino_name.startswith(DOWNLOAD):
+                repository = dino_name.removeprefix(DOWNLOAD)
+                path = _first_folder(DINO_FOLDER) / repository.split("/")[-1]
+                fetch_files(repository, {name: path / name
+                                         for name in ("config.json", "model.safetensors")})
+            else:
+                path = _local(DINO_FOLDER, "config.json")[dino_name]
+            return io.NodeOutput(ManagedEncoder(load_dino(path, image_size=image_size), dino_name))
+
+
+class LoadClipScorer(io.ComfyNode):
+    """An OpenCLIP model from models/open_clip."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Sockets and widgets."""
+        return schema(
+            "LoadClipScorer", "Load OpenCLIP Scorer",
+            description="Loads an OpenCLIP model that judges edits. Files in models/open_clip come "
+                        "first (named as open_clip names the model); others are downloaded there.",
+            search_aliases=["clip", "open_clip", "openclip", "text image similarity"],
+            inputs=[io.Combo.Input("clip_name", options=_options(
+                _local(CLIP_FOLDER, "open_clip_config.json"), list(CLIP_HUB)), tooltip=(
+                "ViT-B-16 with OpenAI's weights is the method's own."))],
+            outputs=[ClipScorerSocket.Output("scorer", tooltip="For CLIP Region Loss.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, clip_name: str | None = None) -> bool | str:
+        """A download that was chosen may have become a file since; both stay valid."""
+        known = {*_local(CLIP_FOLDER, "open_clip_config.json"),
+                 *(DOWNLOAD + name for name in CLIP_HUB)}
+        return clip_name is None or clip_name in known or (
+            f"clip_name is {clip_name!r}, which is not in models/open_clip; put it there or choose "
+            "another")
+
+    @classmethod
+    def execute(cls, clip_name: str) -> io.NodeOutput:
+        """Load from disk; fetch it first where it was to be downloaded."""
+        with named_errors(cls):
+            if clip_name.startswith(DOWNLOAD):
+                name = clip_name.removeprefix(DOWNLOAD)
+                repository, file = CLIP_HUB[name]
+                path = _first_folder(CLIP_FOLDER) / name
+                fetch_files(repository, {file: path})
+            else:
+                path = _local(CLIP_FOLDER, "open_clip_config.json")[clip_name]
+            if path.is_dir():
+                scorer = load_clip(f"local-dir:{path}")
+            else:
+                scorer = load_clip(_architecture(path.name), pretrained=str(path))
+            return io.NodeOutput(ManagedEncoder(scorer, clip_name))
+
+
+def _architecture(file: str) -> str:
+    """The open_clip model a file is named after: the longest name that it begins with."""
+    import open_clip
+
+    known = [name for name in open_clip.list_models() if file.startswith(name)]
+    if not known:
+        raise InputError(f"{file} does not begin with the name of an open_clip model; rename it, "
+                         "for example ViT-B-16-openai.safetensors")
+    return max(known, key=len)

@@ -1,0 +1,99 @@
+"""Learnable Region Generator: pictures and DINO -> where regions may be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from comfy_api.latest import io
+
+from ..region_core.draw import draw_boxes
+from ..region_core.errors import InputError
+from ..region_core.propose import place_candidates
+from ..region_core.settings import SearchSettings
+from .common import MAX_SEED, Dino, Generator, Learned, named_errors, pil_to_comfy, schema, to_core
+from .descriptions import GeneratorDescription
+
+
+class LearnableRegionGenerator(io.ComfyNode):
+    """Finds anchor points by DINO's attention and lays boxes of growing size round them."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Sockets and widgets."""
+        return schema(
+            "RegionGenerator", "Learnable Region Generator",
+            description="Proposes regions to edit: anchor points where DINO's attention is high, "
+                        "boxes of growing size round each. Feeds Region Inpaint Optimize.",
+            search_aliases=["region proposal", "text driven editing", "automatic mask", "dino"],
+            inputs=[
+                io.Image.Input("image", tooltip="The picture to edit; a batch works too."),
+                Dino.Input("dino", tooltip="From Load DINO Encoder or Load Shapes Demo."),
+                io.Int.Input("point_number", default=9, min=1, max=256, tooltip=(
+                    "Anchor points. More find smaller things and cost more work. "
+                    "Fast 5, standard 9, quality 12.")),
+                io.Int.Input("max_window_size", default=15, min=1, max=128, tooltip=(
+                    "The largest box, as half a side in cells of DINO's grid. "
+                    "Fast 10, standard 15, quality 20; at most the grid's side.")),
+                io.Int.Input("seed", default=42, min=0, max=MAX_SEED, control_after_generate=True,
+                             tooltip="Seed of the region generator's first weights."),
+                io.Mask.Input("region_prior", optional=True, tooltip=(
+                    "Regions are proposed only where this mask is white: painted by hand, or from "
+                    "SAM3, CLIPSeg and the like.")),
+                Learned.Input("learned", optional=True, tooltip=(
+                    "Start from a region generator that has been taught and saved.")),
+            ],
+            outputs=[
+                Generator.Output("generator", tooltip="For Region Inpaint Optimize."),
+                io.Mask.Output("saliency", tooltip="DINO's attention, 0 to 1."),
+                io.Image.Output("candidates", tooltip="The picture with the candidate boxes."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, image: torch.Tensor, dino: Any, point_number: int, max_window_size: int,
+                seed: int, region_prior: torch.Tensor | None = None,
+                learned: Any = None) -> io.NodeOutput:
+        """Encode the pictures, place the candidates, draw them."""
+        with named_errors(cls):
+            pictures = to_core(image)
+            count, _, height, width = pictures.shape
+            prior = cls._prior(region_prior, count, height, width)
+            features = dino(pictures)
+            if learned is not None:
+                learned.check(features.features.shape[1], max_window_size)
+            made = GeneratorDescription(
+                features, (height, width), prior, point_number, max_window_size, seed, learned)
+            settings = SearchSettings(point_number=point_number, max_window_size=max_window_size)
+            settings.validate()
+            drawn = []
+            for index in range(count):
+                boxes = place_candidates(
+                    made.features_of(index), height, width, settings,
+                    None if prior is None else prior[index:index + 1]).boxes
+                drawn.append(draw_boxes(pictures[index], boxes.cpu(), best=-1,
+                                        labels=[""] * len(boxes)))
+        attention = features.attention[:, None]
+        low, high = attention.amin((2, 3), True), attention.amax((2, 3), True)
+        saliency = F.interpolate((attention - low) / (high - low).clamp(min=1e-8),
+                                 (height, width), mode="bilinear", align_corners=False)[:, 0]
+        return io.NodeOutput(made, saliency, pil_to_comfy(drawn))
+
+    @staticmethod
+    def _prior(mask: torch.Tensor | None, count: int, height: int,
+               width: int) -> torch.Tensor | None:
+        """The mask [B,H,W] or [H,W] as [count,1,height,width]; one mask serves all pictures."""
+        if mask is None:
+            return None
+        mask = mask.reshape(-1, 1, *mask.shape[-2:]).float()
+        if len(mask) not in (1, count):
+            raise InputError(f"region_prior has {len(mask)} masks and the image {count} pictures; "
+                             "give one mask, or one for each picture")
+        if mask.shape[-2:] != (height, width):
+            mask = F.interpolate(mask, (height, width), mode="bilinear", align_corners=False)
+        for index, one in enumerate(mask):
+            if not bool((one > 0.5).any()):
+                raise InputError(f"region_prior is empty (mask {index + 1} has no pixel above "
+                                 "0.5); paint it where the region may be, or disconnect it")
+        return mask.expand(count, -1, -1, -1)

@@ -1,0 +1,226 @@
+"""Region Inpaint Optimize: search for the region, edit it with the MODEL that is connected."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import comfy.samplers
+import torch
+from comfy_api.latest import io
+
+from ..region_core.draw import draw_boxes, loss_curve
+from ..region_core.edit import EditResult, edit_image
+from ..region_core.errors import InputError
+from ..region_core.images import to_pil
+from ..region_core.settings import LEARNING, PRESETS, SearchSettings
+from .common import (
+    MAX_SEED,
+    BoundingBox,
+    Generator,
+    Learned,
+    Loss,
+    advanced,
+    named_errors,
+    pil_to_comfy,
+    schema,
+    to_comfy,
+    to_core,
+)
+from .descriptions import GeneratorDescription, LearnedGenerator, LossDescription
+from .feedback import Feedback
+from .inpainter import ComfyInpainter
+
+CUSTOM = "custom"
+_CUSTOM_INPUTS = (  # open to the person where the preset is "custom"
+    (io.Int.Input, "per_image_iteration", 1, 1000, 1, "Rounds of looks."),
+    (io.Float.Input, "lr", 0.0001, 10.0, 0.0001, "Learning rate of the region generator. Too large "
+     "diverges, too small stalls; 0.003 where edits are weak."),
+    (io.Int.Input, "looks_per_round", 1, 256, 1, "Regions looked at in a round."),
+    (io.Int.Input, "look_steps", 1, 1000, 1, "Sampling steps of a look; at most steps."),
+    (io.Float.Input, "look_guidance", 0.0, 100.0, 0.1, "cfg of a look; 1 costs half."),
+    (io.Int.Input, "finalists", 1, 64, 1, "Regions that are edited with all steps."),
+    (io.Int.Input, "generator_steps", 0, 10000, 1, "Steps the generator learns in a round."),
+    (io.Float.Input, "test_alpha", 0.0, 1000.0, 0.05, "Weight of the text in the final score."),
+    (io.Float.Input, "test_beta", 0.0, 1000.0, 0.05, "Weight of likeness to the source in it."),
+)
+
+
+def _custom_inputs() -> list[Any]:
+    defaults = SearchSettings()
+    made = [advanced(kind, name, default=getattr(defaults, name), min=low, max=high, step=step,
+                     tooltip=f"Only with preset \"custom\": {text}")
+            for kind, name, low, high, step, text in _CUSTOM_INPUTS]
+    made.append(advanced(io.Combo.Input, "learning", options=list(LEARNING), tooltip=(
+        "Only with preset \"custom\": how the region generator learns, by the exact expected loss, "
+        "by the paper's Gumbel-softmax, or not at all.")))
+    made.append(advanced(io.Int.Input, "native_size", default=0, min=0, max=4096, step=8, tooltip=(
+        "Side in pixels of the squares the model paints; 0 takes the model's own (512, 768, 1024).")))
+    return made
+
+
+class RegionInpaintOptimize(io.ComfyNode):
+    """The search and the edit."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Sockets and widgets."""
+        return schema(
+            "RegionInpaintOptimize", "Region Inpaint Optimize",
+            description="Finds the region the caption names and paints what the prompt says, with "
+                        "the inpainting model that is connected. Pixels outside stay as they are.",
+            search_aliases=["text driven image editing", "inpaint without mask", "auto inpaint",
+                            "learnable regions"],
+            inputs=[
+                io.Model.Input("model", tooltip="Best an inpainting model (SD2, SD1.5, SDXL, Flux "
+                                                "Fill); plain models work through a noise mask."),
+                io.Vae.Input("vae", tooltip="The VAE that belongs to the model."),
+                io.Conditioning.Input("positive", tooltip="The editing prompt, encoded."),
+                io.Conditioning.Input("negative", tooltip="What not to paint; may be empty text."),
+                io.Image.Input("image", tooltip="The same picture, or batch, that the generator got."),
+                Generator.Input("generator", tooltip="From Learnable Region Generator."),
+                Loss.Input("loss", tooltip="From CLIP Region Loss."),
+                io.Combo.Input("preset", options=[*PRESETS, CUSTOM], default="standard", tooltip=(
+                    "How much is tried: 5, 10 or 20 rounds; custom takes the settings below. Anchor "
+                    "points and window size are the generator node's.")),
+                io.Int.Input("seed", default=42, min=0, max=MAX_SEED, control_after_generate=True,
+                             tooltip="Same seed and settings, same result."),
+                io.Int.Input("steps", default=20, min=1, max=1000, tooltip="Steps of a full edit."),
+                io.Float.Input("cfg", default=7.5, min=0.0, max=100.0, step=0.1, tooltip=(
+                    "How closely the full edit follows the prompt; 1 or less costs half.")),
+                io.Combo.Input("sampler_name", options=comfy.samplers.KSampler.SAMPLERS,
+                               default="ddim", tooltip="ddim and euler suit the search best."),
+                io.Combo.Input("scheduler", options=comfy.samplers.KSampler.SCHEDULERS,
+                               default="ddim_uniform", tooltip="Noise levels of the steps."),
+                io.Float.Input("denoise", default=1.0, min=0.05, max=1.0, step=0.01, tooltip=(
+                    "1 paints anew; less starts from what is there and keeps some of it.")),
+                io.Int.Input("mask_grow", default=0, min=0, max=4096, tooltip=(
+                    "Widen the region by so many pixels before it is painted.")),
+                io.Int.Input("mask_feather", default=0, min=0, max=4096, tooltip=(
+                    "Soften the region's border, inward, over so many pixels.")),
+                *_custom_inputs(),
+            ],
+            outputs=[
+                io.Image.Output("edited", tooltip="The edit; the source where nothing was found."),
+                io.Mask.Output("mask", tooltip="The region; black where nothing was found."),
+                BoundingBox.Output("bounding_box", tooltip="The region in pixels; a list where "
+                                                           "there are several pictures."),
+                io.Image.Output("ranked", tooltip="All finished edits, best first, picture by "
+                                                  "picture."),
+                io.Image.Output("boxes", tooltip="The source with all boxes that were tried."),
+                io.Image.Output("loss_curve", tooltip="The loss over the rounds."),
+                io.String.Output("report", tooltip="What was found and what it cost."),
+                Learned.Output("learned", tooltip="The region generator as taught here, to save."),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, preset: str | None = None, steps: int | None = None,
+                        look_steps: int | None = None) -> bool | str:
+        """Settings that contradict each other, before anything runs."""
+        if isinstance(preset, str) and preset not in (*PRESETS, CUSTOM):
+            return f"preset is {preset!r}; choose one of {', '.join([*PRESETS, CUSTOM])}"
+        for name, value in (("steps", steps), ("look_steps", look_steps)):
+            if isinstance(value, int) and not 1 <= value <= 1000:
+                return f"{name} is {value}; it must be from 1 to 1000"
+        if preset == CUSTOM and isinstance(steps, int) and isinstance(look_steps, int) and (
+                look_steps > steps):
+            return (f"look_steps is {look_steps} and steps is {steps}; a look must not take more "
+                    "steps than the edit")
+        return True
+
+    @classmethod
+    def execute(cls, model: Any, vae: Any, positive: list, negative: list, image: torch.Tensor,
+                generator: GeneratorDescription, loss: LossDescription, preset: str, seed: int,
+                steps: int, cfg: float, sampler_name: str, scheduler: str, denoise: float,
+                mask_grow: int, mask_feather: int, native_size: int = 0,
+                **custom: Any) -> io.NodeOutput:
+        """Edit every picture of the batch."""
+        with named_errors(cls):
+            pictures = to_core(image)
+            cls._same_pictures(pictures, generator)
+            settings = cls._settings(generator, loss, preset, custom, seed=seed, steps=steps,
+                                     guidance_scale=cfg, strength=denoise, grow=mask_grow,
+                                     feather=mask_feather)
+            inpainter = ComfyInpainter(
+                model, vae, positive, negative, sampler=sampler_name, scheduler=scheduler,
+                steps=steps, size=native_size, strength=denoise)
+            feedback = Feedback(len(pictures))
+            results = []
+            for index in range(len(pictures)):
+                feedback.start(index, pictures[index])
+                results.append(edit_image(
+                    pictures[index:index + 1], loss.caption, loss.prompt, inpainter=inpainter,
+                    dino=None, scorer=loss.scorer, settings=settings,
+                    generator=generator.build(), features=generator.features_of(index),
+                    prior=None if generator.prior is None else generator.prior[index:index + 1],
+                    on_event=feedback))
+        return cls._outputs(image, pictures, results)
+
+    @staticmethod
+    def _same_pictures(pictures: torch.Tensor, generator: GeneratorDescription) -> None:
+        here = (len(pictures), *pictures.shape[-2:])
+        there = (len(generator), *generator.size)
+        if here != there:
+            raise InputError(
+                f"the image is {here[0]} of {here[2]} x {here[1]} pixels and the generator was made "
+                f"from {there[0]} of {there[2]} x {there[1]}; connect the same image to both")
+
+    @staticmethod
+    def _settings(generator: GeneratorDescription, loss: LossDescription, preset: str,
+                  custom: dict[str, Any], **values: Any) -> SearchSettings:
+        """The preset's settings, or the custom ones, with what the sockets say."""
+        start = SearchSettings(**custom) if preset == CUSTOM else PRESETS[preset]
+        settings = start.with_values(
+            point_number=generator.point_number, max_window_size=generator.max_window_size,
+            loss_alpha=loss.alpha, loss_beta=loss.beta, loss_gamma=loss.gamma,
+            loss_area=loss.area, loss_crop=loss.crop, views=loss.views, **values)
+        if preset != CUSTOM:  # few steps are the person's choice, so looks give way
+            settings = settings.with_values(look_steps=min(settings.look_steps, settings.steps))
+        settings.validate()
+        return settings
+
+    @classmethod
+    def _outputs(cls, image: torch.Tensor, pictures: torch.Tensor,
+                 results: list[EditResult]) -> io.NodeOutput:
+        edited = to_comfy(torch.cat([result.image for result in results]))
+        if image.shape[-1] == 4:  # transparency is not the method's business: it passes through
+            edited = torch.cat([edited, image[..., 3:].to(edited)], dim=-1)
+        mask = torch.cat([result.mask[:, 0] for result in results]).to(edited.device)
+        boxes = [_bounding_box(result) for result in results]
+        ranked = to_comfy(torch.cat([c.image for result in results for c in result.candidates]))
+        drawn = [_boxes_picture(picture, result)
+                 for picture, result in zip(pictures, results, strict=True)]
+        curves = [loss_curve(result.rounds) for result in results]
+        report = "\n\n".join(_report(number, result) for number, result in enumerate(results, 1))
+        taught = [result.generator for result in results if result.generator is not None]
+        learned = LearnedGenerator.of(taught, asdict(results[0].settings)) if taught else None
+        return io.NodeOutput(edited, mask.float(), boxes[0] if len(boxes) == 1 else boxes, ranked,
+                             pil_to_comfy(drawn), pil_to_comfy(curves), report, learned)
+
+
+def _bounding_box(result: EditResult) -> dict[str, int]:
+    x0, y0, x1, y1 = result.box or (0, 0, 0, 0)
+    return {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
+
+
+def _boxes_picture(picture: torch.Tensor, result: EditResult) -> Any:
+    boxes = [[float(v) for v in box] for box in result.tried_boxes]
+    labels = [""] * len(boxes)
+    best = -1
+    if result.box is not None:
+        best = len(boxes)
+        boxes.append([float(v) for v in result.box])
+        labels.append(f"{result.score:.3f}")
+    return draw_boxes(to_pil(picture), boxes, best=best, labels=labels)
+
+
+def _report(number: int, result: EditResult) -> str:
+    lines = [f"picture {number}: {result.verdict}"
+             + (f" ({result.reason})" if result.reason else ""),
+             f"box: {result.box}, score {result.score:.3f}, leaving it alone {result.source_score:.3f}",
+             f"model evaluations: {result.unet_evaluations}, seconds: {result.seconds:.1f}, "
+             f"seed: {result.seed}"]
+    lines += [f"  {place}. box {c.box} score {c.score:.3f}"
+              for place, c in enumerate(result.candidates, 1)]
+    return "\n".join(lines)

@@ -1,0 +1,117 @@
+"""Boxes: xyxy in pixels of the picture, half open, float32 [N,4].
+
+x0 and y0 are inside the box, x1 and y1 are the first coordinates past it. A pixel belongs to a box
+when its centre does, so whole-number boxes cover exactly the pixels they name.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from .errors import InputError
+
+
+def _checked(boxes: Tensor) -> Tensor:
+    """The boxes as floats; InputError for a wrong shape, a number that is none, or swapped corners."""
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise InputError(
+            f"Boxes have the shape {list(boxes.shape)}, but need [N, 4]: give x0, y0, x1, y1 a box."
+        )
+    boxes = boxes.float()
+    if not bool(torch.isfinite(boxes).all()):
+        raise InputError("A box has a corner that is not a finite number: give all four in pixels.")
+    swapped = (boxes[:, 2:] < boxes[:, :2]).any(1)
+    if bool(swapped.any()):
+        bad = [round(v, 2) for v in boxes[swapped][0].tolist()]
+        raise InputError(
+            f"The box {bad} ends before it begins: give the corners as x0, y0, x1, y1 with x0 <= x1 "
+            "and y0 <= y1."
+        )
+    return boxes
+
+
+def clamp_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Boxes [N,4] cut off at the picture's border. Raises InputError for boxes that are none."""
+    boxes = _checked(boxes)
+    limit = boxes.new_tensor([width, height, width, height])
+    return boxes.clamp(min=0).minimum(limit)
+
+
+def pixel_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
+    """The whole pixels of each box: long [N,4], half open, inside the picture, never empty.
+
+    A box too thin to hold a pixel's centre, or outside the picture, gets the pixel nearest to it.
+    """
+    boxes = clamp_boxes(boxes, height, width)
+    low, high = (boxes[:, :2] - 0.5).ceil(), (boxes[:, 2:] - 0.5).ceil()
+    last = boxes.new_tensor([width - 1, height - 1])
+    nearest = ((boxes[:, :2] + boxes[:, 2:]) / 2).floor().minimum(last)
+    empty = high <= low
+    low = torch.where(empty, nearest, low)
+    high = torch.where(empty, nearest + 1, high)
+    return torch.cat([low, high], 1).long()
+
+
+def boxes_to_masks(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Boxes [N,4] as masks [N,1,height,width], 1 inside and 0 outside, at least one pixel each."""
+    cells = pixel_boxes(boxes, height, width)
+    x = torch.arange(width, device=cells.device)
+    y = torch.arange(height, device=cells.device)
+    across = (x >= cells[:, 0:1]) & (x < cells[:, 2:3])
+    down = (y >= cells[:, 1:2]) & (y < cells[:, 3:4])
+    return (down[:, None, :, None] & across[:, None, None, :]).float()
+
+
+def area(boxes: Tensor) -> Tensor:
+    """Areas [N] of boxes [N,4] in square pixels."""
+    sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=0)
+    return sides[:, 0] * sides[:, 1]
+
+
+def iou(a: Tensor, b: Tensor) -> Tensor:
+    """Intersection over union [N,M] of boxes a [N,4] and b [M,4]; 0 where both are empty."""
+    a, b = a.float(), b.float()
+    low = torch.maximum(a[:, None, :2], b[None, :, :2])
+    high = torch.minimum(a[:, None, 2:], b[None, :, 2:])
+    sides = (high - low).clamp(min=0)
+    shared = sides[..., 0] * sides[..., 1]
+    union = area(a)[:, None] + area(b)[None] - shared
+    return torch.where(union > 0, shared / union.clamp(min=1e-12), torch.zeros_like(union))
+
+
+def expand(boxes: Tensor, factor: float, height: int, width: int) -> Tensor:
+    """Boxes with both sides `factor` times as long about the same centre, cut at the border."""
+    if not (math.isfinite(factor) and factor > 0):
+        raise InputError(f"The factor {factor} cannot scale a box: give a number above 0.")
+    boxes = _checked(boxes)
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    half = (boxes[:, 2:] - boxes[:, :2]) / 2 * factor
+    return clamp_boxes(torch.cat([centre - half, centre + half], 1), height, width)
+
+
+def grow_boxes(boxes: Tensor, pixels: float, height: int, width: int) -> Tensor:
+    """Boxes moved outward by `pixels` on every side, cut at the border."""
+    if not (math.isfinite(pixels) and pixels >= 0):
+        raise InputError(f"The region cannot grow by {pixels} pixels: give 0 or more.")
+    out = boxes.new_tensor([-pixels, -pixels, pixels, pixels], dtype=torch.float32)
+    return clamp_boxes(_checked(boxes) + out, height, width)
+
+
+def nms_points(points: Tensor, scores: Tensor, count: int, min_distance: float) -> Tensor:
+    """Greedy choice of points that keep their distance: indices [K], K <= count, best first.
+
+    points [P,2] in any unit, scores [P]. Two chosen points are at least `min_distance` apart; of
+    equal scores the earlier point wins, so that the same input gives the same answer anywhere.
+    """
+    order = torch.argsort(scores.float(), descending=True, stable=True).tolist()
+    spots = points.float().tolist()
+    chosen: list[int] = []
+    for index in order:
+        if len(chosen) >= count:
+            break
+        if all(math.dist(spots[index], spots[other]) >= min_distance for other in chosen):
+            chosen.append(index)
+    return torch.tensor(chosen, dtype=torch.long, device=points.device)

@@ -1,0 +1,80 @@
+"""Candidates at work: windows and latents at the model's size, and how each looks in the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .boxes import grow_boxes
+from .inpaint import Inpainter, Latents, box_masks, crop, region_mask, stitch, stitch_at, windows_for
+
+SMALL_SIDE = 512  # pictures are compared at this size at most; CLIP sees less still
+
+
+@dataclass(frozen=True)
+class Work:
+    """N candidates part of the way through sampling.
+
+    `boxes` [N, 4] are the regions painted (source pixels), `windows` [N, 4] the squares round them.
+    """
+
+    boxes: Tensor
+    windows: Tensor
+    latents: Latents
+
+    def select(self, indices: Sequence[int]) -> Work:
+        """The candidates named, in that order."""
+        index = torch.as_tensor(indices, dtype=torch.long)
+        return replace(self, boxes=self.boxes[index], windows=self.windows[index],
+                       latents=self.latents.select(index))
+
+
+class Canvas:
+    """One source picture [1, 3, H, W] in front of one inpainter, all candidates from one noise."""
+
+    def __init__(self, source: Tensor, inpainter: Inpainter, *, seed: int, grow: float = 0,
+                 feather: float = 0) -> None:
+        self.source, self.inpainter, self.seed = source, inpainter, seed
+        self.grow, self.feather = grow, feather
+        self.height, self.width = source.shape[-2:]
+        self.scale = min(1.0, SMALL_SIDE / max(self.height, self.width))
+        size = [max(1, round(v * self.scale)) for v in (self.height, self.width)]
+        self.small = source if self.scale == 1 else F.interpolate(
+            source, size=size, mode="bicubic", antialias=True).clamp(0, 1)
+
+    def small_boxes(self, boxes: Tensor) -> Tensor:
+        """Boxes [N, 4] of the source in pixels of the small picture."""
+        x, y = self.small.shape[-1] / self.width, self.small.shape[-2] / self.height
+        return boxes * boxes.new_tensor([x, y, x, y])
+
+    def begin(self, boxes: Tensor, steps: int) -> Work:
+        """Start an edit of `steps` sampling steps in each box [N, 4]."""
+        size = self.inpainter.size
+        painted = grow_boxes(boxes, self.grow, self.height, self.width)
+        windows = windows_for(painted, self.height, self.width, size)
+        masks = box_masks(painted, windows, self.height, self.width, size)
+        latents = self.inpainter.begin(crop(self.source, windows, size), masks, self.seed, steps)
+        return Work(painted, windows, latents)
+
+    def advance(self, work: Work, stop: int, guidance: float) -> Work:
+        """Sample on to step `stop` of the schedule."""
+        return replace(work, latents=self.inpainter.advance(work.latents, stop, guidance))
+
+    def pictures(self, work: Work) -> Tensor:
+        """The edits as they stand, in the small picture: [N, 3, h, w]."""
+        edits = self.inpainter.decode(work.latents).to(self.small)
+        return stitch_at(self.small, edits, work.windows, work.boxes, self.height, self.width)
+
+    def full(self, work: Work, index: int) -> tuple[Tensor, Tensor]:
+        """One edit in the full picture [1, 3, H, W] and its region mask [1, 1, H, W].
+
+        Pixels where the mask is 0 equal the source bit for bit.
+        """
+        one = work.select([index])
+        edit = self.inpainter.decode(one.latents).to(self.source)
+        mask = region_mask(one.boxes, self.height, self.width, 0, self.feather)
+        return stitch(self.source, edit, one.windows, mask), mask

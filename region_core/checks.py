@@ -1,0 +1,112 @@
+"""What can be known to be wrong before any model is loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from .errors import InputError
+
+# owner/name, as hubs have it; a path that begins like a path is never one
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+def check_texts(caption: str, prompt: str) -> None:
+    """Raise InputError where a text is empty or both say the same."""
+    for name, text in (("image_caption", caption), ("editing_prompt", prompt)):
+        if not text.strip():
+            raise InputError(f"{name} is empty; write in a few words what is there, or should be.")
+    if caption.split() == prompt.split() or caption.casefold().split() == prompt.casefold().split():
+        raise InputError(f"image_caption and editing_prompt are both '{caption.strip()}'; "
+                         "ask for something that is not there yet.")
+
+
+def check_model_path(option: str, name: str, *, hub: bool = True) -> None:
+    """Raise InputError where `name` is neither on disk nor, with `hub`, shaped like a hub id."""
+    if Path(name).expanduser().exists():
+        return
+    if not hub or not _HUB_ID.fullmatch(name):
+        raise InputError(f"{option} is '{name}', and there is no such file or folder; give one "
+                         "that exists" + (" or a hub id such as owner/name." if hub else "."))
+
+
+def check_inpainting_model(option: str, name: str) -> None:
+    """Raise InputError where a model on disk is seen, without loading it, not to be for inpainting.
+
+    Looks at the number of input channels of the UNet, in a folder's `unet/config.json` or in the
+    header of a single .safetensors file. What is not understood is left for the loader to judge.
+    """
+    check_model_path(option, name)
+    path = Path(name).expanduser()
+    channels: object = None
+    if path.is_dir():
+        if not (path / "model_index.json").is_file():
+            raise InputError(f"{option} is '{name}', a folder without model_index.json; give the "
+                             "folder of a diffusers inpainting pipeline.")
+        try:
+            channels = json.loads((path / "unet" / "config.json").read_text())["in_channels"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise InputError(f"{option} is '{name}', a pipeline without a readable "
+                             "unet/config.json; give the folder of a diffusers inpainting "
+                             "pipeline.") from None
+    elif path.suffix == ".safetensors":
+        channels = _single_file_channels(option, path)
+    elif path.is_file():
+        raise InputError(f"{option} is '{name}', which is not a .safetensors file; give one, or "
+                         "the folder of a diffusers inpainting pipeline.")
+    if channels is not None and channels != 9:
+        raise InputError(f"{option} is '{name}', whose UNet takes {channels} input channels where "
+                         "an inpainting model's takes 9; give an inpainting model.")
+
+
+def _single_file_channels(option: str, path: Path) -> int:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            first = file.get_slice("model.diffusion_model.input_blocks.0.0.weight")
+            return int(first.get_shape()[1])
+    except (SafetensorError, OSError):
+        raise InputError(f"{option} is '{path}', which is not a Stable Diffusion inpainting model "
+                         "in one safetensors file; give one.") from None
+
+
+def check_clip(name: str, pretrained: str) -> None:
+    """Raise InputError where a CLIP model named by a path is not there."""
+    if name.startswith("local-dir:"):
+        check_model_path("clip_model", name.removeprefix("local-dir:"), hub=False)
+    elif name.startswith((".", "/", "~")):
+        check_model_path("clip_model", name, hub=False)
+    if pretrained.startswith((".", "/", "~")):
+        check_model_path("clip_pretrained", pretrained, hub=False)
+
+
+def check_writable(option: str, folder: Path) -> None:
+    """Raise InputError where files could not be put into `folder`, which need not exist yet.
+
+    Nothing is made: the nearest folder that exists is tried with a file that has no name.
+    """
+    nearest = folder.expanduser().absolute()
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    way_out = "choose a folder that can be written to."
+    if not nearest.is_dir():
+        raise InputError(f"{option} is '{folder}', but '{nearest}' is a file; {way_out}")
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise InputError(f"{option} is '{folder}', which cannot be written to "
+                         f"({error.strerror}); {way_out}") from None
+
+
+def check_not_overwritten(picture: Path, folder: Path, names: tuple[str, ...]) -> None:
+    """Raise InputError where one of the results would replace the picture that is read."""
+    for name in names:
+        target = folder.expanduser() / name
+        if target.exists() and os.path.samefile(picture, target):
+            raise InputError(f"The picture '{picture}' is where the result {name} would go; choose "
+                             "another output_dir.")

@@ -1,0 +1,321 @@
+"""Pictures for people: candidate boxes on the source, a sheet of results, the loss over the rounds.
+
+Only Pillow is needed. Every function returns a new RGB image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from .errors import InputError
+from .images import to_pil
+
+Color = tuple[int, int, int]
+Rect = tuple[float, float, float, float]
+
+PAPER: Color = (255, 255, 255)
+INK: Color = (38, 42, 48)
+SOFT: Color = (120, 126, 136)
+GRID: Color = (228, 231, 235)
+ACCENT: Color = (255, 92, 40)  # the best box, the best loss
+BLUE: Color = (58, 110, 190)
+_RAMP: tuple[Color, ...] = ((86, 98, 190), (44, 160, 170), (120, 205, 110), (250, 225, 70))
+_MANY = 12  # more boxes than this and only the best one is labelled
+_LEGIBLE = 512  # shorter pictures are enlarged to about this before anything is written on them
+
+
+def draw_boxes(
+    source: Image.Image | Tensor,
+    boxes: Tensor | Sequence[Sequence[float]],
+    scores: Tensor | Sequence[float] | None = None,
+    best: int | None = None,
+    labels: Sequence[str] | None = None,
+) -> Image.Image:
+    """The source with boxes [N,4] (xyxy, source pixels) over it; the best one stands out.
+
+    scores [N], higher is better, colour the lines from blue to yellow and are the labels unless
+    labels says otherwise; best is the index of the highest unless given. Line width and text follow
+    the picture's size; a picture under 512 pixels is enlarged by a whole number so text can be read.
+    """
+    picture = _rgb(source)
+    corners = [tuple(float(v) for v in box) for box in boxes]
+    values = None if scores is None else [float(v) for v in scores]
+    for name, given in (("scores", values), ("labels", labels)):
+        if given is not None and len(given) != len(corners):
+            raise InputError(
+                f"There are {len(given)} {name} for {len(corners)} boxes: give one for each box."
+            )
+    if best is None and values:
+        best = max(range(len(values)), key=values.__getitem__)
+    zoom = max(1, round(_LEGIBLE / max(picture.size)))
+    picture = picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.LANCZOS)
+    line = max(1, round(max(picture.size) / 500))
+    font = _font(max(12, round(max(picture.size) / 42)))
+    draw = ImageDraw.Draw(picture, "RGBA")
+
+    # Worst first, so that good boxes lie on top; the best one last of all.
+    order = sorted(range(len(corners)), key=lambda n: (n == best, values[n] if values else 0))
+    rects = {n: _scaled(corners[n], zoom, picture.size) for n in order}
+    for n in order:
+        color = ACCENT if n == best else _shade(n, values)
+        width = line * 3 if n == best else line
+        halo = max(1, line // 2)
+        _frame(draw, rects[n], width + 2 * halo, (0, 0, 0, 130))
+        _frame(draw, _inset(rects[n], halo), width, (*color, 255 if n == best else 215))
+
+    texts = labels or ([f"{v:.3f}" for v in values] if values else [""] * len(corners))
+    taken: list[Rect] = []
+    for n in reversed(order):  # the best box's label chooses its place first
+        if texts[n] and (n == best or len(corners) <= _MANY):
+            color = ACCENT if n == best else _shade(n, values)
+            _label(draw, texts[n], rects[n], font, color, picture.size, taken)
+    return picture
+
+
+def contact_sheet(
+    images: Sequence[Image.Image | Tensor],
+    captions: Sequence[str] | None = None,
+    columns: int | None = None,
+    cell: int = 256,
+) -> Image.Image:
+    """Images side by side, each fitted into cell x cell pixels, with its caption below (two lines).
+
+    columns is chosen to make the sheet about square unless given.
+    """
+    if not images:
+        raise InputError("A contact sheet of 0 images cannot be drawn: give at least 1.")
+    if captions is not None and len(captions) != len(images):
+        raise InputError(
+            f"There are {len(captions)} captions for {len(images)} images: give one for each image."
+        )
+    columns = min(columns or math.ceil(math.sqrt(len(images))), len(images))
+    if columns < 1 or cell < 16:
+        raise InputError(f"{columns} columns of {cell} pixels cannot be drawn: at least 1 of 16.")
+    font = _font(max(11, cell // 17))
+    leading = round(_height(font) * 1.25)
+    lines = [_wrapped(text, font, cell, 2) for text in captions or [""] * len(images)]
+    gap = max(8, cell // 16)
+    thumbs = [_fitted(_rgb(image), cell) for image in images]
+    rows = [range(at, min(at + columns, len(images))) for at in range(0, len(images), columns)]
+    # A row is only as high as its own pictures and captions.
+    tall = [max(thumbs[n].height for n in row) for row in rows]
+    text_high = [max(len(lines[n]) for n in row) * leading for row in rows]
+    spaces = [gap // 2 if high else 0 for high in text_high]
+    height = gap + sum(t + s + h + gap for t, s, h in zip(tall, spaces, text_high, strict=True))
+    sheet = Image.new("RGB", (gap + columns * (cell + gap), height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    top = gap
+    for row, high, space, text in zip(rows, tall, spaces, text_high, strict=True):
+        for column, n in enumerate(row):
+            left = gap + column * (cell + gap)
+            thumb = thumbs[n]
+            sheet.paste(thumb, (left + (cell - thumb.width) // 2, top + (high - thumb.height) // 2))
+            for k, words in enumerate(lines[n]):
+                spot = (left + cell / 2, top + high + space + k * leading)
+                draw.text(spot, words, INK, font, anchor="ma")
+        top += high + space + text + gap
+    return sheet
+
+
+def loss_curve(
+    records: Sequence[Mapping[str, Any]], size: tuple[int, int] = (640, 400)
+) -> Image.Image:
+    """A line plot of 'loss' and 'best' over 'round', one point a record.
+
+    A value that is missing or not finite leaves a gap; with no record at all the axes say so.
+    """
+    over = 2  # drawn at twice the size and shrunk: Pillow's lines have hard edges
+    width, height = size[0] * over, size[1] * over
+    unit = height / 400
+    image = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(image)
+    font = _font(round(14 * unit))
+    left, right, top, bottom = 66 * unit, width - 22 * unit, 44 * unit, height - 52 * unit
+    curves = [("loss", "loss of the round", BLUE), ("best", "best so far", ACCENT)]
+    points = {key: _points(records, key) for key, _, _ in curves}
+    seen = [point for line in points.values() for point in line if point is not None]
+    draw.text(((left + right) / 2, height - 10 * unit), "round", SOFT, font, anchor="mb")
+    draw.text((12 * unit, 12 * unit), "loss", SOFT, font, anchor="lt")
+    if not seen:
+        draw.line([(left, top), (left, bottom), (right, bottom)], GRID, round(unit))
+        middle = ((left + right) / 2, (top + bottom) / 2)
+        draw.text(middle, "no rounds yet", SOFT, font, anchor="mm")
+        return image.resize(size, Image.Resampling.LANCZOS)
+
+    x_ticks = _ticks([x for x, _ in seen], 10, whole=True)
+    y_ticks = _ticks([y for _, y in seen], 6)
+    x_low, x_high = min(x for x, _ in seen), max(x for x, _ in seen)
+
+    def place(point: tuple[float, float]) -> tuple[float, float]:
+        x = (point[0] - x_low) / (x_high - x_low) if x_high > x_low else 0.5
+        y = (point[1] - y_ticks[0]) / (y_ticks[-1] - y_ticks[0])
+        return left + x * (right - left), bottom - y * (bottom - top)
+
+    digits = max(0, -math.floor(math.log10(y_ticks[1] - y_ticks[0]) + 1e-9))
+    for tick in y_ticks:
+        y = place((x_low, tick))[1]
+        draw.line([(left, y), (right, y)], GRID, round(unit))
+        draw.text((left - 8 * unit, y), f"{tick:.{digits}f}", SOFT, font, anchor="rm")
+    for tick in x_ticks:
+        if x_low <= tick <= x_high:
+            x = place((tick, y_ticks[0]))[0]
+            draw.line([(x, bottom), (x, bottom + 5 * unit)], SOFT, round(unit))
+            draw.text((x, bottom + 9 * unit), f"{tick:.0f}", SOFT, font, anchor="mt")
+    for key, _, color in curves:
+        _curve(draw, [p and place(p) for p in points[key]], color, unit)
+
+    x = right
+    for key, name, color in reversed(curves):  # legend, from the right
+        if any(points[key]):
+            x -= font.getlength(name)
+            draw.text((x, 20 * unit), name, INK, font, anchor="lm")
+            draw.line([(x - 28 * unit, 20 * unit), (x - 8 * unit, 20 * unit)], color, round(3 * unit))
+            x -= 48 * unit
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def _curve(
+    draw: ImageDraw.ImageDraw, spots: Sequence[tuple[float, float] | None], color: Color, unit: float
+) -> None:
+    """A line through the spots, broken at None, with a dot at each while there are few."""
+    for a, b in zip(spots, spots[1:], strict=False):
+        if a and b:
+            draw.line([a, b], color, round(2.5 * unit))
+    radius = (3.5 if len(spots) <= 40 else 1.25) * unit
+    for x, y in filter(None, spots):
+        draw.ellipse([x - radius, y - radius, x + radius, y + radius], color)
+
+
+def _points(records: Sequence[Mapping[str, Any]], key: str) -> list[tuple[float, float] | None]:
+    points: list[tuple[float, float] | None] = []
+    for n, record in enumerate(records):
+        value = record.get(key)
+        fits = value is not None and math.isfinite(float(value))
+        points.append((float(record.get("round", n + 1)), float(value or 0)) if fits else None)
+    return points
+
+
+def _ticks(values: Sequence[float], count: int, whole: bool = False) -> list[float]:
+    """At least two round numbers that enclose the values, at most about `count` of them."""
+    low, high = min(values), max(values)
+    span = high - low or max(abs(high) * 0.1, 0.1)
+    raw = span / max(count - 2, 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
+    step = max(step, 1.0) if whole else step
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [n * step for n in range(first, max(last, first + 1) + 1)]
+
+
+def _label(
+    draw: ImageDraw.ImageDraw,
+    text: str,
+    rect: Rect,
+    font: Any,
+    color: Color,
+    size: tuple[int, int],
+    taken: list[Rect],
+) -> None:
+    """A filled tag at the first free place of: above, below, inside at the top, inside at the foot."""
+    pad = round(_height(font) * 0.3)
+    wide, high = font.getlength(text) + 2 * pad, _height(font) + 2 * pad
+    x0, y0, x1, y1 = rect
+    places = [(x0, y0 - high), (x0, y1), (x1 - wide, y0 - high), (x1 - wide, y1)]
+    places += [(x0, y0), (x1 - wide, y0), (x0, y1 - high), (x1 - wide, y1 - high)]
+    spots = [
+        (min(max(x, 0), max(size[0] - wide, 0)), min(max(y, 0), max(size[1] - high, 0)))
+        for x, y in places
+    ]
+    inside = [spot for spot, place in zip(spots, places, strict=True) if spot[1] == place[1]]
+    tags = [(x, y, x + wide, y + high) for x, y in inside or spots]
+    tag = next((tag for tag in tags if not any(_meet(tag, other) for other in taken)), tags[0])
+    taken.append(tag)
+    draw.rounded_rectangle(tag, pad, (*color, 235))
+    dark = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2] > 140
+    middle = ((tag[0] + tag[2]) / 2, (tag[1] + tag[3]) / 2)
+    draw.text(middle, text, (20, 20, 20) if dark else PAPER, font, anchor="mm")
+
+
+def _frame(draw: ImageDraw.ImageDraw, rect: Rect, width: int, color: tuple[int, ...]) -> None:
+    draw.rectangle(rect, outline=color, width=width)
+
+
+def _meet(a: Rect, b: Rect) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _inset(rect: Rect, by: float) -> Rect:
+    x0, y0, x1, y1 = rect
+    by = min(by, (x1 - x0) / 2, (y1 - y0) / 2)
+    return x0 + by, y0 + by, x1 - by, y1 - by
+
+
+def _scaled(box: Sequence[float], zoom: int, size: tuple[int, int]) -> Rect:
+    """A half-open box as the corner pixels Pillow wants, inside the enlarged picture."""
+    x0, y0, x1, y1 = (v * zoom for v in box)
+    x0, y0 = min(max(x0, 0), size[0] - 1), min(max(y0, 0), size[1] - 1)
+    return x0, y0, min(max(x1 - 1, x0), size[0] - 1), min(max(y1 - 1, y0), size[1] - 1)
+
+
+def _shade(index: int, values: Sequence[float] | None) -> Color:
+    """The colour of a box by its place between the lowest and the highest score."""
+    if not values or max(values) == min(values):
+        return (225, 232, 240)
+    at = (values[index] - min(values)) / (max(values) - min(values)) * (len(_RAMP) - 1)
+    low = min(int(at), len(_RAMP) - 2)
+    r, g, b = (round(p + (q - p) * (at - low)) for p, q in zip(*_RAMP[low : low + 2], strict=True))
+    return r, g, b
+
+
+def _rgb(image: Image.Image | Tensor) -> Image.Image:
+    """A new RGB image; what shows through alpha is the paper."""
+    if isinstance(image, Tensor):
+        return to_pil(image)
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        paper = Image.new("RGBA", image.size, (*PAPER, 255))
+        paper.alpha_composite(image.convert("RGBA"))
+        image = paper
+    return image.convert("RGB")
+
+
+def _fitted(image: Image.Image, cell: int) -> Image.Image:
+    scale = cell / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def _wrapped(text: str, font: Any, width: int, most: int) -> list[str]:
+    """Text in at most `most` lines of `width` pixels, cut with an ellipsis."""
+    lines: list[str] = []
+    for part in text.split("\n"):
+        line = ""
+        for word in part.split():
+            longer = f"{line} {word}".strip()
+            if line and font.getlength(longer) > width:
+                lines.append(line)
+                longer = word
+            line = longer
+        if line:
+            lines.append(line)
+    cut = len(lines) > most
+    lines = lines[:most]
+    for n, line in enumerate(lines):
+        last = cut and n == len(lines) - 1
+        if last or font.getlength(line) > width:
+            while line and font.getlength(line + "...") > width:
+                line = line[:-1]
+            lines[n] = line.rstrip(" ,.;") + "..."
+    return lines
+
+
+def _height(font: Any) -> int:
+    return round(font.getbbox("Ag")[3])
+
+
+def _font(size: int) -> Any:
+    return ImageFont.load_default(size)

@@ -1,0 +1,186 @@
+"""One picture through the whole method: find the region, edit it, leave the rest alone."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .anchors import CandidateSet
+from .canvas import Canvas
+from .encoders import ClipScorer, DinoEncoder, PatchFeatures
+from .errors import InputError
+from .generator import RegionGenerator, build_generator
+from .images import picture_from
+from .inpaint import Inpainter
+from .losses import LossWeights, RegionLoss
+from .propose import place_candidates, propose
+from .ranking import Ranking
+from .search import Event, Teacher, Watcher, finalists, finish, look_around
+from .settings import SearchSettings
+
+EDITED, NO_REGION = "edited", "no region"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A finished edit: picture [1, 3, H, W], its box in pixels, its final score, its look's loss."""
+
+    image: Tensor
+    box: tuple[int, int, int, int]
+    score: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class EditResult:
+    """What came of an edit.
+
+    image [1, 3, H, W] 0..1 and alpha as the source's; mask [1, 1, H, W], 0 where the image equals
+    the source bit for bit; box (x0, y0, x1, y1) in pixels or None; verdict "edited" or "no region"
+    (then image is the source); candidates best first; one record a round; UNet evaluations counted
+    on the model; tried_boxes [n, 4]; saliency [1, 1, H, W] 0..1.
+    """
+
+    image: Tensor
+    alpha: Tensor | None
+    mask: Tensor
+    box: tuple[int, int, int, int] | None
+    verdict: str
+    score: float
+    source_score: float
+    candidates: list[Candidate]
+    rounds: list[dict]
+    unet_evaluations: int
+    seconds: float
+    tried_boxes: Tensor
+    saliency: Tensor
+    settings: SearchSettings
+    seed: int
+    generator: RegionGenerator | None = None
+    reason: str = ""
+    extras: dict[str, Any] = field(default_factory=dict)
+
+
+def check_texts(caption: str, prompt: str) -> None:
+    """Raise InputError where a text is empty or caption and prompt are the same."""
+    for name, text in (("image_caption", caption), ("editing_prompt", prompt)):
+        if not text.strip():
+            raise InputError(f"{name} is empty; say what "
+                             f"{'is' if name == 'image_caption' else 'should be'} in the picture")
+    if caption.split() == prompt.split():
+        raise InputError(f"image_caption and editing_prompt are the same ({caption.strip()!r}); "
+                         "there is nothing to change")
+
+
+def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
+               dino: DinoEncoder | None, scorer: ClipScorer,
+               settings: SearchSettings | None = None, generator: RegionGenerator | None = None,
+               features: PatchFeatures | None = None, prior: Tensor | None = None,
+               seed: int | None = None, on_event: Watcher | None = None) -> EditResult:
+    """Find the region that `caption` names and paint what `prompt` says there.
+
+    image: PIL picture, array [H, W, C] or tensor [1, 3, H, W] in 0..1, at least 32 pixels a side.
+    inpainter: a model bound to the prompt, see `inpaint.Inpainter`. dino may be None where
+    `features` of the picture are given. generator: a learned region generator to start from; it is
+    taught further in place. prior: mask [1, 1, H, W], regions are proposed where it is white.
+    seed: replaces `settings.seed`. on_event: called after every round; it may raise to stop.
+
+    Same seed and settings give the same result; the global random state is not touched. Raises
+    InputError for whatever is wrong with the input, before any model runs.
+    """
+    started = time.monotonic()
+    settings = settings or SearchSettings()
+    settings = settings if seed is None else settings.with_values(seed=seed)
+    settings.validate()
+    check_texts(caption, prompt)
+    picture = picture_from(image)
+    source = picture.rgb.float()
+    before = inpainter.evaluations
+    watch = on_event or _nobody
+    if features is None:
+        if dino is None:
+            raise InputError("neither a DINO encoder nor patch features are given; pass one")
+        features = dino(source)
+    height, width = source.shape[-2:]
+    candidates = place_candidates(features, height, width, settings, prior)
+    canvas = Canvas(source, inpainter, seed=settings.seed, grow=settings.grow,
+                    feather=settings.feather)
+    # CLIP sees a few hundred pixels at most, so screening reads the reduced picture
+    scale = canvas.small.shape[-1] / width
+    proposal = propose(canvas.small, caption, _scaled(candidates, scale), scorer, settings)
+    pool = _unscaled(proposal.pool, scale)
+    teacher = _teacher(generator, features, candidates, proposal.extra, settings)
+    weights = LossWeights(clip=settings.loss_alpha, direction=settings.loss_beta,
+                          structure=settings.loss_gamma, area=settings.loss_area,
+                          crop=settings.loss_crop)
+    loss = RegionLoss(scorer, caption, prompt, weights, views=settings.views,
+                      seed=settings.seed).bind(canvas.small)
+    ranking = Ranking(scorer, canvas.small, caption, prompt, test_alpha=settings.test_alpha,
+                      test_beta=settings.test_beta)
+
+    looks = look_around(canvas, pool, loss, teacher, settings, watch)
+    chosen = finalists(pool, looks, 2 * settings.finalists)
+    total = len(looks.places) + settings.finalists
+    work, scores = finish(canvas, pool, chosen, ranking.scores, settings, watch, total, total)
+
+    ranked = []
+    for index, box in enumerate(work.boxes.tolist()):
+        full, mask = canvas.full(work, index)
+        if index == 0:
+            best_mask = mask
+        ranked.append(Candidate(full, _whole(box), float(scores[index]), float("nan")))
+    reason = ranking.objection(proposal.evidence, float(scores[0]))
+    found = not reason
+    return EditResult(
+        image=ranked[0].image if found else source, alpha=picture.alpha,
+        mask=best_mask if found else torch.zeros_like(best_mask),
+        box=ranked[0].box if found else None, verdict=EDITED if found else NO_REGION,
+        score=float(scores[0]), source_score=ranking.source_score, candidates=ranked,
+        rounds=looks.records, unet_evaluations=inpainter.evaluations - before,
+        seconds=time.monotonic() - started, tried_boxes=pool.boxes[looks.places],
+        saliency=_saliency(features, height, width), settings=settings, seed=settings.seed,
+        generator=teacher.module, reason=reason)
+
+
+def _nobody(_event: Event) -> None:
+    """Watches and does nothing."""
+
+
+def _whole(box: list[float]) -> tuple[int, int, int, int]:
+    x0, y0, x1, y1 = (int(round(v)) for v in box)
+    return x0, y0, x1, y1
+
+
+def _scaled(candidates: CandidateSet, scale: float) -> CandidateSet:
+    return CandidateSet(candidates.boxes * scale, candidates.cells, candidates.anchors,
+                        candidates.sizes)
+
+
+def _unscaled(pool: Any, scale: float) -> Any:
+    return type(pool)((pool.boxes / scale).round(), pool.origin, pool.prior)
+
+
+def _teacher(generator: RegionGenerator | None, features: PatchFeatures, candidates: CandidateSet,
+             extra: Tensor, settings: SearchSettings) -> Teacher:
+    """The region generator at its desk: fresh, or the one given."""
+    maps = features.features[0]
+    module = generator or build_generator(
+        maps.shape[0], candidates.shape[1], settings.seed, extra_dim=extra.shape[1],
+        device=maps.device)
+    with torch.inference_mode(False):
+        optimizer = (None if settings.learning == "off" else
+                     torch.optim.Adam(module.parameters(), lr=settings.lr))
+    return Teacher(module, optimizer, maps, candidates, extra.to(maps.device),
+                   torch.Generator("cpu").manual_seed(settings.seed))
+
+
+def _saliency(features: PatchFeatures, height: int, width: int) -> Tensor:
+    """DINO's attention as a picture [1, 1, H, W] in 0..1."""
+    attention = features.attention[:1, None]
+    attention = attention / attention.amax().clamp(min=1e-8)
+    return F.interpolate(attention, size=(height, width), mode="bilinear", align_corners=False)

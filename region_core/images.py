@@ -1,0 +1,243 @@
+"""The one gate for pictures: files, PIL images, arrays and tensors in; tensors and PNG files out.
+
+Inside the core a picture is float32 [1,3,H,W] in 0..1, with alpha beside it as [1,1,H,W]. An 8-bit
+picture that goes in comes out bit for bit: `round(x / 255 * 255)` is exact for all 256 values.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import uuid
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from .errors import InputError
+
+MIN_SIDE = 32  # the shortest side a picture may have, in pixels
+_CHANNELS = (1, 3, 4)
+_OVERSHOOT = 1.0  # floats this far outside 0..1 come from resampling; further out is another range
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+
+
+@dataclass
+class Picture:
+    """A picture: rgb [1,3,H,W] and, where it has one, alpha [1,1,H,W], both 0..1.
+
+    source is the PIL image it came from, upright, or None.
+    """
+
+    rgb: Tensor
+    alpha: Tensor | None = None
+    source: Image.Image | None = None
+
+    @property
+    def height(self) -> int:
+        return int(self.rgb.shape[-2])
+
+    @property
+    def width(self) -> int:
+        return int(self.rgb.shape[-1])
+
+    @property
+    def icc_profile(self) -> bytes | None:
+        """The colour profile to save results with, where the source's own still fits RGB."""
+        if self.source is None or self.source.mode not in ("RGB", "RGBA", "P"):
+            return None
+        return self.source.info.get("icc_profile")
+
+
+def load_picture(path: str | os.PathLike[str]) -> Picture:
+    """Read an image file, turned upright by its EXIF tag.
+
+    InputError when the file is missing, not an image, damaged, or under MIN_SIDE; Pillow's own
+    guard against decompression bombs stays on.
+    """
+    name = Path(path)
+    if not name.exists():
+        raise InputError(f"There is no file '{name}': check the path.")
+    if name.is_dir():
+        raise InputError(f"'{name}' is a folder, not an image: name a file in it.")
+    try:
+        opened = Image.open(name)
+    except UnidentifiedImageError:
+        raise InputError(
+            f"'{name}' is not an image that can be read: use a PNG, JPEG, WebP, TIFF or BMP file."
+        ) from None
+    except Image.DecompressionBombError as error:
+        raise InputError(f"'{name}' is too large to open safely ({error}): shrink it first.") from None
+    except _BROKEN as error:
+        raise InputError(f"'{name}' cannot be opened ({error}): check the file.") from None
+    with opened:
+        try:
+            opened.load()
+        except _BROKEN as error:
+            raise InputError(
+                f"'{name}' is damaged or cut short ({error}): copy or export it again."
+            ) from None
+        return _from_pil(opened)
+
+
+def picture_from(image: Image.Image | np.ndarray | Tensor) -> Picture:
+    """A picture from a PIL image, an array [H,W] or [H,W,C], or a tensor.
+
+    Arrays are uint8, uint16 or float 0..1. Tensors are [C,H,W], [1,C,H,W], [H,W,C] or [1,H,W,C],
+    uint8 or float 0..1, and keep their device. C is 1, 3 or 4. The input is copied, never changed.
+    """
+    if isinstance(image, Image.Image):
+        return _from_pil(image)
+    if isinstance(image, np.ndarray):
+        return _from_array(image)
+    if isinstance(image, Tensor):
+        return _from_tensor(image)
+    raise InputError(
+        f"A picture cannot be made from a {type(image).__name__}: give a PIL image, an array or a "
+        "tensor."
+    )
+
+
+def to_pil(rgb: Tensor, alpha: Tensor | None = None) -> Image.Image:
+    """rgb [1,3,H,W] or [3,H,W] in 0..1, and alpha likewise with one channel, as an 8-bit PIL image."""
+    layers = _one(rgb, 3)
+    if alpha is not None:
+        layers = torch.cat([layers, _one(alpha, 1)])
+    eight = layers.detach().float().mul(255).round().clamp(0, 255).to(torch.uint8)
+    # CHW -> HWC, as PIL wants it
+    return Image.fromarray(eight.permute(1, 2, 0).contiguous().cpu().numpy())
+
+
+def save_png(
+    image: Image.Image, path: str | os.PathLike[str], icc_profile: bytes | None = None
+) -> Path:
+    """Write a PNG so that the file is whole or not there at all, even when interrupted.
+
+    Folders on the way are made. InputError when the name does not end in .png or cannot be written.
+    """
+    target = Path(path)
+    if target.suffix.lower() != ".png":
+        raise InputError(f"'{target}' does not end in .png: results are written as PNG, rename it.")
+    draft = target.with_name(f".{uuid.uuid4().hex}.tmp")
+    options = {} if icc_profile is None else {"icc_profile": icc_profile}
+    try:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            image.save(draft, format="PNG", **options)
+            os.replace(draft, target)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"'{target}' cannot be written ({error}): choose another place.") from None
+    return target
+
+
+def _one(layers: Tensor, channels: int) -> Tensor:
+    """[1,C,H,W] or [C,H,W] as [C,H,W]."""
+    if layers.ndim == 4 and layers.shape[0] == 1:
+        layers = layers[0]
+    if layers.ndim != 3 or layers.shape[0] != channels:
+        raise InputError(
+            f"A tensor of shape {list(layers.shape)} is not one picture: give [{channels}, H, W]."
+        )
+    return layers
+
+
+def _from_pil(image: Image.Image) -> Picture:
+    upright = ImageOps.exif_transpose(image)
+    if upright is image:
+        upright = image.copy()  # the caller's image may be closed or changed later
+    picture = _from_array(_pil_array(upright))
+    picture.source = upright
+    return picture
+
+
+def _pil_array(image: Image.Image) -> np.ndarray:
+    """Any PIL mode as uint8 [H,W,3 or 4], uint16 [H,W] or float [H,W]."""
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16)
+    if image.mode == "I":  # how Pillow hands over some 16-bit files
+        deep = np.asarray(image)
+        if deep.min() < 0 or deep.max() > 65535:
+            raise InputError(
+                f"The picture's values reach from {deep.min()} to {deep.max()}, but 0 to 65535 is the "
+                "most that is read: save it with 8 or 16 bits a channel."
+            )
+        return deep.astype(np.uint16)
+    if image.mode == "F":
+        return np.asarray(image)
+    see_through = "transparency" in image.info or image.mode in ("RGBA", "RGBa", "LA", "La", "PA")
+    wanted = "RGBA" if see_through else "RGB"
+    if image.mode == "La":  # Pillow knows premultiplied grey only by way of LA
+        image = image.convert("LA")
+    return np.asarray(image if image.mode == wanted else image.convert(wanted))
+
+
+def _from_array(array: np.ndarray) -> Picture:
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or array.shape[2] not in _CHANNELS:
+        raise InputError(
+            f"An array of shape {list(array.shape)} is not a picture: give [H, W] or [H, W, C] with C "
+            "1, 3 or 4."
+        )
+    if array.dtype == np.uint8:
+        scale = 255
+    elif array.dtype == np.uint16:
+        scale = 65535
+    elif array.dtype == np.bool_ or np.issubdtype(array.dtype, np.floating):
+        scale = 1
+    else:
+        raise InputError(
+            f"An array of {array.dtype} is not a picture: give uint8, uint16, or floats from 0 to 1."
+        )
+    layers = torch.from_numpy(array.astype(np.float32))
+    return _from_layers(layers.permute(2, 0, 1)[None] / scale)  # HWC -> BCHW
+
+
+def _from_tensor(image: Tensor) -> Picture:
+    batch = image[None] if image.ndim == 3 else image
+    if batch.ndim != 4:
+        raise InputError(
+            f"A tensor of shape {list(image.shape)} is not a picture: give [3, H, W] or [1, H, W, 3]."
+        )
+    if batch.shape[0] != 1:
+        raise InputError(
+            f"The batch holds {batch.shape[0]} pictures, but one is edited at a time: pass them singly."
+        )
+    # A side is at least MIN_SIDE long, so a number as small as this can only be the channels.
+    if batch.shape[1] not in _CHANNELS and batch.shape[3] in _CHANNELS:
+        batch = batch.permute(0, 3, 1, 2)  # BHWC -> BCHW
+    if batch.shape[1] not in _CHANNELS:
+        raise InputError(
+            f"A tensor of shape {list(image.shape)} has no axis of 1, 3 or 4 channels: give [3, H, W] "
+            "or [1, H, W, 3]."
+        )
+    if batch.dtype == torch.uint8:
+        return _from_layers(batch.float() / 255)
+    if not batch.is_floating_point():
+        raise InputError(f"A tensor of {batch.dtype} is not a picture: give uint8, or floats 0 to 1.")
+    return _from_layers(batch.detach().float())
+
+
+def _from_layers(layers: Tensor) -> Picture:
+    """[1,C,H,W] floats, checked, parted into rgb and alpha."""
+    height, width = layers.shape[-2:]
+    if min(height, width) < MIN_SIDE:
+        raise InputError(
+            f"The picture is {width} x {height} pixels, but each side must be at least {MIN_SIDE}: use "
+            "a larger one."
+        )
+    low, high = float(layers.min()), float(layers.max())
+    if not (-_OVERSHOOT <= low and high <= 1 + _OVERSHOOT):  # NaN fails this too
+        raise InputError(
+            f"The picture's values reach from {low:g} to {high:g}, but must lie in 0 to 1: scale them."
+        )
+    layers = layers.clamp(0, 1)  # makes the copy as well
+    rgb = layers[:, :3] if layers.shape[1] > 1 else layers.expand(-1, 3, -1, -1)
+    alpha = layers[:, 3:].contiguous() if layers.shape[1] == 4 else None
+    return Picture(rgb.contiguous(), alpha)

@@ -1,0 +1,143 @@
+"""The options of the command line: what each is called, its type, its default, its help."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from typing import Any, NoReturn
+
+from . import __version__
+from .errors import InputError
+from .settings import SearchSettings, preset
+
+DINO_MODEL = "facebook/dino-vitb8"
+CLIP_MODEL, CLIP_PRETRAINED = "ViT-B-16", "openai"
+
+_HELP = {
+    "point_number": "anchor points; more = finer localisation, more work",
+    "max_window_size": "largest box tried, as half a side in cells of the feature grid",
+    "per_image_iteration": "optimisation rounds",
+    "lr": "learning rate of the region generator",
+    "loss_alpha": "weight of the clip loss",
+    "loss_beta": "weight of the directional loss",
+    "loss_gamma": "weight of the structure loss",
+    "loss_area": "weight of the penalty on large boxes",
+    "loss_crop": "weight of the losses on the crop round the box",
+    "test_alpha": "weight of the text's similarity in the final score",
+    "test_beta": "weight of the picture's similarity in the final score",
+    "views": "augmented views a loss is averaged over",
+    "steps": "diffusion steps of the full edit",
+    "guidance_scale": "classifier-free guidance of the full edit",
+    "strength": "how much of the region is repainted, above 0 to 1",
+    "look_steps": "diffusion steps of a cheap look",
+    "look_guidance": "guidance of a cheap look; 1 or less needs half the work",
+    "looks_per_round": "candidates looked at in a round",
+    "finalists": "candidates that are edited in full",
+    "screen": "order the candidates by CLIP before any diffusion",
+    "refine": "move and resize the best box at the end",
+    "learning": "how the generator learns: exact, gumbel (as in the paper) or off",
+    "generator_steps": "optimiser steps of the generator in a round",
+    "grow": "pixels by which the region is made larger than its box",
+    "feather": "pixels over which the edit fades in, inside the region",
+    "seed": "same seed and settings, same result",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are InputErrors: one sentence and no usage text before it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)  # a typo is no other option
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} ('{self.prog} --help' lists the options)")
+
+
+def add_settings(parser: argparse.ArgumentParser, *, all_of_them: bool = True) -> None:
+    """Add `--preset` and an option for each setting; left out, a setting is the preset's."""
+    parser.add_argument("--preset", default="standard", metavar="NAME",
+                        help="fast, standard or quality: rounds, largest window and anchors at "
+                        "once (default: standard); the options below change single settings")
+    for field in fields(SearchSettings):
+        if not all_of_them and field.name != "seed":
+            continue
+        flag, text = f"--{field.name}", _HELP.get(field.name)
+        kind = type(field.default)
+        if kind is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None,
+                                help=text)
+        else:
+            parser.add_argument(flag, type=kind, default=None, help=text,
+                                metavar={int: "N", float: "X", str: "NAME"}[kind])
+
+
+def settings_from(args: argparse.Namespace) -> SearchSettings:
+    """The preset with what was given on the command line, checked."""
+    given = {f.name: getattr(args, f.name, None) for f in fields(SearchSettings)}
+    settings = preset(args.preset).with_values(**given)
+    settings.validate()
+    return settings
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default=None,
+                        help="where the models run, such as cpu (default: an accelerator if there "
+                        "is one)")
+    parser.add_argument("--dtype", default=None, metavar="TYPE",
+                        help="number type of the inpainting model: float32, float16 or bfloat16 "
+                        "(default: float32 on a CPU and with --models shapes, else float16)")
+    parser.add_argument("--quiet", action="store_true", help="show no progress bar")
+
+
+def _add_edit(commands: argparse._SubParsersAction) -> None:
+    edit = commands.add_parser("edit", help="edit one picture",
+                               description="Find the region to change, edit it, write the results.")
+    needed = edit.add_argument_group("the edit")
+    needed.add_argument("--image_file_path", required=True, metavar="FILE", help="picture to edit")
+    needed.add_argument("--image_caption", required=True, metavar="TEXT",
+                        help="what is in the picture now")
+    needed.add_argument("--editing_prompt", required=True, metavar="TEXT",
+                        help="what should be there")
+    needed.add_argument("--negative_prompt", default="", metavar="TEXT",
+                        help="what the edit should not show")
+    needed.add_argument("--output_dir", required=True, metavar="DIR", help="where results go")
+    needed.add_argument("--draw_box", action="store_true",
+                        help="also write the source with the boxes drawn, under output_dir/boxes/")
+    models = edit.add_argument_group("models")
+    models.add_argument("--models", default=None, metavar="NAME",
+                        help="shapes: the small embedded models, no download, for whatever model "
+                        "is not named here")
+    models.add_argument("--diffusion_model_path", default=None, metavar="MODEL",
+                        help="inpainting model: a hub id, a diffusers folder or a .safetensors "
+                        "file (default: sd2-community/stable-diffusion-2-inpainting)")
+    models.add_argument("--clip_model", default=None, metavar="NAME",
+                        help=f"open_clip model (default: {CLIP_MODEL}) or local-dir:FOLDER")
+    models.add_argument("--clip_pretrained", default=None, metavar="NAME",
+                        help=f"its weights, a tag or a file (default: {CLIP_PRETRAINED})")
+    models.add_argument("--dino_model", default=None, metavar="MODEL",
+                        help=f"DINO ViT: a hub id or a folder (default: {DINO_MODEL})")
+    models.add_argument("--load_checkpoint_path", default=None, metavar="FILE",
+                        help="start from a saved region generator")
+    models.add_argument("--save_path", default=None, metavar="PATH",
+                        help="save the learned region generator: a .safetensors file, or a folder "
+                        "that gets generator.safetensors")
+    _add_run(edit.add_argument_group("running"))
+    add_settings(edit.add_argument_group("settings"))  # type: ignore[arg-type]
+
+
+def build_parser() -> Parser:
+    """The parser of `python -m region_core`."""
+    parser = Parser(prog="python -m region_core",
+                    description="Edit a picture from text alone: the region to change is found and "
+                    "learned, no mask is drawn.")
+    parser.add_argument("--version", action="version", version=f"region_core {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    demo = commands.add_parser("demo", help="edit a made-up picture with the embedded models",
+                               description="Make a picture of coloured shapes, ask for another "
+                               "shape in the place of one, and show what was found and made.")
+    demo.add_argument("--output_dir", default="demo", metavar="DIR",
+                      help="where results go (default: demo)")
+    _add_run(demo)
+    add_settings(demo, all_of_them=False)
+    _add_edit(commands)
+    return parser

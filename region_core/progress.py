@@ -1,0 +1,47 @@
+"""A progress bar on stderr, driven by the events of an edit."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .search import Event
+
+
+class Progress:
+    """Shows how many looks are done, the last loss and the best score; an `on_event` callback.
+
+    It also keeps the last picture that was best, so that a run that is stopped can leave it on
+    disk. Use it as a context manager.
+    """
+
+    def __init__(self, label: str = "edit", *, shown: bool = True) -> None:
+        self.label = label
+        self.shown = shown
+        self.best: Any = None  # [1, 3, H, W]
+        self.best_score = float("nan")
+        self.done = 0
+        self._loss = float("nan")
+        self._bar: Any = None
+
+    def __enter__(self) -> Progress:
+        from tqdm import tqdm
+
+        self._bar = tqdm(total=1, desc=self.label, unit="look", disable=not self.shown,
+                         dynamic_ncols=True)
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self._bar.close()
+
+    def __call__(self, event: Event) -> None:
+        """Take in one event."""
+        self.done = event.done
+        if event.best is not None:
+            self.best, self.best_score = event.best, event.best_score
+        self._bar.total = max(event.total, event.done)
+        self._bar.n = event.done
+        if math.isfinite(event.loss):
+            self._loss = event.loss
+        self._bar.set_postfix_str(f"loss {self._loss:.3f}, best score {event.best_score:.3f}")

@@ -1,0 +1,54 @@
+"""The choice among finished edits, by other measures than the loss that led to them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchvision.ops import roi_align
+
+from .boxes import expand
+from .encoders import ClipScorer
+from .screen import Evidence
+
+
+class Ranking:
+    """The paper's final score, `a cos(edit, prompt) + b cos(edit, source)`, on the whole picture,
+    and beside it what the edit did inside its box.
+
+    Inside the box the question is the change: how far did the crop move from the caption towards
+    the prompt? A whole picture alone rewards an edit beside the object, which leaves it standing.
+    """
+
+    def __init__(self, scorer: ClipScorer, source: Tensor, caption: str, prompt: str, *,
+                 test_alpha: float = 2.0, test_beta: float = 1.0) -> None:
+        self.scorer, self.source = scorer, source
+        self.alpha, self.beta = test_alpha, test_beta
+        self.texts = torch.cat([scorer.encode_text(prompt), scorer.encode_text(caption)])
+        self.embedding = scorer.encode_images(source)
+
+    @property
+    def source_score(self) -> float:
+        """The score of leaving the picture alone."""
+        text = self.embedding @ self.texts.T
+        return float(self.alpha * (text[0, 0] - text[0, 1]) + self.beta)
+
+    @torch.inference_mode()
+    def scores(self, edits: Tensor, boxes: Tensor) -> Tensor:
+        """Scores [N] of edits [N, 3, h, w] of boxes [N, 4] (pixels of these pictures)."""
+        whole = self.scorer.encode_images(edits)
+        text = whole @ self.texts.T
+        image = (whole @ self.embedding.T)[:, 0]
+        wide = expand(boxes.to(edits), 1.3, *edits.shape[-2:])
+        rows = torch.arange(len(edits), device=edits.device, dtype=edits.dtype)[:, None]
+        side = self.scorer.image_size
+        crops = roi_align(edits, torch.cat([rows, wide], dim=1), side, sampling_ratio=-1,
+                          aligned=True)
+        near = self.scorer.encode_images(crops) @ self.texts.T
+        gain = (text[:, 0] - text[:, 1]) + (near[:, 0] - near[:, 1])
+        return (self.alpha * gain / 2 + self.beta * image).float().cpu()
+
+    def objection(self, evidence: Evidence | None, best: float) -> str:
+        """Why the picture should be left alone, in one sentence; empty where it should not."""
+        if best <= self.source_score:
+            return "no edit moves the picture towards the prompt more than leaving it as it is"
+        return ""

@@ -1,0 +1,173 @@
+"""The search: which box, looked at with as little diffusion as possible.
+
+CLIP screens all candidates without sampling; the region generator, taught on every look so far,
+says which to look at next; looks are few sampling steps without guidance, all from the same noise;
+the best are finished at full steps, half of them dropped half way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from .anchors import CandidateSet
+from .canvas import Canvas, Work
+from .generator import RegionGenerator
+from .learning import teach
+from .losses import BoundLoss
+from .settings import SearchSettings
+
+
+@dataclass(frozen=True)
+class Event:
+    """What the search is doing, for whoever watches. A watcher may raise to stop it.
+
+    `kind` is "look" or "final"; `done` of `total` looks; `boxes` [n, 4] those just tried;
+    `best` [1, 3, h, w] the best picture so far (reduced); `loss` and `best_score` of that picture.
+    """
+
+    kind: str
+    done: int
+    total: int
+    boxes: Tensor
+    best: Tensor | None
+    loss: float
+    best_score: float
+
+
+Watcher = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What may be looked at: boxes [P, 4], each from a candidate `origin` [P], with a prior [P].
+
+    The prior is a log-probability up to a constant; higher is looked at sooner.
+    """
+
+    boxes: Tensor
+    origin: Tensor
+    prior: Tensor
+
+
+@dataclass
+class Looks:
+    """Every look so far, in order: its place in the pool, its loss, its picture [1, 3, h, w]."""
+
+    places: list[int] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    pictures: list[Tensor] = field(default_factory=list)
+    records: list[dict] = field(default_factory=list)
+
+    @property
+    def best(self) -> int:
+        """The look of least loss."""
+        return min(range(len(self.losses)), key=self.losses.__getitem__)
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The region generator with what it reads; `optimizer` None leaves it as it is."""
+
+    module: RegionGenerator
+    optimizer: torch.optim.Optimizer | None
+    features: Tensor
+    candidates: CandidateSet
+    extra: Tensor | None
+    noise: torch.Generator
+
+    def opinion(self) -> Tensor:
+        """Log-probabilities [K*M] over all candidates: no Gumbel noise."""
+        with torch.no_grad():
+            logits = self.module(self.features, self.candidates.cells, self.extra)
+        return logits.flatten().log_softmax(0).cpu()
+
+    def learn(self, pool: Pool, looks: Looks, settings: SearchSettings) -> float:
+        """Teach the generator all looks so far; returns the expected loss after it."""
+        count = len(self.candidates)
+        losses, looked = torch.zeros(count), torch.zeros(count, dtype=torch.bool)
+        values = torch.tensor(looks.losses)
+        # the step size should not hang on the scale of a CLIP model's cosines
+        values = (values - values.mean()) / values.std().clamp(min=1e-6) if len(values) > 1 else (
+            values * 0)
+        for place, value in zip(looks.places, values.tolist(), strict=True):
+            origin = int(pool.origin[place])
+            losses[origin] = min(value, float(losses[origin])) if looked[origin] else value
+            looked[origin] = True
+        if self.optimizer is None:
+            return float("nan")
+        history = teach(
+            self.module, self.optimizer, self.features, self.candidates, losses, looked,
+            settings.generator_steps, extra=self.extra, generator=self.noise,
+            estimator="gumbel" if settings.learning == "gumbel" else "expected")
+        return history[-1] if history else float("nan")
+
+
+def look_around(canvas: Canvas, pool: Pool, loss: BoundLoss, teacher: Teacher,
+                settings: SearchSettings, watch: Watcher) -> Looks:
+    """Rounds of cheap looks: choose by prior and generator, look, score, teach."""
+    looks = Looks()
+    total = min(len(pool.boxes), settings.per_image_iteration * settings.looks_per_round)
+    while len(looks.places) < total:
+        wish = pool.prior + teacher.opinion()[pool.origin]
+        wish[looks.places] = -torch.inf
+        count = min(settings.looks_per_round, total - len(looks.places))
+        chosen = wish.argsort(descending=True, stable=True)[:count]
+        work = canvas.begin(pool.boxes[chosen], settings.look_steps)
+        work = canvas.advance(work, settings.look_steps, settings.look_guidance)
+        pictures = canvas.pictures(work)
+        terms = loss(pictures, canvas.small_boxes(pool.boxes[chosen]))
+        looks.places += chosen.tolist()
+        looks.losses += terms.total.tolist()
+        looks.pictures += list(pictures.split(1))
+        expected = teacher.learn(pool, looks, settings)
+        best = looks.best
+        looks.records.append({
+            "round": len(looks.records), "loss": float(terms.total.mean()),
+            "best": looks.losses[best], "expected": expected,
+            "boxes": [[round(v) for v in box] for box in pool.boxes[chosen].tolist()],
+            "losses": terms.total.tolist()})
+        watch(Event("look", len(looks.places), total + settings.finalists, pool.boxes[chosen],
+                    looks.pictures[best], looks.losses[best], -looks.losses[best]))
+    return looks
+
+
+def finalists(pool: Pool, looks: Looks, count: int) -> Tensor:
+    """Places in the pool of the `count` best looks, by loss and prior together, best first.
+
+    Both are brought to unit spread: a look is noisy, and the screen saw something else.
+    """
+    places = torch.tensor(looks.places)
+    loss, prior = torch.tensor(looks.losses), pool.prior[places]
+
+    def spread(x: Tensor) -> Tensor:
+        return (x - x.mean()) / x.std().clamp(min=1e-6) if len(x) > 1 else x * 0
+
+    order = (spread(loss) - spread(prior)).argsort(stable=True)
+    return places[order[:count]]
+
+
+def finish(canvas: Canvas, pool: Pool, chosen: Tensor, score: Callable[[Tensor, Tensor], Tensor],
+           settings: SearchSettings, watch: Watcher, done: int, total: int) -> tuple[Work, Tensor]:
+    """Full edits of the chosen places: all to half way, the better half to the end.
+
+    Returns the finished work, best first, and the scores [n].
+    """
+    work = canvas.begin(pool.boxes[chosen], settings.steps)
+    if len(chosen) > settings.finalists:
+        half = max(settings.steps // 2, 1)
+        work = canvas.advance(work, half, settings.guidance_scale)
+        order = score(canvas.pictures(work), canvas.small_boxes(work.boxes)).argsort(
+            descending=True, stable=True)
+        work = work.select(order[:settings.finalists].tolist())
+    work = canvas.advance(work, settings.steps, settings.guidance_scale)
+    pictures = canvas.pictures(work)
+    scores = score(pictures, canvas.small_boxes(work.boxes))
+    order = scores.argsort(descending=True, stable=True).tolist()
+    work, scores = work.select(order), scores[order]
+    watch(Event("final", done, total, work.boxes, pictures[order[0]:order[0] + 1], float("nan"),
+                float(scores[0])))
+    return work, scores

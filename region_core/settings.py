@@ -1,0 +1,101 @@
+"""The settings of a search, under the names users of the method know, and its presets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+
+from .errors import InputError
+
+LEARNING = ("exact", "gumbel", "off")
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How one picture is searched and edited. `validate` says what is out of range.
+
+    Paper's parameters: `point_number` anchor points, `max_window_size` largest half side in grid
+    cells, `per_image_iteration` rounds, `lr` of the region generator, `loss_alpha/beta/gamma`
+    weights of the clip, directional and structure loss, `test_alpha/beta` weights of text and
+    image similarity in the final score. Sampling: `steps`, `guidance_scale`, `strength` of the
+    full edit; `look_steps`, `look_guidance` of a cheap look.
+    """
+
+    point_number: int = 9
+    max_window_size: int = 15
+    per_image_iteration: int = 10
+    lr: float = 5e-3
+    loss_alpha: float = 1.0
+    loss_beta: float = 1.0
+    loss_gamma: float = 1.0
+    loss_area: float = 0.3
+    loss_crop: float = 1.0
+    test_alpha: float = 2.0
+    test_beta: float = 1.0
+    views: int = 2
+    steps: int = 20
+    guidance_scale: float = 7.5
+    strength: float = 1.0
+    look_steps: int = 4
+    look_guidance: float = 1.0
+    looks_per_round: int = 2
+    finalists: int = 2
+    screen: bool = True
+    refine: bool = True
+    learning: str = "exact"
+    generator_steps: int = 20
+    grow: int = 0
+    feather: int = 0
+    seed: int = 42
+
+    def validate(self) -> None:
+        """Raise InputError naming the first setting out of range, its value and its limit."""
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InputError(f"{name} is {value}; it must be a finite number")
+            if not low <= value <= high:
+                raise InputError(f"{name} is {value}; it must be from {low} to {high}")
+        if self.learning not in LEARNING:
+            raise InputError(f"learning is {self.learning!r}; choose one of {', '.join(LEARNING)}")
+        if self.lr <= 0:
+            raise InputError(f"lr is {self.lr}; it must be above 0 (5e-3 is usual)")
+        if self.strength <= 0:
+            raise InputError(f"strength is {self.strength}; it must be above 0 (1 repaints fully)")
+        if self.look_steps > self.steps:
+            raise InputError(f"look_steps is {self.look_steps} and steps is {self.steps}; a look "
+                             "must not take more steps than the edit")
+
+    def with_values(self, **values: object) -> SearchSettings:
+        """A copy with some settings changed; None leaves a setting as it is."""
+        known = {f.name for f in fields(self)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise InputError(f"unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}")
+        return replace(self, **{k: v for k, v in values.items() if v is not None})  # type: ignore[arg-type]
+
+
+_RANGES: tuple[tuple[str, float, float], ...] = (
+    ("point_number", 1, 256), ("max_window_size", 1, 128), ("per_image_iteration", 1, 1000),
+    ("lr", 0, 10), ("loss_alpha", 0, 1000), ("loss_beta", 0, 1000), ("loss_gamma", 0, 1000),
+    ("loss_area", 0, 1000), ("loss_crop", 0, 1000), ("test_alpha", 0, 1000),
+    ("test_beta", 0, 1000), ("views", 1, 64), ("steps", 1, 1000), ("guidance_scale", 0, 100),
+    ("strength", 0, 1), ("look_steps", 1, 1000), ("look_guidance", 0, 100),
+    ("looks_per_round", 1, 256), ("finalists", 1, 64), ("generator_steps", 0, 10_000),
+    ("grow", 0, 4096), ("feather", 0, 4096), ("seed", 0, 2**63 - 1),
+)
+
+PRESETS: dict[str, SearchSettings] = {
+    "fast": SearchSettings(point_number=5, max_window_size=10, per_image_iteration=5,
+                           look_steps=3, finalists=1),
+    "standard": SearchSettings(),
+    "quality": SearchSettings(point_number=12, max_window_size=20, per_image_iteration=20,
+                              finalists=4),
+}
+
+
+def preset(name: str) -> SearchSettings:
+    """The preset of a name; raises InputError where there is none."""
+    if name not in PRESETS:
+        raise InputError(f"preset {name!r} is not known; choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]

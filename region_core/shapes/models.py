@@ -1,0 +1,32 @@
+"""The embedded models of the shapes world, loaded by the same code as real ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..diffusers_inpainter import load_pipeline
+from ..encoders import ClipScorer, DinoEncoder, load_clip, load_dino
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class ShapesModels:
+    """An inpainting pipeline, a DINO encoder and a CLIP scorer that know coloured shapes."""
+
+    pipe: Any
+    dino: DinoEncoder
+    scorer: ClipScorer
+
+
+def load_shapes_models(device: str | torch.device = "cpu",
+                       dtype: torch.dtype = torch.float32) -> ShapesModels:
+    """The models of `weights/` on `device`; `dtype` is the pipeline's, the encoders stay float32."""
+    return ShapesModels(
+        pipe=load_pipeline(WEIGHTS / "inpaint", device, dtype),
+        dino=load_dino(str(WEIGHTS / "dino"), device=device, dtype=torch.float32),
+        scorer=load_clip(f"local-dir:{WEIGHTS / 'clip'}", device=device, dtype=torch.float32))

@@ -1,0 +1,18 @@
+"""Held-out scenes with their edits, by a seed that anyone may choose."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .scenes import Edit, Scene, make_edit, make_scene
+
+
+def held_out(seed: int, index: int, kind: str = "replace") -> tuple[Scene, Edit]:
+    """Scene number `index` of a seed and the wish on it; what comes out depends on these alone.
+
+    Training draws its scenes from plain integers, these come from pairs: they never meet.
+    Raises ValueError on an unknown kind or a negative number.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence([seed, index]))
+    scene = make_scene(rng)
+    return scene, make_edit(scene, kind, rng)

@@ -1,0 +1,178 @@
+"""A real ComfyUI in this process, with the pack loaded by its own loader.
+
+ComfyUI is looked for in COMFYUI_DIR, then where the pack is installed, then in ~/comfy/ComfyUI;
+without one these tests are skipped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+PACK = Path(__file__).resolve().parents[2]
+
+
+def find_comfyui() -> Path | None:
+    """The folder of a ComfyUI, or None."""
+    named = os.environ.get("COMFYUI_DIR")
+    places = [Path(named)] if named else [PACK.parents[1], Path.home() / "comfy" / "ComfyUI"]
+    return next((p.resolve() for p in places
+                 if (p / "comfy" / "sd.py").is_file() and (p / "execution.py").is_file()), None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Warnings of ComfyUI and its libraries are not this project's."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.filterwarnings("ignore"))
+
+
+class Sink:
+    """An output node that keeps what it is given."""
+
+    seen: dict[str, Any] = {}
+    RETURN_TYPES = ()
+    FUNCTION = "keep"
+    OUTPUT_NODE = True
+    CATEGORY = "test"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:  # noqa: N802
+        return {"required": {}, "optional": {f"v{i}": ("*",) for i in range(10)}}
+
+    def keep(self, **values: Any) -> dict:
+        type(self).seen = values
+        return {"ui": {}}
+
+
+@dataclass
+class Run:
+    """What came of a prompt."""
+
+    success: bool
+    seen: dict[str, Any]
+    messages: list[tuple[str, dict]]
+    sent: list[tuple[Any, Any]]
+    problems: dict = field(default_factory=dict)
+
+    @property
+    def error(self) -> dict:
+        """The message of the node that failed."""
+        return next(data for event, data in self.messages if event == "execution_error")
+
+    @property
+    def cached(self) -> set[str]:
+        """Nodes that did not run again."""
+        return {node for event, data in self.messages if event == "execution_cached"
+                for node in data["nodes"]}
+
+
+class Comfy:
+    """ComfyUI's modules and a way to run prompts."""
+
+    def __init__(self, root: Path, base: Path) -> None:
+        sys.path.insert(0, str(root))  # first, or this repository's nodes/ is found in its place
+        import comfy.cli_args
+
+        comfy.cli_args.args.base_directory = str(base)
+        import torch
+
+        comfy.cli_args.args.cpu = not torch.cuda.is_available()
+        import execution
+        import folder_paths
+        import nodes
+        import server
+
+        self.nodes, self.execution, self.folder_paths = nodes, execution, folder_paths
+        self.root, self.base, self.sent = root, base, []
+        folder = base / "custom_nodes" / "Learnable Regions-pack"
+        folder.parent.mkdir(parents=True)
+        folder.symlink_to(PACK, target_is_directory=True)
+        before = dict(nodes.NODE_CLASS_MAPPINGS)
+        self.path = list(sys.path)
+        assert asyncio.run(nodes.load_custom_node(str(folder)))
+        self.classes = {k: v for k, v in nodes.NODE_CLASS_MAPPINGS.items() if k not in before}
+        assert sys.path == self.path, "the pack changed sys.path"
+        name = next(iter(self.classes.values())).__module__
+        self.package = name[: name.rindex(".nodes.")]
+        nodes.NODE_CLASS_MAPPINGS["TestSink"] = Sink
+        self.server = SimpleNamespace(
+            client_id="test", last_node_id=None, last_prompt_id=None, sockets_metadata={},
+            send_sync=lambda event, data, sid=None: self.sent.append((event, data)))
+        assert server is not None
+        self.executor = execution.PromptExecutor(self.server, **self._cache())
+
+    def _cache(self) -> dict:
+        kinds = self.execution.CacheType
+        return {"cache_type": kinds.CLASSIC}
+
+    def part(self, name: str) -> Any:
+        """A module of the pack, under the name ComfyUI gave it."""
+        import importlib
+
+        return importlib.import_module(f"{self.package}.{name}")
+
+    def run(self, graph: dict) -> Run:
+        """Validate and execute a prompt in API format."""
+        Sink.seen, self.sent[:] = {}, []
+        number = uuid.uuid4().hex
+        valid, _error, outputs, problems = asyncio.run(
+            self.execution.validate_prompt(number, graph, None))
+        if not valid:
+            return Run(False, {}, [], [], problems)
+        self.executor.execute(graph, number, {"client_id": "test"}, outputs)
+        return Run(self.executor.success, Sink.seen, list(self.executor.status_messages),
+                   list(self.sent))
+
+    def forget(self) -> None:
+        """Empty the cache of outputs."""
+        self.executor.reset()
+
+
+@pytest.fixture(scope="session")
+def comfy(tmp_path_factory: pytest.TempPathFactory) -> Comfy:
+    """ComfyUI with the pack, once a session."""
+    root = find_comfyui()
+    if root is None:
+        pytest.skip("no ComfyUI here: set COMFYUI_DIR to the folder of one")
+    return Comfy(root, tmp_path_factory.mktemp("comfy base"))
+
+
+def demo_graph(seed: int = 3, kind: str = "recolour", **optimize: Any) -> dict:
+    """The demo as a prompt; `optimize` sets widgets of Region Inpaint Optimize."""
+    widgets = {"preset": "fast", "seed": 42, "steps": 4, "cfg": 2.0, "sampler_name": "ddim",
+               "scheduler": "ddim_uniform", "denoise": 1.0, "mask_grow": 0, "mask_feather": 0,
+               "per_image_iteration": 10, "lr": 0.005, "looks_per_round": 2, "look_steps": 3,
+               "look_guidance": 1.0, "finalists": 2, "generator_steps": 20, "test_alpha": 2.0,
+               "test_beta": 1.0, "learning": "exact", "native_size": 0, **optimize}
+    graph = {
+        "demo": {"class_type": "LearnableRegions_LoadShapesDemo", "inputs": {}},
+        "scene": {"class_type": "LearnableRegions_ShapesScene",
+                  "inputs": {"seed": seed, "kind": kind}},
+        "positive": {"class_type": "CLIPTextEncode",
+                     "inputs": {"clip": ["demo", 1], "text": ["scene", 2]}},
+        "negative": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["demo", 1], "text": ""}},
+        "generator": {"class_type": "LearnableRegions_RegionGenerator", "inputs": {
+            "image": ["scene", 0], "dino": ["demo", 3], "point_number": 5, "max_window_size": 6,
+            "seed": 42}},
+        "loss": {"class_type": "LearnableRegions_ClipRegionLoss", "inputs": {
+            "scorer": ["demo", 4], "image_caption": ["scene", 1], "editing_prompt": ["scene", 2],
+            "loss_alpha": 1.0, "loss_beta": 1.0, "loss_gamma": 1.0, "views": 2, "loss_area": 0.3,
+            "loss_crop": 1.0}},
+        "edit": {"class_type": "LearnableRegions_RegionInpaintOptimize", "inputs": {
+            "model": ["demo", 0], "vae": ["demo", 2], "positive": ["positive", 0],
+            "negative": ["negative", 0], "image": ["scene", 0], "generator": ["generator", 0],
+            "loss": ["loss", 0], **widgets}},
+    }
+    sink = {f"v{i}": ["edit", i] for i in range(8)}
+    graph["sink"] = {"class_type": "TestSink",
+                     "inputs": {**sink, "v8": ["scene", 0], "v9": ["scene", 3]}}
+    return graph
