@@ -1,6 +1,9 @@
 """ComfyUI Learnable Regions: what ComfyUI loads, the nodes and the folder of help pages."""
 
-from .nodes import comfy_entrypoint
+import sys
+
+# Test runners import a folder's __init__.py too, where there is no ComfyUI to extend.
+if "folder_paths" in sys.modules:
+    from .nodes import comfy_entrypoint as comfy_entrypoint
 
 WEB_DIRECTORY = "./nodes/web"
-__all__ = ["WEB_DIRECTORY", "comfy_entrypoint"]

@@ -27,14 +27,14 @@ _KNOWN = {field.name for field in dataclasses.fields(io.Schema)}
 
 
 def schema(name: str, display_name: str, **fields: Any) -> io.Schema:
-    """A Schema of a node of this pack, without the fields that this ComfyUI does not know yet."""
+    """A Schema of a node of this pack, less the fields that this ComfyUI does not know yet."""
     fields = {"category": CATEGORY, **fields}
     return io.Schema(node_id=f"LearnableRegions_{name}", display_name=display_name,
                      **{key: value for key, value in fields.items() if key in _KNOWN})
 
 
 def advanced(kind: Any, *args: Any, **kwargs: Any) -> Any:
-    """An input that newer versions fold away under "advanced"; a plain one where that is unknown."""
+    """An input that newer versions fold away as advanced; a plain one where that is unknown."""
     if "advanced" in inspect.signature(kind.__init__).parameters:
         kwargs["advanced"] = True
     return kind(*args, **kwargs)
@@ -46,14 +46,15 @@ def named_errors(cls: Any) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(f"{cls.GET_SCHEMA().display_name}: {error}") from error
+        # not GET_SCHEMA: a node runs in a locked copy of its class that cannot remember it
+        raise InputError(f"{cls.define_schema().display_name}: {error}") from error
 
 
 def to_core(image: torch.Tensor) -> torch.Tensor:
     """IMAGE [B,H,W,C] (C 1, 3 or 4) to the core's [B,3,H,W] in 0..1; a copy."""
     if image.ndim != 4 or image.shape[-1] not in (1, 3, 4):
-        raise InputError(f"the image has the shape {tuple(image.shape)}; connect an IMAGE with 1, 3 "
-                         "or 4 channels")
+        raise InputError(f"the image has the shape {tuple(image.shape)}; connect an IMAGE with 1, "
+                         "3 or 4 channels")
     planes = image[..., :3].movedim(-1, 1).float().clamp(0, 1)
     return planes.expand(-1, 3, -1, -1).contiguous()
 

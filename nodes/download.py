@@ -57,8 +57,8 @@ def _fetch(url: str, place: Path) -> None:
         finally:
             partial.unlink(missing_ok=True)
     except (OSError, ValueError, urllib.error.URLError) as error:
-        raise InputError(f"{url} could not be downloaded ({error}); connect to the network once, or "
-                         f"put the file at {place} yourself") from error
+        raise InputError(f"{url} could not be downloaded ({error}); connect to the network once, "
+                         f"or put the file at {place} yourself") from error
 
 
 def _check_room(folder: Path, size: int) -> None:

@@ -1,4 +1,4 @@
-"""What the person sees while a search runs: progress in looks, boxes being tried, the best so far."""
+"""What the person sees while a search runs: progress, boxes being tried, the best so far."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ for _folder in (DINO_FOLDER, CLIP_FOLDER):
 
 
 def _local(kind: str, marker: str) -> dict[str, Path]:
-    """What lies in the model folders of a kind: folders that hold `marker`, and .safetensors files."""
+    """What lies in the model folders of a kind: folders with `marker`, and .safetensors files."""
     found: dict[str, Path] = {}
     for root in map(Path, folder_paths.get_folder_paths(kind)):
         if not root.is_dir():

@@ -55,7 +55,7 @@ def _custom_inputs() -> list[Any]:
         "Only with preset \"custom\": how the region generator learns, by the exact expected loss, "
         "by the paper's Gumbel-softmax, or not at all.")))
     made.append(advanced(io.Int.Input, "native_size", default=0, min=0, max=4096, step=8, tooltip=(
-        "Side in pixels of the squares the model paints; 0 takes the model's own (512, 768, 1024).")))
+        "Side in pixels of the squares the model paints; 0 takes the model's own.")))
     return made
 
 
@@ -77,12 +77,12 @@ class RegionInpaintOptimize(io.ComfyNode):
                 io.Vae.Input("vae", tooltip="The VAE that belongs to the model."),
                 io.Conditioning.Input("positive", tooltip="The editing prompt, encoded."),
                 io.Conditioning.Input("negative", tooltip="What not to paint; may be empty text."),
-                io.Image.Input("image", tooltip="The same picture, or batch, that the generator got."),
+                io.Image.Input("image", tooltip="The same picture or batch as the generator got."),
                 Generator.Input("generator", tooltip="From Learnable Region Generator."),
                 Loss.Input("loss", tooltip="From CLIP Region Loss."),
                 io.Combo.Input("preset", options=[*PRESETS, CUSTOM], default="standard", tooltip=(
-                    "How much is tried: 5, 10 or 20 rounds; custom takes the settings below. Anchor "
-                    "points and window size are the generator node's.")),
+                    "How much is tried: 5, 10 or 20 rounds; custom takes the settings below. "
+                    "Anchor points and window size are the generator node's.")),
                 io.Int.Input("seed", default=42, min=0, max=MAX_SEED, control_after_generate=True,
                              tooltip="Same seed and settings, same result."),
                 io.Int.Input("steps", default=20, min=1, max=1000, tooltip="Steps of a full edit."),
@@ -163,8 +163,8 @@ class RegionInpaintOptimize(io.ComfyNode):
         there = (len(generator), *generator.size)
         if here != there:
             raise InputError(
-                f"the image is {here[0]} of {here[2]} x {here[1]} pixels and the generator was made "
-                f"from {there[0]} of {there[2]} x {there[1]}; connect the same image to both")
+                f"the image is {here[0]} of {here[2]} x {here[1]} pixels and the generator was "
+                f"made from {there[0]} of {there[2]} x {there[1]}; connect the same image to both")
 
     @staticmethod
     def _settings(generator: GeneratorDescription, loss: LossDescription, preset: str,
@@ -218,7 +218,8 @@ def _boxes_picture(picture: torch.Tensor, result: EditResult) -> Any:
 def _report(number: int, result: EditResult) -> str:
     lines = [f"picture {number}: {result.verdict}"
              + (f" ({result.reason})" if result.reason else ""),
-             f"box: {result.box}, score {result.score:.3f}, leaving it alone {result.source_score:.3f}",
+             f"box: {result.box}, score {result.score:.3f}, "
+             f"leaving it alone {result.source_score:.3f}",
              f"model evaluations: {result.unet_evaluations}, seconds: {result.seconds:.1f}, "
              f"seed: {result.seed}"]
     lines += [f"  {place}. box {c.box} score {c.score:.3f}"

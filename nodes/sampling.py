@@ -42,7 +42,8 @@ def _shared_noise(seed: int) -> Callable[..., torch.Tensor]:
     """
     def noise_for(like: torch.Tensor) -> Callable[..., torch.Tensor]:
         def noise(sigma: Any, sigma_next: Any) -> torch.Tensor:
-            own = (seed * 1_000_003 + round(float(sigma) * 1e4) * 131 + round(float(sigma_next) * 1e4))
+            own = (seed * 1_000_003 + round(float(sigma) * 1e4) * 131
+                   + round(float(sigma_next) * 1e4))
             generator = torch.Generator("cpu").manual_seed(own % _FAR)
             one = torch.randn((1, *like.shape[1:]), generator=generator)
             return one.to(like).expand_as(like)
@@ -64,7 +65,8 @@ def run_steps(model: Any, state: torch.Tensor, sigmas: torch.Tensor, *, sampler:
     names = inspect.signature(base.sampler_function).parameters
     after: dict[str, torch.Tensor] = {}
 
-    def go_on(model_k: Any, start: torch.Tensor, levels: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+    def go_on(model_k: Any, start: torch.Tensor, levels: torch.Tensor,
+              **kwargs: Any) -> torch.Tensor:
         x = state.to(start)
         if "noise_sampler" in names:
             kwargs["noise_sampler"] = _shared_noise(seed)(x)

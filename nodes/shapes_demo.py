@@ -76,7 +76,7 @@ class ShapesScene(io.ComfyNode):
                 io.Image.Output("image", tooltip="128 x 128 pixels."),
                 io.String.Output("image_caption", tooltip="What is there now."),
                 io.String.Output("editing_prompt", tooltip="What should be there."),
-                io.Mask.Output("true_region", tooltip="The object's box; black where there is none."),
+                io.Mask.Output("true_region", tooltip="The object's box; black if there is none."),
             ],
         )
 

@@ -45,7 +45,7 @@ def _weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def unet_config(config: dict) -> dict:
-    """ComfyUI's words for a diffusers UNet2DConditionModel config (one depth-1 transformer a block)."""
+    """ComfyUI's words for a diffusers UNet2DConditionModel config with plain attention blocks."""
     blocks = config["layers_per_block"]
     levels = len(config["block_out_channels"])
     base = config["block_out_channels"][0]
@@ -120,8 +120,7 @@ def load_vae(folder: Path) -> comfy.sd.VAE:
         "ch": 32, "ch_mult": [1], "num_res_blocks": 1, "attn_resolutions": [], "dropout": 0.0}}
     with torch.random.fork_rng(devices=[]):  # building draws random weights
         placeholder = AutoencoderKL(**params)
-        inner = DiffusersAutoencoder.from_pretrained(str(folder / "vae"),
-                                                     torch_dtype=torch.float32)
+        inner = DiffusersAutoencoder.from_pretrained(str(folder / "vae")).float()
     vae = comfy.sd.VAE(sd=placeholder.state_dict(), config={"params": params})
     offload_device = model_management.vae_offload_device()
     module = _DiffusersVAE(inner.eval()).requires_grad_(False)

@@ -37,9 +37,9 @@ class Canvas:
     """One source picture [1, 3, H, W] in front of one inpainter, all candidates from one noise."""
 
     def __init__(self, source: Tensor, inpainter: Inpainter, *, seed: int, grow: float = 0,
-                 feather: float = 0) -> None:
+                 feather: float = 0, strength: float = 1.0) -> None:
         self.source, self.inpainter, self.seed = source, inpainter, seed
-        self.grow, self.feather = grow, feather
+        self.grow, self.feather, self.strength = grow, feather, strength
         self.height, self.width = source.shape[-2:]
         self.scale = min(1.0, SMALL_SIDE / max(self.height, self.width))
         size = [max(1, round(v * self.scale)) for v in (self.height, self.width)]
@@ -57,7 +57,8 @@ class Canvas:
         painted = grow_boxes(boxes, self.grow, self.height, self.width)
         windows = windows_for(painted, self.height, self.width, size)
         masks = box_masks(painted, windows, self.height, self.width, size)
-        latents = self.inpainter.begin(crop(self.source, windows, size), masks, self.seed, steps)
+        latents = self.inpainter.begin(crop(self.source, windows, size), masks, self.seed, steps,
+                                       strength=self.strength)
         return Work(painted, windows, latents)
 
     def advance(self, work: Work, stop: int, guidance: float) -> Work:

@@ -42,7 +42,7 @@ def overlap(box: tuple[int, int, int, int] | None, truth: tuple[int, int, int, i
 
 def demo(args: argparse.Namespace) -> int:
     """The `demo` command; returns the exit code."""
-    from . import checks, cli
+    from . import checks, cli, job
     from .draw import contact_sheet
     from .images import picture_from, save_png, to_pil
     from .report import boxes_image
@@ -50,16 +50,16 @@ def demo(args: argparse.Namespace) -> int:
     settings = settings_from(args)
     folder = Path(args.output_dir)
     checks.check_writable("output_dir", folder)
-    device = cli.choose_device(args.device)
-    pipeline, clip, dino = cli.shapes_models()
+    device = job.choose_device(args.device)
+    pipeline, clip, dino = job.shapes_models()
     checks.check_inpainting_model("the embedded model", pipeline)
     scene, wish = pick_scene(settings.seed)
     assert wish.target is not None  # a replace edit always has one
     truth = scene.objects[wish.target].box
-    job = cli.Job(
+    work = job.Job(
         picture=picture_from(scene.image), stem="before", caption=wish.caption, prompt=wish.prompt,
         negative_prompt="", output_dir=folder, settings=settings, device=device,
-        dtype=cli.choose_dtype(args.dtype, device, small=True), pipeline=pipeline, clip=clip,
+        dtype=job.choose_dtype(args.dtype, device, small=True), pipeline=pipeline, clip=clip,
         dino=dino, draw_box=True, shown=not args.quiet, guidance_given=False)
 
     def against_truth(result: EditResult) -> dict[str, Any]:
@@ -67,13 +67,13 @@ def demo(args: argparse.Namespace) -> int:
 
     print(f"asked for {wish.prompt} in the place of {wish.caption}, in a picture of "
           + ", ".join(o.name for o in scene.objects), file=sys.stderr)
-    code, result = cli.run(job, against_truth)
+    code, result = cli.run(work, against_truth)
     if result is None:
         return code
-    before = to_pil(job.picture.rgb)
+    before = to_pil(work.picture.rgb)
     save_png(before, folder / "before.png")
     sheet = contact_sheet(
-        [before, boxes_image(job.picture, result), to_pil(result.image)],
+        [before, boxes_image(work.picture, result), to_pil(result.image)],
         [f"before: {wish.caption}", "boxes that were tried, the region", f"after: {wish.prompt}"],
         columns=3, cell=384)
     save_png(sheet, folder / "sheet.png")

@@ -118,7 +118,7 @@ class DiffusersInpainter:
         return (torch.cat(parts) * vae.config.scaling_factor).to(self.device, self.dtype)
 
     @torch.inference_mode()
-    def begin(self, images: torch.Tensor, masks: torch.Tensor, seed: int, steps: int,
+    def begin(self, images: torch.Tensor, masks: torch.Tensor, seed: int, steps: int, *,
               strength: float = 1.0) -> Latents:
         """Noise for N edits, the same for all: images [N, 3, s, s] 0..1, masks [N, 1, s, s] 0/1.
 

@@ -1,4 +1,4 @@
-"""Pictures for people: candidate boxes on the source, a sheet of results, the loss over the rounds.
+"""Pictures for people: candidate boxes on the source, a sheet of results (the curve: plot.py).
 
 Only Pillow is needed. Every function returns a new RGB image.
 """
@@ -6,24 +6,20 @@ Only Pillow is needed. Every function returns a new RGB image.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from .errors import InputError
 from .images import to_pil
+from .plot import ACCENT, INK, PAPER, Color, loss_curve, write_font
 
-Color = tuple[int, int, int]
+__all__ = ["contact_sheet", "draw_boxes", "loss_curve"]
+
 Rect = tuple[float, float, float, float]
 
-PAPER: Color = (255, 255, 255)
-INK: Color = (38, 42, 48)
-SOFT: Color = (120, 126, 136)
-GRID: Color = (228, 231, 235)
-ACCENT: Color = (255, 92, 40)  # the best box, the best loss
-BLUE: Color = (58, 110, 190)
 _RAMP: tuple[Color, ...] = ((86, 98, 190), (44, 160, 170), (120, 205, 110), (250, 225, 70))
 _MANY = 12  # more boxes than this and only the best one is labelled
 _LEGIBLE = 512  # shorter pictures are enlarged to about this before anything is written on them
@@ -40,7 +36,7 @@ def draw_boxes(
 
     scores [N], higher is better, colour the lines from blue to yellow and are the labels unless
     labels says otherwise; best is the index of the highest unless given. Line width and text follow
-    the picture's size; a picture under 512 pixels is enlarged by a whole number so text can be read.
+    the picture's size; one of few pixels is enlarged by a whole number so that text can be read.
     """
     picture = _rgb(source)
     corners = [tuple(float(v) for v in box) for box in boxes]
@@ -53,9 +49,10 @@ def draw_boxes(
     if best is None and values:
         best = max(range(len(values)), key=values.__getitem__)
     zoom = max(1, round(_LEGIBLE / max(picture.size)))
-    picture = picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.LANCZOS)
-    line = max(1, round(max(picture.size) / 500))
-    font = _font(max(12, round(max(picture.size) / 42)))
+    larger = (picture.width * zoom, picture.height * zoom)
+    picture = picture.resize(larger, Image.Resampling.LANCZOS)
+    line = max(2, round(max(picture.size) / 500))
+    font = write_font(max(12, round(max(picture.size) / 42)))
     draw = ImageDraw.Draw(picture, "RGBA")
 
     # Worst first, so that good boxes lie on top; the best one last of all.
@@ -96,7 +93,7 @@ def contact_sheet(
     columns = min(columns or math.ceil(math.sqrt(len(images))), len(images))
     if columns < 1 or cell < 16:
         raise InputError(f"{columns} columns of {cell} pixels cannot be drawn: at least 1 of 16.")
-    font = _font(max(11, cell // 17))
+    font = write_font(max(11, cell // 17))
     leading = round(_height(font) * 1.25)
     lines = [_wrapped(text, font, cell, 2) for text in captions or [""] * len(images)]
     gap = max(8, cell // 16)
@@ -122,96 +119,6 @@ def contact_sheet(
     return sheet
 
 
-def loss_curve(
-    records: Sequence[Mapping[str, Any]], size: tuple[int, int] = (640, 400)
-) -> Image.Image:
-    """A line plot of 'loss' and 'best' over 'round', one point a record.
-
-    A value that is missing or not finite leaves a gap; with no record at all the axes say so.
-    """
-    over = 2  # drawn at twice the size and shrunk: Pillow's lines have hard edges
-    width, height = size[0] * over, size[1] * over
-    unit = height / 400
-    image = Image.new("RGB", (width, height), PAPER)
-    draw = ImageDraw.Draw(image)
-    font = _font(round(14 * unit))
-    left, right, top, bottom = 66 * unit, width - 22 * unit, 44 * unit, height - 52 * unit
-    curves = [("loss", "loss of the round", BLUE), ("best", "best so far", ACCENT)]
-    points = {key: _points(records, key) for key, _, _ in curves}
-    seen = [point for line in points.values() for point in line if point is not None]
-    draw.text(((left + right) / 2, height - 10 * unit), "round", SOFT, font, anchor="mb")
-    draw.text((12 * unit, 12 * unit), "loss", SOFT, font, anchor="lt")
-    if not seen:
-        draw.line([(left, top), (left, bottom), (right, bottom)], GRID, round(unit))
-        middle = ((left + right) / 2, (top + bottom) / 2)
-        draw.text(middle, "no rounds yet", SOFT, font, anchor="mm")
-        return image.resize(size, Image.Resampling.LANCZOS)
-
-    x_ticks = _ticks([x for x, _ in seen], 10, whole=True)
-    y_ticks = _ticks([y for _, y in seen], 6)
-    x_low, x_high = min(x for x, _ in seen), max(x for x, _ in seen)
-
-    def place(point: tuple[float, float]) -> tuple[float, float]:
-        x = (point[0] - x_low) / (x_high - x_low) if x_high > x_low else 0.5
-        y = (point[1] - y_ticks[0]) / (y_ticks[-1] - y_ticks[0])
-        return left + x * (right - left), bottom - y * (bottom - top)
-
-    digits = max(0, -math.floor(math.log10(y_ticks[1] - y_ticks[0]) + 1e-9))
-    for tick in y_ticks:
-        y = place((x_low, tick))[1]
-        draw.line([(left, y), (right, y)], GRID, round(unit))
-        draw.text((left - 8 * unit, y), f"{tick:.{digits}f}", SOFT, font, anchor="rm")
-    for tick in x_ticks:
-        if x_low <= tick <= x_high:
-            x = place((tick, y_ticks[0]))[0]
-            draw.line([(x, bottom), (x, bottom + 5 * unit)], SOFT, round(unit))
-            draw.text((x, bottom + 9 * unit), f"{tick:.0f}", SOFT, font, anchor="mt")
-    for key, _, color in curves:
-        _curve(draw, [p and place(p) for p in points[key]], color, unit)
-
-    x = right
-    for key, name, color in reversed(curves):  # legend, from the right
-        if any(points[key]):
-            x -= font.getlength(name)
-            draw.text((x, 20 * unit), name, INK, font, anchor="lm")
-            draw.line([(x - 28 * unit, 20 * unit), (x - 8 * unit, 20 * unit)], color, round(3 * unit))
-            x -= 48 * unit
-    return image.resize(size, Image.Resampling.LANCZOS)
-
-
-def _curve(
-    draw: ImageDraw.ImageDraw, spots: Sequence[tuple[float, float] | None], color: Color, unit: float
-) -> None:
-    """A line through the spots, broken at None, with a dot at each while there are few."""
-    for a, b in zip(spots, spots[1:], strict=False):
-        if a and b:
-            draw.line([a, b], color, round(2.5 * unit))
-    radius = (3.5 if len(spots) <= 40 else 1.25) * unit
-    for x, y in filter(None, spots):
-        draw.ellipse([x - radius, y - radius, x + radius, y + radius], color)
-
-
-def _points(records: Sequence[Mapping[str, Any]], key: str) -> list[tuple[float, float] | None]:
-    points: list[tuple[float, float] | None] = []
-    for n, record in enumerate(records):
-        value = record.get(key)
-        fits = value is not None and math.isfinite(float(value))
-        points.append((float(record.get("round", n + 1)), float(value or 0)) if fits else None)
-    return points
-
-
-def _ticks(values: Sequence[float], count: int, whole: bool = False) -> list[float]:
-    """At least two round numbers that enclose the values, at most about `count` of them."""
-    low, high = min(values), max(values)
-    span = high - low or max(abs(high) * 0.1, 0.1)
-    raw = span / max(count - 2, 1)
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
-    step = max(step, 1.0) if whole else step
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [n * step for n in range(first, max(last, first + 1) + 1)]
-
-
 def _label(
     draw: ImageDraw.ImageDraw,
     text: str,
@@ -221,7 +128,7 @@ def _label(
     size: tuple[int, int],
     taken: list[Rect],
 ) -> None:
-    """A filled tag at the first free place of: above, below, inside at the top, inside at the foot."""
+    """A filled tag at the first free place: above the box, below it, inside at its top or foot."""
     pad = round(_height(font) * 0.3)
     wide, high = font.getlength(text) + 2 * pad, _height(font) + 2 * pad
     x0, y0, x1, y1 = rect
@@ -315,7 +222,3 @@ def _wrapped(text: str, font: Any, width: int, most: int) -> list[str]:
 
 def _height(font: Any) -> int:
     return round(font.getbbox("Ag")[3])
-
-
-def _font(size: int) -> Any:
-    return ImageFont.load_default(size)

@@ -109,7 +109,7 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
     height, width = source.shape[-2:]
     candidates = place_candidates(features, height, width, settings, prior)
     canvas = Canvas(source, inpainter, seed=settings.seed, grow=settings.grow,
-                    feather=settings.feather)
+                    feather=settings.feather, strength=settings.strength)
     # CLIP sees a few hundred pixels at most, so screening reads the reduced picture
     scale = canvas.small.shape[-1] / width
     proposal = propose(canvas.small, caption, _scaled(candidates, scale), scorer, settings)

@@ -88,8 +88,13 @@ class Inpainter(Protocol):
     def device(self) -> torch.device:
         """Where pictures are wanted and given."""
 
-    def begin(self, images: Tensor, masks: Tensor, seed: int, steps: int) -> Latents:
-        """Start N edits of images [N,3,s,s] where masks [N,1,s,s] are 1, all from the same noise."""
+    def begin(
+        self, images: Tensor, masks: Tensor, seed: int, steps: int, *, strength: float = 1.0
+    ) -> Latents:
+        """Start N edits of images [N,3,s,s] where masks [N,1,s,s] are 1, all from the same noise.
+
+        strength (0, 1] below 1 starts from the noised picture, that much of the schedule on.
+        """
 
     def advance(self, latents: Latents, stop: int, guidance: float) -> Latents:
         """Run schedule steps [latents.step, stop); guidance <= 1 saves the second forward."""

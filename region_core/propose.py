@@ -14,7 +14,7 @@ from .screen import Evidence, Screen, distinct
 from .search import Pool
 from .settings import SearchSettings
 
-REFINED = 6  # distinct boxes whose edges are moved while the evidence grows
+REFINED = 4  # distinct boxes whose edges are moved while the evidence grows
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ def propose(source: Tensor, caption: str, candidates: CandidateSet, scorer: Clip
         return Proposal(candidates, None, torch.zeros(len(boxes), 2), pool)
     screen = Screen(scorer, source, caption)
     evidence = screen.evidence(boxes)
-    extra = torch.stack([_unit(evidence.drop), _unit(evidence.crop)], dim=1)
+    extra = torch.stack([_unit(evidence.drop), _unit(evidence.total)], dim=1)
     order = distinct(boxes, evidence.total)
     best, origin, total = boxes[order], order, evidence.total[order]
     if settings.refine and refinable:
         cell = max(source.shape[-2:]) / 32
-        refined = screen.refine(best[:REFINED], (2 * cell, cell, cell / 2))
+        refined = screen.refine(best[:REFINED], (4 * cell, 2 * cell, cell, cell / 2))
         best = torch.cat([refined, best[REFINED:]])
         total = torch.cat([screen.evidence(refined).total, total[REFINED:]])
         kept = distinct(best, total)

@@ -57,14 +57,17 @@ def test_pooling_covers_the_whole_box_and_nothing_beyond():
     found = candidates(torch.tensor([[16, 16]]), (3,))  # cells 13 to 19
     cold = torch.zeros(DIM, GRID, GRID)
     empty = module(cold, found.cells)
-    for inside in [(13, 13), (13, 19), (19, 13), (19, 19)]:
+
+    def felt(row: int, column: int) -> bool:
         hot = cold.clone()
-        hot[:, inside[0], inside[1]] = torch.randn(DIM, generator=rng())
-        assert not torch.allclose(module(hot, found.cells), empty, atol=1e-6)
-    for outside in [(11, 16), (16, 21), (21, 16), (16, 11), (0, 0), (2, 2)]:
-        hot = cold.clone()
-        hot[:, outside[0], outside[1]] = torch.randn(DIM, generator=rng())
-        assert torch.allclose(module(hot, found.cells), empty, atol=1e-6)
+        hot[:, row, column] = torch.randn(DIM, generator=rng())
+        return not torch.allclose(module(hot, found.cells), empty, atol=1e-6)
+
+    assert all(felt(*spot) for spot in [(13, 13), (13, 19), (19, 13), (19, 19)])
+    assert not any(felt(*spot) for spot in [(11, 16), (16, 21), (21, 16), (16, 11), (0, 0), (2, 2)])
+    # interpolation reaches half a cell beyond, to both sides alike: the box is not shifted
+    assert felt(16, 12) == felt(16, 20)
+    assert felt(12, 16) == felt(20, 16)
 
 
 def test_one_row_holds_one_anchors_sizes():

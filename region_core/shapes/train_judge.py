@@ -58,8 +58,8 @@ class Lessons:
         owner = self.owner[index]
         boxes = jitter(self.boxes[index], 0.15, generator)
         corner = uniform(0, SIZE - 24, (count, 2), generator)
-        free = torch.cat([corner, (corner + uniform(20, 64, (count, 2), generator)).clamp(max=SIZE)],
-                         dim=1)
+        opposite = (corner + uniform(20, 64, (count, 2), generator)).clamp(max=SIZE)
+        free = torch.cat([corner, opposite], dim=1)
         others = self.of_scene[owner]
         common = area(overlap(others, free[:, None]))
         piece = (common / area(others).clamp(min=1)).amax(dim=1)
@@ -96,8 +96,8 @@ def evaluate(judge: Judge, work_dir: Path) -> dict[str, float]:
             "none_worn": torch.cat(hits[True]).float().mean().item()}
 
 
-def train(output_dir: Path, work_dir: Path, steps: int = 2500, threads: int | None = None,
-          scenes: int = 5000) -> dict[str, float]:
+def train(output_dir: Path, work_dir: Path, steps: int = 350, threads: int | None = None,
+          scenes: int = 4000) -> dict[str, float]:
     """Train (or go on from `work_dir`), save to `output_dir`, return the held-out scores."""
     if threads is not None:
         torch.set_num_threads(threads)

@@ -72,7 +72,7 @@ def zoom(pictures: torch.Tensor, windows: torch.Tensor, size: int, flip: torch.T
 
 
 def wear(pictures: torch.Tensor, generator: torch.Generator, share: float = 0.6) -> torch.Tensor:
-    """Blur, blocks, noise and a shift of colour on a share of the pictures, as a VAE leaves them."""
+    """Blur, blocks, noise and a shift of colour on a share of the pictures, as after a VAE."""
     chosen = torch.rand(len(pictures), generator=generator) < share
     before = pictures[chosen]
     count, _, size, _ = before.shape

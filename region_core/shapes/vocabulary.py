@@ -1,7 +1,7 @@
-"""A byte-level CLIP vocabulary small enough to train with: every word of the shapes world is a token.
+"""A byte-level CLIP vocabulary small enough to train with: each word of the world is one token.
 
-The files have the layout of OpenAI's tokenizer (bytes, bytes at a word's end, merges, the two special
-tokens last), so `CLIPTokenizer` reads them and any text at all has tokens.
+The files have the layout of OpenAI's tokenizer (bytes, bytes at a word's end, merges, the two
+special tokens last), so `CLIPTokenizer` reads them and any text at all has tokens.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def build_vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
     """(token -> id, merges). The end token has the largest id: CLIP's text towers pool there."""
     symbols = _byte_symbols()
     merges = _learn_merges(WORDS)
-    tokens = [*symbols, *(s + _WORD_END for s in symbols), *("".join(m) for m in merges), START, END]
+    ends = [s + _WORD_END for s in symbols]
+    tokens = [*symbols, *ends, *("".join(m) for m in merges), START, END]
     return {token: i for i, token in enumerate(tokens)}, merges
 
 

@@ -7,6 +7,8 @@ without one these tests are skipped.
 from __future__ import annotations
 
 import asyncio
+import importlib
+import inspect
 import os
 import sys
 import uuid
@@ -80,6 +82,7 @@ class Comfy:
 
     def __init__(self, root: Path, base: Path) -> None:
         sys.path.insert(0, str(root))  # first, or this repository's nodes/ is found in its place
+        importlib.import_module("utils.install_util")  # before a library claims the name `utils`
         import comfy.cli_args
 
         comfy.cli_args.args.base_directory = str(base)
@@ -88,8 +91,9 @@ class Comfy:
         comfy.cli_args.args.cpu = not torch.cuda.is_available()
         import execution
         import folder_paths
-        import nodes
         import server
+
+        import nodes
 
         self.nodes, self.execution, self.folder_paths = nodes, execution, folder_paths
         self.root, self.base, self.sent = root, base, []
@@ -111,13 +115,13 @@ class Comfy:
         self.executor = execution.PromptExecutor(self.server, **self._cache())
 
     def _cache(self) -> dict:
-        kinds = self.execution.CacheType
-        return {"cache_type": kinds.CLASSIC}
+        made = {"cache_type": self.execution.CacheType.CLASSIC}
+        if "cache_args" in inspect.signature(self.execution.PromptExecutor.__init__).parameters:
+            made["cache_args"] = {"lru": 0, "ram": 0.0, "ram_inactive": 0.0}
+        return made
 
     def part(self, name: str) -> Any:
         """A module of the pack, under the name ComfyUI gave it."""
-        import importlib
-
         return importlib.import_module(f"{self.package}.{name}")
 
     def run(self, graph: dict) -> Run:

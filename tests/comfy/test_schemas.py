@@ -1,0 +1,54 @@
+"""What a person sees of the nodes: sockets, tooltips, help pages, translations."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .conftest import PACK, Comfy
+
+GOLDEN = PACK / "tests" / "comfy" / "sockets.json"
+
+
+def infos(comfy: Comfy) -> dict:
+    return {name: cls.GET_NODE_INFO_V1() for name, cls in comfy.classes.items()}
+
+
+def test_sockets_are_as_in_the_golden_file(comfy: Comfy) -> None:
+    found = {}
+    for name, info in infos(comfy).items():
+        inputs = {group: {key: spec[0] if isinstance(spec[0], str) else "COMBO"
+                          for key, spec in info["input"].get(group, {}).items()}
+                  for group in ("required", "optional")}
+        outputs = [list(pair) for pair in zip(info["output_name"], info["output"], strict=True)]
+        found[name] = {"inputs": inputs, "outputs": outputs}
+    assert found == json.loads(GOLDEN.read_text(encoding="utf-8"))
+
+
+def test_everything_has_a_tooltip_and_a_help_page(comfy: Comfy) -> None:
+    for name, info in infos(comfy).items():
+        assert info["description"]
+        assert (PACK / "nodes" / "web" / "docs" / f"{name}.md").is_file()
+        page = (PACK / "nodes" / "web" / "docs" / f"{name}.md").read_text(encoding="utf-8")
+        for group in ("required", "optional"):
+            for key, spec in info["input"].get(group, {}).items():
+                assert spec[1]["tooltip"], (name, key)
+                assert f"`{key}`" in page, (name, key)
+        for key, tooltip in zip(info["output_name"], info["output_tooltips"], strict=True):
+            assert tooltip, (name, key)
+            assert f"`{key}`" in page, (name, key)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_translations_fit_the_schemas(comfy: Comfy, language: str) -> None:
+    path = PACK / "locales" / language / "nodeDefs.json"
+    texts = json.loads(path.read_text(encoding="utf-8"))
+    for name, info in infos(comfy).items():
+        inputs = [key for group in ("required", "optional")
+                  for key in info["input"].get(group, {})]
+        assert list(texts[name]["inputs"]) == inputs
+        assert len(texts[name]["outputs"]) == len(info["output"])
+        if language == "en":
+            assert texts[name]["description"] == info["description"]
+    assert set(texts) == set(comfy.classes)

@@ -1,0 +1,110 @@
+"""Boxes: clamping, masks by pixel centres, overlap, growing, points that keep their distance."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from region_core import boxes as bx
+from region_core.errors import InputError
+
+
+def box(*corners: float) -> torch.Tensor:
+    return torch.tensor([corners], dtype=torch.float32)
+
+
+def test_clamping_cuts_x_by_the_width_and_y_by_the_height():
+    assert bx.clamp_boxes(box(-5, -7, 900, 800), 300, 400).tolist() == [[0, 0, 400, 300]]
+    assert bx.clamp_boxes(box(10.5, 20, 30, 40), 300, 400).tolist() == [[10.5, 20, 30, 40]]
+
+
+def test_clamping_leaves_the_boxes_it_was_given_alone():
+    given = box(-5, -7, 900, 800)
+    bx.clamp_boxes(given, 300, 400)
+    assert given.tolist() == [[-5, -7, 900, 800]]
+
+
+def test_a_mask_covers_exactly_the_pixels_of_a_whole_number_box():
+    mask = bx.boxes_to_masks(box(25, 5, 31, 8), 40, 60)
+    wanted = torch.zeros(1, 1, 40, 60)
+    wanted[:, :, 5:8, 25:31] = 1
+    assert torch.equal(mask, wanted)
+
+
+@pytest.mark.parametrize(
+    ("corners", "columns"),
+    [((1.5, 0, 4.5, 4), [1, 2, 3]), ((1.6, 0, 4.6, 4), [2, 3, 4]), ((1.4, 0, 4.4, 4), [1, 2, 3])],
+)
+def test_a_pixel_is_masked_when_its_centre_is_in_the_half_open_box(corners, columns):
+    mask = bx.boxes_to_masks(box(*corners), 8, 8)
+    assert mask[0, 0, 0].nonzero().flatten().tolist() == columns
+
+
+@pytest.mark.parametrize(
+    ("corners", "pixel"),
+    [
+        ((3.6, 2.6, 3.8, 2.9), (2, 3)),  # too thin to hold a centre
+        ((5, 5, 5, 5), (5, 5)),  # no area
+        ((-9, -9, -4, -4), (0, 0)),  # outside, before
+        ((90, 80, 99, 99), (7, 9)),  # outside, beyond
+    ],
+)
+def test_every_box_masks_at_least_one_pixel(corners, pixel):
+    assert bx.boxes_to_masks(box(*corners), 8, 10)[0, 0].nonzero().tolist() == [list(pixel)]
+
+
+def test_no_boxes_give_no_masks():
+    assert bx.boxes_to_masks(torch.zeros(0, 4), 8, 10).shape == (0, 1, 8, 10)
+
+
+def test_iou_pairs_every_box_with_every_other():
+    a = torch.cat([box(0, 0, 10, 10), box(0, 0, 2, 20)])
+    b = torch.cat([box(5, 0, 15, 10), box(0, 0, 10, 10), box(50, 50, 60, 60)])
+    wanted = torch.tensor([[1 / 3, 1.0, 0.0], [0.0, 20 / 120, 0.0]])
+    assert torch.allclose(bx.iou(a, b), wanted)
+
+
+def test_iou_of_two_empty_boxes_is_zero_and_not_nan():
+    assert bx.iou(box(3, 3, 3, 3), box(3, 3, 3, 3)).tolist() == [[0]]
+
+
+def test_area_is_width_times_height():
+    assert bx.area(box(2, 3, 7, 13)).tolist() == [50]
+
+
+def test_expand_scales_about_the_centre_and_stops_at_the_border():
+    assert bx.expand(box(10, 20, 20, 40), 2, 100, 100).tolist() == [[5, 10, 25, 50]]
+    assert bx.expand(box(10, 20, 20, 40), 10, 90, 50).tolist() == [[0, 0, 50, 90]]
+
+
+def test_growing_moves_each_side_by_so_many_pixels_and_stops_at_the_border():
+    assert bx.grow_boxes(box(10, 20, 20, 40), 3, 42, 100).tolist() == [[7, 17, 23, 42]]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: bx.clamp_boxes(torch.zeros(4), 8, 8), "[4]"),
+        (lambda: bx.clamp_boxes(box(0, 0, float("nan"), 4), 8, 8), "finite"),
+        (lambda: bx.clamp_boxes(box(9, 0, 3, 4), 8, 8), "9.0, 0.0, 3.0, 4.0"),
+        (lambda: bx.expand(box(0, 0, 4, 4), 0, 8, 8), "factor 0"),
+        (lambda: bx.grow_boxes(box(0, 0, 4, 4), -2, 8, 8), "-2 pixels"),
+    ],
+)
+def test_a_wrong_box_is_refused_with_its_value(call, words):
+    with pytest.raises(InputError) as caught:
+        call()
+    assert words in str(caught.value)
+
+
+def test_chosen_points_keep_their_distance_best_first():
+    points = torch.tensor([[0, 0], [0, 1], [0, 2], [9, 9]])
+    scores = torch.tensor([0.8, 0.9, 0.1, 0.5])
+    assert bx.nms_points(points, scores, 9, 1.5).tolist() == [1, 3]
+    assert bx.nms_points(points, scores, 9, 1.0).tolist() == [1, 0, 3, 2]
+    assert bx.nms_points(points, scores, 2, 0.0).tolist() == [1, 0]
+
+
+def test_equal_scores_are_taken_in_the_order_given():
+    points = torch.arange(200)[:, None].repeat(1, 2) * 10
+    assert bx.nms_points(points, torch.ones(200), 5, 2.0).tolist() == [0, 1, 2, 3, 4]
