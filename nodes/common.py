@@ -29,6 +29,8 @@ _KNOWN = {field.name for field in dataclasses.fields(io.Schema)}
 def schema(name: str, display_name: str, **fields: Any) -> io.Schema:
     """A Schema of a node of this pack, less the fields that this ComfyUI does not know yet."""
     fields = {"category": CATEGORY, **fields}
+    for output in fields.get("outputs", []):  # newer versions do this themselves
+        output.display_name = output.display_name or output.id
     return io.Schema(node_id=f"LearnableRegions_{name}", display_name=display_name,
                      **{key: value for key, value in fields.items() if key in _KNOWN})
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BAD_INPUT, STOPPED = 2, 130  # exit codes; 130 is what shells say of Ctrl-C
 
+
 @dataclass
 class Models:
     """The loaded models of a job."""

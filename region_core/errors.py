@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class InputError(ValueError):
-    """Something that was asked for cannot be done: one sentence with the value, the limit, the way out.
+    """What was asked for cannot be done: one sentence with the value, the limit, the way out.
 
     Callers show the text as it is; anything else that is raised is a fault of the program.
     """

@@ -63,16 +63,26 @@ class RegionGenerator(nn.Module):
         Candidate j = k * M + m fills row k, column m. InputError where a shape does not fit.
         """
         self._check(features, cells, extra)
-        anchors = cells.shape[0] // self.sizes
+        return self.judge_pooled(self.pool_boxes(features, cells), extra)
+
+    def pool_boxes(self, features: Tensor, cells: Tensor) -> Tensor:
+        """features [D, h, w], cells [K*M, 4] -> RoI-pooled maps [K*M, D, p, p]; nothing learned.
+
+        Pooling is linear, so the learned projection may come after it: while the generator is
+        taught the boxes are pooled once and not at every step.
+        """
         # Unit length a cell (times sqrt D): the scale of the backbone's features no longer matters.
         scaled = F.normalize(features.float(), dim=0) * self.feature_dim**0.5
-        projected = self.project(scaled[None])
         # The boxes are in cells already: scale 1. `aligned` puts cell i between i and i + 1.
-        pooled = roi_align(
-            projected, [cells.float()], self.pool, spatial_scale=1.0, sampling_ratio=2, aligned=True
-        )
+        return roi_align(scaled[None], [cells.float()], self.pool, spatial_scale=1.0,
+                         sampling_ratio=2, aligned=True)
+
+    def judge_pooled(self, pooled: Tensor, extra: Tensor | None = None) -> Tensor:
+        """Pooled maps [K*M, D, p, p] (and extra [K*M, extra_dim]) -> logits [K, M]."""
+        anchors = pooled.shape[0] // self.sizes
+        projected = self.project(pooled)
         # [K*M, C, p, p] -> [K, M*C, p, p]: candidates are anchor-major, so a row is one anchor's.
-        x = pooled.reshape(anchors, self.sizes * self.PROJECTED, self.pool, self.pool)
+        x = projected.reshape(anchors, self.sizes * self.PROJECTED, self.pool, self.pool)
         x = F.relu(self.conv2(F.relu(self.conv1(x)))).flatten(1)
         if extra is not None:
             x = torch.cat([x, extra.float().reshape(anchors, -1)], dim=1)

@@ -71,7 +71,9 @@ def load_picture(path: str | os.PathLike[str]) -> Picture:
             f"'{name}' is not an image that can be read: use a PNG, JPEG, WebP, TIFF or BMP file."
         ) from None
     except Image.DecompressionBombError as error:
-        raise InputError(f"'{name}' is too large to open safely ({error}): shrink it first.") from None
+        raise InputError(
+            f"'{name}' is too large to open safely ({error}): shrink it first."
+        ) from None
     except _BROKEN as error:
         raise InputError(f"'{name}' cannot be opened ({error}): check the file.") from None
     with opened:
@@ -103,7 +105,7 @@ def picture_from(image: Image.Image | np.ndarray | Tensor) -> Picture:
 
 
 def to_pil(rgb: Tensor, alpha: Tensor | None = None) -> Image.Image:
-    """rgb [1,3,H,W] or [3,H,W] in 0..1, and alpha likewise with one channel, as an 8-bit PIL image."""
+    """rgb [1,3,H,W] or [3,H,W] in 0..1, and alpha with one channel, as an 8-bit PIL image."""
     layers = _one(rgb, 3)
     if alpha is not None:
         layers = torch.cat([layers, _one(alpha, 1)])
@@ -164,8 +166,8 @@ def _pil_array(image: Image.Image) -> np.ndarray:
         deep = np.asarray(image)
         if deep.min() < 0 or deep.max() > 65535:
             raise InputError(
-                f"The picture's values reach from {deep.min()} to {deep.max()}, but 0 to 65535 is the "
-                "most that is read: save it with 8 or 16 bits a channel."
+                f"The picture's values reach from {deep.min()} to {deep.max()}, but 0 to 65535 is "
+                "the most that is read: save it with 8 or 16 bits a channel."
             )
         return deep.astype(np.uint16)
     if image.mode == "F":
@@ -182,8 +184,8 @@ def _from_array(array: np.ndarray) -> Picture:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in _CHANNELS:
         raise InputError(
-            f"An array of shape {list(array.shape)} is not a picture: give [H, W] or [H, W, C] with C "
-            "1, 3 or 4."
+            f"An array of shape {list(array.shape)} is not a picture: give [H, W] or [H, W, C] with "
+            "C 1, 3 or 4."
         )
     if array.dtype == np.uint8:
         scale = 255
@@ -193,7 +195,7 @@ def _from_array(array: np.ndarray) -> Picture:
         scale = 1
     else:
         raise InputError(
-            f"An array of {array.dtype} is not a picture: give uint8, uint16, or floats from 0 to 1."
+            f"An array of {array.dtype} is not a picture: give uint8, uint16, or floats 0 to 1."
         )
     layers = torch.from_numpy(array.astype(np.float32))
     return _from_layers(layers.permute(2, 0, 1)[None] / scale)  # HWC -> BCHW
@@ -203,24 +205,28 @@ def _from_tensor(image: Tensor) -> Picture:
     batch = image[None] if image.ndim == 3 else image
     if batch.ndim != 4:
         raise InputError(
-            f"A tensor of shape {list(image.shape)} is not a picture: give [3, H, W] or [1, H, W, 3]."
+            f"A tensor of shape {list(image.shape)} is not a picture: give [3, H, W] or "
+            "[1, H, W, 3]."
         )
     if batch.shape[0] != 1:
         raise InputError(
-            f"The batch holds {batch.shape[0]} pictures, but one is edited at a time: pass them singly."
+            f"The batch holds {batch.shape[0]} pictures, but one is edited at a time: pass them "
+            "one by one."
         )
     # A side is at least MIN_SIDE long, so a number as small as this can only be the channels.
     if batch.shape[1] not in _CHANNELS and batch.shape[3] in _CHANNELS:
         batch = batch.permute(0, 3, 1, 2)  # BHWC -> BCHW
     if batch.shape[1] not in _CHANNELS:
         raise InputError(
-            f"A tensor of shape {list(image.shape)} has no axis of 1, 3 or 4 channels: give [3, H, W] "
-            "or [1, H, W, 3]."
+            f"A tensor of shape {list(image.shape)} has no axis of 1, 3 or 4 channels: give "
+            "[3, H, W] or [1, H, W, 3]."
         )
     if batch.dtype == torch.uint8:
         return _from_layers(batch.float() / 255)
     if not batch.is_floating_point():
-        raise InputError(f"A tensor of {batch.dtype} is not a picture: give uint8, or floats 0 to 1.")
+        raise InputError(
+            f"A tensor of {batch.dtype} is not a picture: give uint8, or floats 0 to 1."
+        )
     return _from_layers(batch.detach().float())
 
 
@@ -229,13 +235,14 @@ def _from_layers(layers: Tensor) -> Picture:
     height, width = layers.shape[-2:]
     if min(height, width) < MIN_SIDE:
         raise InputError(
-            f"The picture is {width} x {height} pixels, but each side must be at least {MIN_SIDE}: use "
-            "a larger one."
+            f"The picture is {width} x {height} pixels, but each side must be at least {MIN_SIDE}: "
+            "use a larger one."
         )
     low, high = float(layers.min()), float(layers.max())
-    if not (-_OVERSHOOT <= low and high <= 1 + _OVERSHOOT):  # NaN fails this too
+    if not (low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT):  # NaN fails this too
         raise InputError(
-            f"The picture's values reach from {low:g} to {high:g}, but must lie in 0 to 1: scale them."
+            f"The picture's values reach from {low:g} to {high:g}, but must lie in 0 to 1: scale "
+            "them."
         )
     layers = layers.clamp(0, 1)  # makes the copy as well
     rgb = layers[:, :3] if layers.shape[1] > 1 else layers.expand(-1, 3, -1, -1)

@@ -26,9 +26,9 @@ from .errors import InputError
 class Latents:
     """Candidates part of the way through sampling.
 
-    z [N,c,h,w] is the noisy state, denoised [N,c,h,w] the model's estimate of the end, step of steps
-    the place in the schedule. In extra every tensor holds one row a candidate; anything else in it
-    is shared by all (so a shared tensor goes inside a tuple).
+    z [N,c,h,w] is the noisy state, denoised [N,c,h,w] the model's estimate of the end, step of
+    steps the place in the schedule. In extra every tensor holds one row a candidate; anything else
+    in it is shared by all (so a shared tensor goes inside a tuple).
     """
 
     z: Tensor
@@ -75,10 +75,6 @@ class Inpainter(Protocol):
     @property
     def size(self) -> int:
         """Native side s in pixels; pictures for the model are s x s."""
-
-    @property
-    def steps(self) -> int:
-        """Sampling steps of a full edit, unless asked otherwise."""
 
     @property
     def evaluations(self) -> int:
@@ -168,13 +164,13 @@ def region_mask(
 def crop_masks(masks: Tensor, windows: Tensor, native: int) -> Tensor:
     """Masks [N,1,H,W] as the model needs them: hard 0/1 at [N,1,native,native].
 
-    A native pixel is masked where any masked source pixel falls in it; what pads the picture is not.
+    A native pixel is masked where any masked source pixel falls in it; padding never is.
     """
     out = []
     for mask, window in zip(masks, windows.tolist(), strict=True):
         inside, pads = _inside(window, mask.shape[-2], mask.shape[-1])
         hard = F.pad((mask[(slice(None), *inside)] > 0).float(), pads)
-        # Its bins run from floor(i * side / native) to ceil((i + 1) * side / native): all that touch.
+        # Bin i runs from floor(i * side / native) to ceil((i + 1) * side / native): all it touches.
         out.append(F.adaptive_max_pool2d(hard, native))
     return torch.stack(out) if out else masks.new_zeros(0, 1, native, native)
 
@@ -192,7 +188,7 @@ def box_masks(boxes: Tensor, windows: Tensor, height: int, width: int, native: i
 
 
 def composite(source: Tensor, edit: Tensor, mask: Tensor) -> Tensor:
-    """mask * edit + (1 - mask) * source, [N,C,H,W]; exactly the source where mask [N,1,H,W] is 0."""
+    """mask * edit + (1 - mask) * source [N,C,H,W]; exactly source where mask [N,1,H,W] is 0."""
     # A choice, not arithmetic: 0 * edit + 1 * source is only almost the source.
     return torch.where(mask == 0, source, torch.lerp(source, edit, mask))
 
@@ -224,8 +220,8 @@ def stitch_at(
 ) -> Tensor:
     """The edits in a reduced copy of the picture, for scoring: [N,C,h,w], no full picture made.
 
-    small [1,C,h,w] is the source of height x width at any scale; boxes [N,4] in source pixels. Pixels
-    are averaged by area; those no box touches equal small.
+    small [1,C,h,w] is the source of height x width at any scale; boxes [N,4] in source pixels.
+    Pixels are averaged by area; those that no box touches equal small.
     """
     # In double precision, so that equal sizes give exact ones and zeros; not every device has it.
     cells, frame = pixel_boxes(boxes, height, width).cpu().double(), windows.cpu().double()

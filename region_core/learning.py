@@ -3,11 +3,16 @@ the generator."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .anchors import CandidateSet
 from .errors import InputError
+
+if TYPE_CHECKING:
+    from .generator import RegionGenerator
 
 
 def expected_loss(logits: Tensor, losses: Tensor, looked: Tensor) -> Tensor:
@@ -46,7 +51,7 @@ def gumbel_loss(
 
 
 def teach(
-    module: nn.Module,
+    module: RegionGenerator,
     optimizer: torch.optim.Optimizer,
     features: Tensor,
     candidates: CandidateSet,
@@ -92,8 +97,9 @@ def teach(
         # The floor keeps rounding noise among equal losses from passing for a preference.
         spread = losses[looked].float().std(correction=0).clamp(min=1e-4)
         history: list[float] = []
+        pooled = module.pool_boxes(features, cells)  # the same at every step
         for _ in range(steps):
-            logits = module(features, cells, extra)
+            logits = module.judge_pooled(pooled, extra)
             if generator is not None and estimator == "gumbel":
                 objective = loss = gumbel_loss(logits, losses, looked, generator, tau)
             else:

@@ -166,8 +166,8 @@ def finish(canvas: Canvas, pool: Pool, chosen: Tensor, score: Callable[[Tensor, 
     work = canvas.advance(work, settings.steps, settings.guidance_scale)
     pictures = canvas.pictures(work)
     scores = score(pictures, canvas.small_boxes(work.boxes))
-    order = scores.argsort(descending=True, stable=True).tolist()
-    work, scores = work.select(order), scores[order]
-    watch(Event("final", done, total, work.boxes, pictures[order[0]:order[0] + 1], float("nan"),
+    best_first = scores.argsort(descending=True, stable=True)
+    work, scores = work.select(best_first.tolist()), scores[best_first]
+    watch(Event("final", done, total, work.boxes, pictures[best_first[:1]], float("nan"),
                 float(scores[0])))
     return work, scores

@@ -43,7 +43,7 @@ class SearchSettings:
     screen: bool = True
     refine: bool = True
     learning: str = "exact"
-    generator_steps: int = 20
+    generator_steps: int = 8
     grow: int = 0
     feather: int = 0
     seed: int = 42

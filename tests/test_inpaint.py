@@ -1,4 +1,4 @@
-"""Windows, crops, masks and stitching: the edit lands where it belongs, the rest stays as it was."""
+"""Windows, crops, masks, stitching: the edit lands where it belongs, the rest stays as it was."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_window_is_square_holds_its_box_and_lies_in_the_picture_where_it_fits(
         assert y1 >= box[3]
         for low, high, length in ((x0, x1, width), (y0, y1, height)):
             if side <= length:
-                assert 0 <= low
+                assert low >= 0
                 assert high <= length
             else:  # the picture sits in the middle
                 assert abs((low + high) - length) <= 1

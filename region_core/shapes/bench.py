@@ -8,6 +8,7 @@ import math
 import os
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -139,12 +140,16 @@ def main(args: argparse.Namespace) -> int:
             outcome = METHODS[name](scene, edit, models, 42)
             seconds = time.monotonic() - started
             results[name].append(measure(outcome, scene, edit, judge, index, seconds))
+        if args.json:  # after every scene: a run that is stopped leaves what it has measured
+            _write(args.json, args.seed, args.kind, results)
     print(f"{args.scenes} {args.kind} scenes of seed {args.seed}\n\n{table(results)}")
-    if args.json:
-        report = {"scenes": args.scenes, "seed": args.seed, "kind": args.kind, "methods": {
-            name: {**means(rows), "per_scene": [asdict(r) for r in rows]}
-            for name, rows in results.items()}}
-        temporary = args.json.with_suffix(".tmp")
-        temporary.write_text(json.dumps(report, indent=1))
-        os.replace(temporary, args.json)
     return 0
+
+
+def _write(file: Path, seed: int, kind: str, results: dict[str, list[Row]]) -> None:
+    report = {"scenes": len(next(iter(results.values()))), "seed": seed, "kind": kind,
+              "methods": {name: {**means(rows), "per_scene": [asdict(r) for r in rows]}
+                          for name, rows in results.items()}}
+    temporary = file.with_suffix(".tmp")
+    temporary.write_text(json.dumps(report, indent=1))
+    os.replace(temporary, file)

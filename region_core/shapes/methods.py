@@ -15,7 +15,7 @@ from ..propose import place_candidates
 from ..ranking import Ranking
 from ..settings import PRESETS, SearchSettings
 from .models import ShapesModels, shapes_settings
-from .scenes import Edit, Scene
+from .scenes import SIZE, Edit, Scene
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def random_box(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Out
     """A box drawn evenly from the standard preset's candidates, painted at full steps."""
     settings = shapes_settings("standard")
     source, inpainter = picture_of(scene), _inpainter(models, edit)
-    candidates = place_candidates(models.dino(source), *source.shape[-2:], settings)
+    candidates = place_candidates(models.dino(source), SIZE, SIZE, settings)
     generator = torch.Generator().manual_seed(seed)
     pick = torch.randint(len(candidates), (1,), generator=generator)
     pictures, boxes = _paint(Canvas(source, inpainter, seed=seed), candidates.boxes[pick], settings)
@@ -82,7 +82,7 @@ def exhaustive(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Out
     """The ceiling of a search over the candidates: every one at full steps, the best score wins."""
     settings = shapes_settings("standard")
     source, inpainter = picture_of(scene), _inpainter(models, edit)
-    candidates = place_candidates(models.dino(source), *source.shape[-2:], settings)
+    candidates = place_candidates(models.dino(source), SIZE, SIZE, settings)
     canvas = Canvas(source, inpainter, seed=seed)
     ranking = Ranking(models.scorer, source, edit.caption, edit.prompt)
     best, chosen, box = -float("inf"), source[0], torch.zeros(4)

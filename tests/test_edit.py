@@ -1,0 +1,184 @@
+"""The whole way from a picture to its edit, with the embedded shapes models."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from region_core.diffusers_inpainter import DiffusersInpainter
+from region_core.edit import NO_REGION, edit_image
+from region_core.errors import InputError
+from region_core.images import picture_from, to_pil
+from region_core.settings import SearchSettings
+from region_core.shapes.models import ShapesModels, load_shapes_models
+from region_core.shapes.worlds import held_out
+
+CAPTION, PROMPT = "a red circle", "a blue square"
+QUICK = SearchSettings(point_number=3, max_window_size=6, per_image_iteration=2, look_steps=2,
+                       looks_per_round=2, finalists=1, steps=4, guidance_scale=3.0, views=1)
+
+
+@pytest.fixture(scope="module")
+def models() -> ShapesModels:
+    return load_shapes_models()
+
+
+def edit(models: ShapesModels, image, settings: SearchSettings = QUICK, **values):
+    return edit_image(image, CAPTION, PROMPT, inpainter=DiffusersInpainter(models.pipe, PROMPT),
+                      dino=models.dino, scorer=models.scorer, settings=settings, **values)
+
+
+def noise_picture(width: int, height: int, mode: str) -> Image.Image:
+    rng = np.random.default_rng(3)
+    channels = {"RGB": 3, "RGBA": 4}[mode]
+    return Image.fromarray(rng.integers(0, 256, (height, width, channels), dtype=np.uint8), mode)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("size", [(451, 333), (1024, 768), (64, 64), (2000, 300)])
+def test_outside_the_region_every_pixel_is_the_sources(models, size, mode):
+    source = noise_picture(*size, mode)
+    result = edit(models, source)
+    # the candidate is looked at too: noise has no red circle, and the verdict may be "no region"
+    best = result.candidates[0]
+    x0, y0, x1, y1 = best.box
+    for rgb in (result.image, best.image):
+        after = np.asarray(to_pil(rgb, result.alpha))
+        before = np.asarray(source)
+        assert after.shape == before.shape
+        outside = np.ones(before.shape[:2], dtype=bool)
+        outside[y0:y1, x0:x1] = False
+        assert (after[outside] == before[outside]).all()
+        if mode == "RGBA":
+            assert (after[..., 3] == before[..., 3]).all()
+    assert (to_pil(best.image).tobytes() != source.convert("RGB").tobytes())
+
+
+def test_same_seed_same_bytes_and_the_global_random_state_stays(models):
+    source = Image.fromarray(held_out(5, 0)[0].image)
+    torch.manual_seed(123)
+    before = torch.get_rng_state()
+    first = edit(models, source)
+    assert torch.equal(before, torch.get_rng_state())
+    torch.rand(7)  # another global state must not matter
+    second = edit(models, source)
+    assert to_pil(first.candidates[0].image).tobytes() == to_pil(second.candidates[0].image).tobytes()
+    assert first.rounds == second.rounds
+
+
+def test_same_bytes_from_another_process(models, tmp_path):
+    script = tmp_path / "again.py"
+    script.write_text(
+        "import sys, torch\nfrom PIL import Image\n"
+        f"sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
+        "sys.path.insert(0, sys.path[0] + '/tests')\ntorch.set_num_threads(int(sys.argv[2]))\n"
+        "import test_edit as t\nfrom region_core.shapes.models import load_shapes_models\n"
+        "from region_core.images import to_pil\n"
+        "source = Image.fromarray(t.held_out(5, 0)[0].image)\n"
+        "to_pil(t.edit(load_shapes_models(), source).candidates[0].image).save(sys.argv[1])\n")
+    out = tmp_path / "again.png"
+    subprocess.run([sys.executable, "-W", "ignore", str(script), str(out),
+                    str(torch.get_num_threads())], check=True)
+    source = Image.fromarray(held_out(5, 0)[0].image)
+    here = to_pil(edit(models, source).candidates[0].image)
+    assert Image.open(out).tobytes() == here.tobytes()
+
+
+def test_another_seed_makes_another_picture(models):
+    source = Image.fromarray(held_out(5, 0)[0].image)
+    a, b = (edit(models, source, seed=s).candidates[0].image for s in (1, 2))
+    assert not torch.equal(a, b)
+
+
+def test_evaluations_are_counted_on_the_model(models):
+    inpainter = DiffusersInpainter(models.pipe, PROMPT)
+    seen = []
+    handle = models.pipe.unet.register_forward_hook(lambda m, a, out: seen.append(len(out.sample)))
+    result = edit_image(Image.fromarray(held_out(5, 1)[0].image), CAPTION, PROMPT,
+                        inpainter=inpainter, dino=models.dino, scorer=models.scorer, settings=QUICK)
+    handle.remove()
+    assert result.unet_evaluations == sum(seen) > 0
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
+def test_photographs_go_through(models, name):
+    data = pytest.importorskip("skimage.data")
+    photograph = Image.fromarray(getattr(data, name)())
+    result = edit(models, photograph)
+    assert result.image.shape[-2:] == (photograph.height, photograph.width)
+    assert torch.isfinite(result.image).all()
+
+
+def test_every_edit_ever_finished_is_ranked_best_first(models):
+    result = edit(models, Image.fromarray(held_out(5, 2)[0].image),
+                  QUICK.with_values(finalists=2))
+    scores = [c.score for c in result.candidates]
+    assert len(scores) == 2 and scores == sorted(scores, reverse=True)
+    assert len(result.tried_boxes) == 4
+
+
+def test_the_watcher_sees_every_round_and_may_stop_the_search(models):
+    class Stop(Exception):
+        pass
+
+    events = []
+
+    def watch(event):
+        events.append(event)
+        if len(events) == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        edit(models, Image.fromarray(held_out(5, 2)[0].image), on_event=watch)
+    assert [e.kind for e in events] == ["look", "look"]
+
+
+def test_a_region_prior_keeps_anchors_where_it_is_white(models):
+    prior = torch.zeros(1, 1, 128, 128)
+    prior[..., 64:, 64:] = 1
+    result = edit(models, Image.fromarray(held_out(5, 3)[0].image),
+                  QUICK.with_values(refine=False, screen=False, max_window_size=2), prior=prior)
+    centres = (result.tried_boxes[:, :2] + result.tried_boxes[:, 2:]) / 2
+    assert (centres >= 60).all()
+
+
+def test_an_empty_region_prior_is_refused(models):
+    with pytest.raises(InputError, match="region prior is empty"):
+        edit(models, Image.fromarray(held_out(5, 3)[0].image), prior=torch.zeros(1, 1, 128, 128))
+
+
+def test_no_region_returns_the_source(models, monkeypatch):
+    from region_core.ranking import Ranking
+
+    monkeypatch.setattr(Ranking, "source_score", property(lambda self: 1e9))
+    source = Image.fromarray(held_out(5, 4)[0].image)
+    result = edit(models, source)
+    assert result.verdict == NO_REGION and result.box is None
+    assert torch.equal(result.image, picture_from(source).rgb)
+    assert result.mask.sum() == 0
+
+
+@pytest.mark.parametrize(("values", "message"), [
+    ({"point_number": 0}, "point_number is 0"), ({"lr": 0.0}, "lr is 0"),
+    ({"steps": -1}, "steps is -1"), ({"learning": "magic"}, "learning is 'magic'"),
+    ({"look_steps": 9}, "look_steps is 9"), ({"strength": 0.0}, "strength is 0"),
+])
+def test_settings_out_of_range_are_named_before_any_model_runs(values, message):
+    with pytest.raises(InputError, match=message):
+        edit_image(None, CAPTION, PROMPT, inpainter=None, dino=None, scorer=None,
+                   settings=QUICK.with_values(**values))
+
+
+@pytest.mark.parametrize(("caption", "prompt", "message"), [
+    ("", "a dog", "image_caption is empty"), ("a cat", "  ", "editing_prompt is empty"),
+    ("a cat", "a  cat", "are the same"),
+])
+def test_empty_or_equal_texts_are_refused(caption, prompt, message):
+    with pytest.raises(InputError, match=message):
+        edit_image(None, caption, prompt, inpainter=None, dino=None, scorer=None)

@@ -1,0 +1,44 @@
+"""What the registry and ComfyUI's manager read agrees with itself."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import region_core
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def block(name: str) -> str:
+    """A table of pyproject.toml as text; Python 3.10 has no tomllib."""
+    text = (ROOT / "pyproject.toml").read_text()
+    found = re.search(rf"^\[{re.escape(name)}\]\n(.*?)(?=^\[|\Z)", text, re.M | re.S)
+    assert found
+    return found[1]
+
+
+def test_dependencies_are_the_requirements_and_only_floors() -> None:
+    wanted = (ROOT / "requirements.txt").read_text().split()
+    listed = re.search(r"dependencies = \[(.*?)\]", block("project"), re.S)
+    assert listed
+    assert re.findall(r'"([^"]+)"', listed[1]) == wanted
+    for line in wanted:
+        assert re.fullmatch(r"[a-z_]+>=[\d.]+", line), line
+
+
+def test_the_version_is_said_once() -> None:
+    assert f'version = "{region_core.__version__}"' in block("project")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", region_core.__version__)
+
+
+def test_the_registry_finds_what_it_needs() -> None:
+    comfy = block("tool.comfy")
+    for name in ("PublisherId", "DisplayName", "requires-comfyui"):
+        assert re.search(rf'^{name} = ".+"', comfy, re.M), name
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
+
+
+def test_tests_stay_out_of_the_package() -> None:
+    ignored = (ROOT / ".comfyignore").read_text().split()
+    assert {"tests/", ".ci/"} <= set(ignored)
