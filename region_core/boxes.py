@@ -79,7 +79,7 @@ def iou(a: Tensor, b: Tensor) -> Tensor:
     sides = (high - low).clamp(min=0)
     shared = sides[..., 0] * sides[..., 1]
     union = area(a)[:, None] + area(b)[None] - shared
-    return torch.where(union > 0, shared / union.clamp(min=1e-12), torch.zeros_like(union))
+    return shared / union.clamp(min=1e-12)
 
 
 def expand(boxes: Tensor, factor: float, height: int, width: int) -> Tensor:

@@ -19,17 +19,20 @@ SMALL_SIDE = 512  # pictures are compared at this size at most; CLIP sees less s
 class Work:
     """N candidates part of the way through sampling.
 
-    `boxes` [N, 4] are the regions painted (source pixels), `windows` [N, 4] the squares round them.
+    `boxes` [N, 4] as they were found (source pixels), `painted` [N, 4] the same after growing,
+    `windows` [N, 4] the squares round them.
     """
 
     boxes: Tensor
+    painted: Tensor
     windows: Tensor
     latents: Latents
 
     def select(self, indices: Sequence[int]) -> Work:
         """The candidates named, in that order."""
         index = torch.as_tensor(indices, dtype=torch.long)
-        return replace(self, boxes=self.boxes[index], windows=self.windows[index],
+        return replace(self, boxes=self.boxes[index], painted=self.painted[index],
+                       windows=self.windows[index],
                        latents=self.latents.select(index))
 
 
@@ -59,7 +62,7 @@ class Canvas:
         masks = box_masks(painted, windows, self.height, self.width, size)
         latents = self.inpainter.begin(crop(self.source, windows, size), masks, self.seed, steps,
                                        strength=self.strength)
-        return Work(painted, windows, latents)
+        return Work(boxes, painted, windows, latents)
 
     def advance(self, work: Work, stop: int, guidance: float) -> Work:
         """Sample on to step `stop` of the schedule."""
@@ -68,7 +71,7 @@ class Canvas:
     def pictures(self, work: Work) -> Tensor:
         """The edits as they stand, in the small picture: [N, 3, h, w]."""
         edits = self.inpainter.decode(work.latents).to(self.small)
-        return stitch_at(self.small, edits, work.windows, work.boxes, self.height, self.width)
+        return stitch_at(self.small, edits, work.windows, work.painted, self.height, self.width)
 
     def full(self, work: Work, index: int) -> tuple[Tensor, Tensor]:
         """One edit in the full picture [1, 3, H, W] and its region mask [1, 1, H, W].
@@ -77,5 +80,5 @@ class Canvas:
         """
         one = work.select([index])
         edit = self.inpainter.decode(one.latents).to(self.source)
-        mask = region_mask(one.boxes, self.height, self.width, 0, self.feather)
+        mask = region_mask(one.painted, self.height, self.width, 0, self.feather)
         return stitch(self.source, edit, one.windows, mask), mask

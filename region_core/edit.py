@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from .inpaint import Inpainter
 from .losses import LossWeights, RegionLoss
 from .propose import place_candidates, propose
 from .ranking import Ranking
-from .search import Event, Teacher, Watcher, finalists, finish, look_around
+from .search import Event, Pool, Teacher, Watcher, finalists, finish, look_around
 from .settings import SearchSettings
 
 EDITED, NO_REGION = "edited", "no region"
@@ -41,7 +41,8 @@ class EditResult:
     """What came of an edit.
 
     image [1, 3, H, W] 0..1 and alpha as the source's; mask [1, 1, H, W], 0 where the image equals
-    the source bit for bit; box (x0, y0, x1, y1) in pixels or None; verdict "edited" or "no region"
+    the source bit for bit; box (x0, y0, x1, y1) in pixels, as found (the mask is the box grown by
+    `settings.grow`), or None; verdict "edited" or "no region"
     (then image is the source); candidates best first; one record a round; UNet evaluations counted
     on the model; tried_boxes [n, 4]; saliency [1, 1, H, W] 0..1.
     """
@@ -112,7 +113,8 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
                     feather=settings.feather, strength=settings.strength)
     # CLIP sees a few hundred pixels at most, so screening reads the reduced picture
     scale = canvas.small.shape[-1] / width
-    proposal = propose(canvas.small, caption, _scaled(candidates, scale), scorer, settings)
+    prior = None if prior is None else F.interpolate(prior.float(), canvas.small.shape[-2:])
+    proposal = propose(canvas.small, caption, _scaled(candidates, scale), scorer, settings, prior)
     pool = _unscaled(proposal.pool, scale)
     teacher = _teacher(generator, features, candidates, proposal.extra, settings)
     weights = LossWeights(clip=settings.loss_alpha, direction=settings.loss_beta,
@@ -161,8 +163,8 @@ def _scaled(candidates: CandidateSet, scale: float) -> CandidateSet:
                         candidates.sizes)
 
 
-def _unscaled(pool: Any, scale: float) -> Any:
-    return type(pool)((pool.boxes / scale).round(), pool.origin, pool.prior)
+def _unscaled(pool: Pool, scale: float) -> Pool:
+    return replace(pool, boxes=(pool.boxes / scale).round())
 
 
 def _teacher(generator: RegionGenerator | None, features: PatchFeatures, candidates: CandidateSet,

@@ -150,9 +150,7 @@ def _one(layers: Tensor, channels: int) -> Tensor:
 
 
 def _from_pil(image: Image.Image) -> Picture:
-    upright = ImageOps.exif_transpose(image)
-    if upright is image:
-        upright = image.copy()  # the caller's image may be closed or changed later
+    upright = ImageOps.exif_transpose(image)  # always a copy: the caller's may be closed or changed
     picture = _from_array(_pil_array(upright))
     picture.source = upright
     return picture
@@ -184,8 +182,8 @@ def _from_array(array: np.ndarray) -> Picture:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in _CHANNELS:
         raise InputError(
-            f"An array of shape {list(array.shape)} is not a picture: give [H, W] or [H, W, C] with "
-            "C 1, 3 or 4."
+            f"An array of shape {list(array.shape)} is not a picture: give [H, W] or [H, W, C] "
+            "with C 1, 3 or 4."
         )
     if array.dtype == np.uint8:
         scale = 255

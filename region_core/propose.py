@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from .anchors import CandidateSet, candidate_boxes, pick_anchors
+from .boxes import iou
 from .encoders import ClipScorer, PatchFeatures
 from .errors import InputError
-from .screen import Evidence, Screen, distinct
+from .screen import Evidence, Screen, distinct, lattice
 from .search import Pool
 from .settings import SearchSettings
 
-REFINED = 4  # distinct boxes whose edges are moved while the evidence grows
+REFINED = 3  # distinct boxes whose edges are moved while the evidence grows
 
 
 @dataclass(frozen=True)
@@ -50,29 +51,42 @@ def place_candidates(features: PatchFeatures, height: int, width: int, settings:
 
 
 def propose(source: Tensor, caption: str, candidates: CandidateSet, scorer: ClipScorer,
-            settings: SearchSettings, refinable: bool = True) -> Proposal:
-    """Screen the candidates of source [1, 3, H, W] with CLIP and form the pool.
+            settings: SearchSettings, region_prior: Tensor | None = None) -> Proposal:
+    """Screen the candidates of source [1, 3, H, W] with CLIP, and a lattice beside them, refine the
+    best and form the pool. With a region prior [1, 1, H, W] the lattice keeps to where it is white.
 
     With the screen off every candidate is in the pool and none is preferred.
     """
     boxes = candidates.boxes.cpu().float()
-    every = torch.arange(len(boxes))
     if not settings.screen:
-        pool = Pool(boxes, every, torch.zeros(len(boxes)))
-        return Proposal(candidates, None, torch.zeros(len(boxes), 2), pool)
+        none = torch.zeros(len(boxes))
+        return Proposal(candidates, None, torch.zeros(len(boxes), 2),
+                        Pool(boxes, torch.arange(len(boxes)), none, none))
     screen = Screen(scorer, source, caption)
     evidence = screen.evidence(boxes)
     extra = torch.stack([_unit(evidence.drop), _unit(evidence.total)], dim=1)
-    order = distinct(boxes, evidence.total)
-    best, origin, total = boxes[order], order, evidence.total[order]
-    if settings.refine and refinable:
+    more = _allowed(lattice(*source.shape[-2:]), region_prior)
+    every = torch.cat([boxes, more])
+    total = torch.cat([evidence.total, screen.evidence(more).total]) if len(more) else evidence.total
+    if settings.refine:
+        best = distinct(every, total, 0.6)[:REFINED]
         cell = max(source.shape[-2:]) / 32
-        refined = screen.refine(best[:REFINED], (4 * cell, 2 * cell, cell, cell / 2))
-        best = torch.cat([refined, best[REFINED:]])
-        total = torch.cat([screen.evidence(refined).total, total[REFINED:]])
-        kept = distinct(best, total)
-        best, origin, total = best[kept], origin[kept], total[kept]
-    return Proposal(candidates, evidence, extra, Pool(best, origin, _unit(total)))
+        refined = screen.refine(every[best], (2 * cell, cell, cell / 2))
+        every = torch.cat([every, refined])
+        total = torch.cat([total, screen.evidence(refined).total])
+    kept = distinct(every, total)
+    every, total = every[kept], total[kept]
+    # the generator speaks of candidates; a moved box is spoken for by the one it overlaps most
+    origin = iou(every, boxes).argmax(dim=1)
+    return Proposal(candidates, evidence, extra, Pool(every, origin, _unit(total), total))
+
+
+def _allowed(boxes: Tensor, region_prior: Tensor | None) -> Tensor:
+    """The boxes whose centres lie where the prior [1, 1, H, W] is white."""
+    if region_prior is None:
+        return boxes
+    x, y = ((boxes[:, i] + boxes[:, i + 2]) / 2 for i in (0, 1))
+    return boxes[region_prior[0, 0].cpu()[y.long(), x.long()] > 0.5]
 
 
 def _unit(values: Tensor) -> Tensor:

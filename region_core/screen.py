@@ -20,8 +20,9 @@ from .encoders import ClipScorer
 class Evidence:
     """What CLIP says of N boxes; all float [N].
 
-    `drop`: cosine lost when the box is covered; it saturates once the object is. `total`: that
-    less `area_weight` times the box's share of the picture, so that the tightest cover wins.
+    `drop`: cosine lost when the box is covered; it saturates once the object is. `total`: that,
+    less `aside_weight` times how far the embedding moves in other directions (the box covers other
+    things too), less `area_weight` times its share of the picture, so that the tightest cover wins.
     """
 
     drop: torch.Tensor
@@ -32,25 +33,23 @@ class Screen:
     """The evidence for boxes of one source picture [1, 3, H, W] and one caption."""
 
     def __init__(self, scorer: ClipScorer, source: torch.Tensor, caption: str, *,
-                 area_weight: float = 0.7) -> None:
+                 area_weight: float = 0.3,
+                 aside_weight: float = 0.7) -> None:
         self.scorer = scorer
         self.source = source
-        self.area_weight = area_weight
+        self.area_weight, self.aside_weight = area_weight, aside_weight
         self.text = scorer.encode_text(caption)
         self.height, self.width = source.shape[-2:]
         side = scorer.image_size
         whole = torch.tensor([[0.0, 0.0, self.width, self.height]], device=source.device)
         self.small = self._cut(whole, side)
-        self.base = float(self._similarity(self.small))
+        self.embedding = scorer.encode_images(self.small)
         self.encodings = 1
 
     def _cut(self, boxes: torch.Tensor, side: int) -> torch.Tensor:
         """Boxes of the source as squares [N, 3, side, side], averaged down where they are larger."""
         rois = torch.cat([boxes.new_zeros(len(boxes), 1), boxes], dim=1).to(self.source)
         return roi_align(self.source, rois, side, sampling_ratio=-1, aligned=True)
-
-    def _similarity(self, images: torch.Tensor) -> torch.Tensor:
-        return (self.scorer.encode_images(images) @ self.text.T).squeeze(1).float().cpu()
 
     def covered(self, boxes: torch.Tensor) -> torch.Tensor:
         """The small source [N, 3, s, s] with each box filled by the mean of a ring round it."""
@@ -77,10 +76,14 @@ class Screen:
     def evidence(self, boxes: torch.Tensor) -> Evidence:
         """What CLIP says of boxes [N, 4] (xyxy pixels of the source)."""
         boxes = boxes.to(self.source.device)
-        drop = self.base - self._similarity(self.covered(boxes))
+        change = self.scorer.encode_images(self.covered(boxes)) - self.embedding
         self.encodings += len(boxes)
+        drop = -(change @ self.text.T)[:, 0]
+        # what covering the box changes beside the caption: other things were under it
+        aside = (change.square().sum(dim=1) - drop.square()).clamp(min=0).sqrt()
         share = area(boxes).cpu() / (self.height * self.width)
-        return Evidence(drop, drop - self.area_weight * share)
+        drop, aside = drop.float().cpu(), aside.float().cpu()
+        return Evidence(drop, drop - self.aside_weight * aside - self.area_weight * share)
 
     @torch.inference_mode()
     def refine(self, boxes: torch.Tensor, steps: tuple[float, ...]) -> torch.Tensor:
@@ -127,6 +130,19 @@ class Screen:
 # each edge (left, top, right, bottom) one step down the axis and one up
 _MOVES = [[-1, 0, 0, 0], [1, 0, 0, 0], [0, -1, 0, 0], [0, 1, 0, 0],
           [0, 0, -1, 0], [0, 0, 1, 0], [0, 0, 0, -1], [0, 0, 0, 1]]
+
+
+def lattice(height: int, width: int) -> torch.Tensor:
+    """Boxes [85, 4] all over a picture, at a quarter and three eighths of its sides.
+
+    DINO's anchors can all lie on one large object; what the caption means may be another.
+    """
+    rows = []
+    for side in (0.25, 0.375):
+        for top in range(int((1 - side) * 8) + 1):
+            for left in range(int((1 - side) * 8) + 1):
+                rows.append([left / 8, top / 8, left / 8 + side, top / 8 + side])
+    return torch.tensor(rows) * torch.tensor([width, height] * 2)
 
 
 def distinct(boxes: torch.Tensor, scores: torch.Tensor, limit: float = 0.8) -> torch.Tensor:

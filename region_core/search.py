@@ -43,14 +43,16 @@ Watcher = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class Pool:
-    """What may be looked at: boxes [P, 4], each from a candidate `origin` [P], with a prior [P].
+    """What may be looked at: boxes [P, 4], each spoken for by a candidate `origin` [P].
 
-    The prior is a log-probability up to a constant; higher is looked at sooner.
+    `prior` [P] is a log-probability up to a constant; higher is looked at sooner. `evidence` [P] is
+    what the screen says of each box in cosines, 0 where there was none.
     """
 
     boxes: Tensor
     origin: Tensor
     prior: Tensor
+    evidence: Tensor
 
 
 @dataclass
@@ -146,7 +148,7 @@ def finalists(pool: Pool, looks: Looks, count: int) -> Tensor:
     def spread(x: Tensor) -> Tensor:
         return (x - x.mean()) / x.std().clamp(min=1e-6) if len(x) > 1 else x * 0
 
-    order = (spread(loss) - spread(prior)).argsort(stable=True)
+    order = (spread(loss) - 2 * spread(prior)).argsort(stable=True)
     return places[order[:count]]
 
 
@@ -157,15 +159,17 @@ def finish(canvas: Canvas, pool: Pool, chosen: Tensor, score: Callable[[Tensor, 
     Returns the finished work, best first, and the scores [n].
     """
     work = canvas.begin(pool.boxes[chosen], settings.steps)
+    # without the screen's word the largest edit would win: it pleases CLIP most
+    evidence = settings.test_gamma * pool.evidence[chosen]
     if len(chosen) > settings.finalists:
         half = max(settings.steps // 2, 1)
         work = canvas.advance(work, half, settings.guidance_scale)
-        order = score(canvas.pictures(work), canvas.small_boxes(work.boxes)).argsort(
-            descending=True, stable=True)
-        work = work.select(order[:settings.finalists].tolist())
+        halfway = score(canvas.pictures(work), canvas.small_boxes(work.boxes)) + evidence
+        order = halfway.argsort(descending=True, stable=True)[:settings.finalists]
+        work, evidence = work.select(order.tolist()), evidence[order]
     work = canvas.advance(work, settings.steps, settings.guidance_scale)
     pictures = canvas.pictures(work)
-    scores = score(pictures, canvas.small_boxes(work.boxes))
+    scores = score(pictures, canvas.small_boxes(work.boxes)) + evidence
     best_first = scores.argsort(descending=True, stable=True)
     work, scores = work.select(best_first.tolist()), scores[best_first]
     watch(Event("final", done, total, work.boxes, pictures[best_first[:1]], float("nan"),
