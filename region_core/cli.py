@@ -51,10 +51,10 @@ def _load_models(job: Job) -> Models:
     scorer = load_clip(job.clip[0], job.clip[1] or None, device=job.device)
     pipe = load_pipeline(job.pipeline, job.device, job.dtype)
     if not job.guidance_given:
-        from .shapes import models
+        from .shapes.models import GROW, GUIDANCE
 
-        guidance = getattr(models, "GUIDANCE", None)
-        job.settings = job.settings.with_values(guidance_scale=guidance)
+        job.settings = job.settings.with_values(
+            guidance_scale=GUIDANCE, grow=job.settings.grow or GROW)
     return Models(DiffusersInpainter(pipe, job.prompt, job.negative_prompt), dino, scorer)
 
 

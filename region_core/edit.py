@@ -136,7 +136,7 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
         if index == 0:
             best_mask = mask
         ranked.append(Candidate(full, _whole(box), float(scores[index]), float("nan")))
-    reason = ranking.objection(proposal.evidence, float(scores[0]))
+    reason = ranking.objection(canvas.pictures(work.select([0])))
     found = not reason
     return EditResult(
         image=ranked[0].image if found else source, alpha=picture.alpha,

@@ -8,7 +8,6 @@ from torchvision.ops import roi_align
 
 from .boxes import expand
 from .encoders import ClipScorer
-from .screen import Evidence
 
 
 class Ranking:
@@ -47,8 +46,13 @@ class Ranking:
         gain = (text[:, 0] - text[:, 1]) + (near[:, 0] - near[:, 1])
         return (self.alpha * gain / 2 + self.beta * image).float().cpu()
 
-    def objection(self, evidence: Evidence | None, best: float) -> str:
-        """Why the picture should be left alone, in one sentence; empty where it should not."""
-        if best <= self.source_score:
+    @torch.inference_mode()
+    def objection(self, edit: Tensor) -> str:
+        """Why the picture is better left alone, in one sentence; empty where it is not.
+
+        edit [1, 3, h, w] must be nearer the prompt, against the caption, than the source is.
+        """
+        before, after = (e @ self.texts.T for e in (self.embedding, self.scorer.encode_images(edit)))
+        if float(after[0, 0] - after[0, 1]) <= float(before[0, 0] - before[0, 1]):
             return "no edit moves the picture towards the prompt more than leaving it as it is"
         return ""

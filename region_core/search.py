@@ -148,7 +148,7 @@ def finalists(pool: Pool, looks: Looks, count: int) -> Tensor:
     def spread(x: Tensor) -> Tensor:
         return (x - x.mean()) / x.std().clamp(min=1e-6) if len(x) > 1 else x * 0
 
-    order = (spread(loss) - 2 * spread(prior)).argsort(stable=True)
+    order = (spread(loss) - 4 * spread(prior)).argsort(stable=True)
     return places[order[:count]]
 
 

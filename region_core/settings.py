@@ -17,8 +17,9 @@ class SearchSettings:
     Paper's parameters: `point_number` anchor points, `max_window_size` largest half side in grid
     cells, `per_image_iteration` rounds, `lr` of the region generator, `loss_alpha/beta/gamma`
     weights of the clip, directional and structure loss, `test_alpha/beta` weights of text and
-    image similarity in the final score; ours adds `test_gamma`, of the screen's evidence. Sampling: `steps`, `guidance_scale`, `strength` of the
-    full edit; `look_steps`, `look_guidance` of a cheap look.
+    image similarity in the final score; ours adds `test_gamma`, of the screen's evidence.
+    Sampling: `steps`, `guidance_scale`, `strength` of the full edit; `look_steps`,
+    `look_guidance` of a cheap look.
     """
 
     point_number: int = 9
@@ -32,7 +33,7 @@ class SearchSettings:
     loss_crop: float = 1.0
     test_alpha: float = 2.0
     test_beta: float = 1.0
-    test_gamma: float = 12.0
+    test_gamma: float = 40.0
     views: int = 2
     steps: int = 20
     guidance_scale: float = 7.5
@@ -80,7 +81,8 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("point_number", 1, 256), ("max_window_size", 1, 128), ("per_image_iteration", 1, 1000),
     ("lr", 0, 10), ("loss_alpha", 0, 1000), ("loss_beta", 0, 1000), ("loss_gamma", 0, 1000),
     ("loss_area", 0, 1000), ("loss_crop", 0, 1000), ("test_alpha", 0, 1000),
-    ("test_beta", 0, 1000), ("test_gamma", 0, 1000), ("views", 1, 64), ("steps", 1, 1000), ("guidance_scale", 0, 100),
+    ("test_beta", 0, 1000), ("test_gamma", 0, 1000),
+    ("views", 1, 64), ("steps", 1, 1000), ("guidance_scale", 0, 100),
     ("strength", 0, 1), ("look_steps", 1, 1000), ("look_guidance", 0, 100),
     ("looks_per_round", 1, 256), ("finalists", 1, 64), ("generator_steps", 0, 10_000),
     ("grow", 0, 4096), ("feather", 0, 4096), ("seed", 0, 2**63 - 1),

@@ -206,7 +206,16 @@ def test_a_value_that_is_not_finite_leaves_a_gap():
 
 
 @pytest.mark.parametrize(
-    "rows", [[], records([0.5]), records([0.0, 0.0]), records([-3, 5e4]), [{"round": 1}]]
+    "rows",
+    [
+        [],
+        [{"round": 1}],
+        records([0.5]),
+        records([0.0, 0.0]),
+        records([-3, 5e4]),
+        records([float("inf"), 0.5]),
+        records([float("nan")]),
+    ],
 )
 def test_few_or_odd_records_are_drawn_at_the_size_asked_for(rows):
     assert loss_curve(rows, (400, 250)).size == (400, 250)

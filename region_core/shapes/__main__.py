@@ -40,6 +40,8 @@ def build_parser() -> Parser:
     _add_world(bench)
     bench.add_argument("--methods", default="standard,random", metavar="LIST",
                        help="names separated by commas (default: standard,random)")
+    bench.add_argument("--first", type=int, default=0, metavar="I",
+                       help="number of the first scene, to share a seed between runs (default: 0)")
     bench.add_argument("--json", type=Path, default=None, metavar="FILE",
                        help="also write the numbers here")
 

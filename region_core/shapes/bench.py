@@ -125,7 +125,7 @@ def table(results: dict[str, list[Row]]) -> str:
 
 
 def main(args: argparse.Namespace) -> int:
-    """The `bench` command: args.scenes, .seed, .kind, .methods, .json."""
+    """The `bench` command: args.scenes, .seed, .kind, .methods, .first, .json."""
     names = list(args.methods)
     unknown = [n for n in names if n not in METHODS]
     if unknown:
@@ -133,7 +133,7 @@ def main(args: argparse.Namespace) -> int:
                          f"{', '.join(METHODS)}")
     models, judge = load_shapes_models(), load_judge()
     results: dict[str, list[Row]] = {name: [] for name in names}
-    for index in tqdm(range(args.scenes), unit="scene"):
+    for index in tqdm(range(args.first, args.first + args.scenes), unit="scene"):
         scene, edit = held_out(args.seed, index, args.kind)
         for name in names:
             started = time.monotonic()
