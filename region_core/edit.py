@@ -177,8 +177,9 @@ def _teacher(generator: RegionGenerator | None, features: PatchFeatures, candida
     with torch.inference_mode(False):
         optimizer = (None if settings.learning == "off" else
                      torch.optim.Adam(module.parameters(), lr=settings.lr))
-    return Teacher(module, optimizer, maps, candidates, extra.to(maps.device),
-                   torch.Generator("cpu").manual_seed(settings.seed))
+    teacher = Teacher(module, optimizer, maps, candidates, extra.to(maps.device),
+                      torch.Generator("cpu").manual_seed(settings.seed))
+    return teacher if generator is not None else replace(teacher, start=teacher.opinion())
 
 
 def _saliency(features: PatchFeatures, height: int, width: int) -> Tensor:

@@ -72,7 +72,11 @@ class Looks:
 
 @dataclass(frozen=True)
 class Teacher:
-    """The region generator with what it reads; `optimizer` None leaves it as it is."""
+    """The region generator with what it reads; `optimizer` None leaves it as it is.
+
+    `start` is what a fresh network would say by chance, taken off so that only what it has learned
+    counts; 0 for one that was learned before.
+    """
 
     module: RegionGenerator
     optimizer: torch.optim.Optimizer | None
@@ -80,12 +84,13 @@ class Teacher:
     candidates: CandidateSet
     extra: Tensor | None
     noise: torch.Generator
+    start: Tensor | float = 0.0
 
     def opinion(self) -> Tensor:
-        """Log-probabilities [K*M] over all candidates: no Gumbel noise."""
+        """Log-probabilities [K*M] over all candidates, less `start`: no Gumbel noise."""
         with torch.no_grad():
             logits = self.module(self.features, self.candidates.cells, self.extra)
-        return logits.flatten().log_softmax(0).cpu()
+        return logits.flatten().log_softmax(0).cpu() - self.start
 
     def learn(self, pool: Pool, looks: Looks, settings: SearchSettings) -> float:
         """Teach the generator all looks so far; returns the expected loss after it."""

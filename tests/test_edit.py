@@ -185,3 +185,11 @@ def test_settings_out_of_range_are_named_before_any_model_runs(values, message):
 def test_empty_or_equal_texts_are_refused(caption, prompt, message):
     with pytest.raises(InputError, match=message):
         edit_image(None, caption, prompt, inpainter=None, dino=None, scorer=None)
+
+
+def test_an_untaught_generator_has_no_say_in_where_to_look_first(models):
+    source = Image.fromarray(held_out(5, 1)[0].image)
+    settings = QUICK.with_values(learning="off", refine=False)
+    first, other = (edit(models, source, settings, seed=s).tried_boxes for s in (1, 2))
+    # another seed makes another fresh network; the screen alone must have chosen
+    assert torch.equal(first, other)
