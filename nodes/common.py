@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
+from comfy import model_management
 from comfy_api.latest import io
 
 from ..region_core.errors import InputError
+from ..region_core.images import MIN_SIDE
 
 CATEGORY = "learnable regions"
 MAX_SEED = 2**53 - 1  # a browser's numbers are exact up to here
@@ -21,7 +24,7 @@ ClipScorerSocket = io.Custom("LR_CLIP_SCORER")
 Generator = io.Custom("LR_GENERATOR")
 Loss = io.Custom("LR_LOSS")
 Learned = io.Custom("LR_LEARNED")
-BoundingBox = io.Custom("BOUNDING_BOX")  # core's own from 0.4 on: {x, y, width, height} in pixels
+BoundingBox = io.Custom("BOUNDING_BOX")  # core's own in newer versions: {x, y, width, height} in pixels
 
 _KNOWN = {field.name for field in dataclasses.fields(io.Schema)}
 
@@ -53,24 +56,32 @@ def named_errors(cls: Any) -> Iterator[None]:
 
 
 def to_core(image: torch.Tensor) -> torch.Tensor:
-    """IMAGE [B,H,W,C] (C 1, 3 or 4) to the core's [B,3,H,W] in 0..1; a copy."""
-    if image.ndim != 4 or image.shape[-1] not in (1, 3, 4):
-        raise InputError(f"the image has the shape {tuple(image.shape)}; connect an IMAGE with 1, "
-                         "3 or 4 channels")
-    planes = image[..., :3].movedim(-1, 1).float().clamp(0, 1)
-    return planes.expand(-1, 3, -1, -1).contiguous()
+    """IMAGE [B,H,W,C] (C 1, 3 or 4) to the core's [B,3,H,W] in 0..1; a copy.
+
+    It is on ComfyUI's device for what goes between nodes, as everything is that the core computes
+    with. Raises InputError for an empty batch, another shape, a side under 32 pixels, or not a
+    number among the pixels.
+    """
+    if image.ndim != 4 or image.shape[-1] not in (1, 3, 4) or not len(image):
+        raise InputError(f"the image has the shape {tuple(image.shape)}; connect an IMAGE of at "
+                         "least one picture with 1, 3 or 4 channels")
+    height, width = image.shape[1:3]
+    if min(height, width) < MIN_SIDE:
+        raise InputError(f"the image is {width} x {height} pixels and each side must be at least "
+                         f"{MIN_SIDE}; connect a larger one")
+    planes = image[..., :3].movedim(-1, 1).to(model_management.intermediate_device()).float()
+    if not bool(planes.isfinite().all()):
+        raise InputError("the image holds pixels that are not numbers (NaN or infinity); look at "
+                         "the node it comes from, a VAE in half precision for example")
+    return planes.clamp(0, 1).expand(-1, 3, -1, -1).contiguous()
 
 
 def to_comfy(planes: torch.Tensor) -> torch.Tensor:
     """[B,3,H,W] to IMAGE [B,H,W,3] on ComfyUI's device for what goes between nodes."""
-    from comfy import model_management
-
     return planes.movedim(1, -1).float().to(model_management.intermediate_device()).contiguous()
 
 
 def pil_to_comfy(pictures: list[Any]) -> torch.Tensor:
-    """PIL pictures of one size to IMAGE [B,H,W,3]."""
-    import numpy as np
-
+    """PIL pictures of one size to IMAGE [B,H,W,3] on ComfyUI's device for what goes between nodes."""
     arrays = [np.asarray(picture.convert("RGB"), dtype=np.float32) / 255 for picture in pictures]
-    return torch.from_numpy(np.stack(arrays))
+    return torch.from_numpy(np.stack(arrays)).to(model_management.intermediate_device())

@@ -47,7 +47,8 @@ class LearnedGenerator:
         """Raise InputError where it was taught on other features or sizes."""
         for key, here, way in (
                 ("feature_dim", feature_dim, "connect the DINO encoder it was taught with"),
-                ("sizes", sizes, f"set max_window_size to {self.config['sizes']}")):
+                ("sizes", sizes, f"set max_window_size to {self.config['sizes']}"),
+                ("extra_dim", SCREEN_NUMBERS, "teach one anew with this version")):
             if self.config[key] != here:
                 raise InputError(f"{self.name} was taught with {key} {self.config[key]}, here it "
                                  f"is {here}; {way}")

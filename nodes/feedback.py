@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import comfy.utils
+import torch
 from comfy import model_management
 from PIL import Image
 
@@ -12,11 +11,11 @@ from ..region_core.draw import contact_sheet, draw_boxes
 from ..region_core.images import to_pil
 from ..region_core.search import Event
 
-PREVIEW_SIDE = 512
+PREVIEW_SIDE = 512  # of the sheet that is sent, in pixels
 
 
 class Feedback:
-    """An `on_event` callback: a progress bar over all pictures of a batch, with previews.
+    """An `on_event` callback: a progress bar over the looks of all pictures, with previews.
 
     It raises ComfyUI's InterruptProcessingException where the person has pressed Cancel.
     """
@@ -24,13 +23,18 @@ class Feedback:
     def __init__(self, pictures: int) -> None:
         self.pictures = pictures
         self.index = 0
-        self.source: Any = None
+        self.scale = 1.0
+        self.source: Image.Image | None = None
         self.bar = comfy.utils.ProgressBar(pictures)
 
-    def start(self, index: int, source: Any) -> None:
-        """Picture number `index`, [3, H, W], is next."""
-        self.index, self.source = index, source
+    def start(self, index: int, picture: torch.Tensor) -> None:
+        """Picture number `index`, [3, H, W], is next; it is shown while CLIP reads it."""
         model_management.throw_exception_if_processing_interrupted()
+        self.index, self.source = index, to_pil(picture)
+        # drawn on at every round, and nobody sees more of it than this
+        self.source.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+        self.scale = self.source.width / picture.shape[-1]
+        self.bar.update_absolute(index, self.pictures, ("JPEG", self.source, PREVIEW_SIDE))
 
     def __call__(self, event: Event) -> None:
         """Show where the search is."""
@@ -42,10 +46,9 @@ class Feedback:
 
     def _preview(self, event: Event) -> Image.Image:
         """The source with the boxes being tried, beside the best picture so far."""
-        trying = draw_boxes(self.source, event.boxes.cpu(), best=-1,
-                            labels=[""] * len(event.boxes))
+        boxes = event.boxes.cpu() * self.scale
+        trying = draw_boxes(self.source, boxes, best=-1, labels=[""] * len(boxes))
         if event.best is None:
             return trying
-        shown = contact_sheet([trying, to_pil(event.best)], ["looking here", "best so far"],
-                              columns=2)
-        return shown.convert("RGB")
+        return contact_sheet([trying, to_pil(event.best)], ["looking here", "best so far"],
+                             columns=2).convert("RGB")

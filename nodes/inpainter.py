@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import node_helpers
@@ -13,10 +12,11 @@ from torch.nn import functional as F
 
 from ..region_core.errors import InputError
 from ..region_core.inpaint import Latents
+from .fitting import check_parts, reads_mask
 from .sampling import is_out_of_memory, run_steps, schedule
 
 log = logging.getLogger(__name__)
-_MOST_AT_ONCE = 64  # beyond this nothing is gained and a cancel waits longer
+_MOST_AT_ONCE = 64  # forwards; beyond this nothing is gained and a cancel waits longer
 
 
 def native_side(model: Any) -> int:
@@ -37,13 +37,15 @@ class ComfyInpainter:
     An inpainting MODEL (one that reads the mask and the masked picture) gets those; any other is
     held to the picture outside the mask by a noise mask. `evaluations` counts forwards of one
     image through the diffusion model, on the model. Latents travel in the sampler's own space.
+    Cancel stops within a sampling step, or one picture of the VAE.
+
+    Raises InputError where the parts do not fit each other.
     """
 
     def __init__(self, model: Any, vae: Any, positive: list, negative: list, *,
                  sampler: str = "ddim", scheduler: str = "ddim_uniform", steps: int = 20,
-                 size: int = 0, strength: float = 1.0,
-                 on_step: Callable[[], None] = lambda: None) -> None:
-        self._check(model, vae, positive, negative)
+                 size: int = 0, strength: float = 1.0) -> None:
+        check_parts(model, vae, positive, negative)
         self.evaluations = 0
         self.model = self._counted(model)
         self.vae, self.positive, self.negative = vae, positive, negative
@@ -55,36 +57,11 @@ class ComfyInpainter:
                              f"multiple of {self.ratio} from {8 * self.ratio} up, or 0 for the "
                              "model's own")
         self.device = model_management.intermediate_device()
-        self.on_step, self.strength = on_step, strength
-        self.at_once = _MOST_AT_ONCE
+        self.strength = strength
+        self.most = _MOST_AT_ONCE
         side = self.size // self.ratio
         self.shape = (vae.latent_channels, side, side)
-        self.reads_mask = self._reads_mask()
-
-    @staticmethod
-    def _check(model: Any, vae: Any, positive: list, negative: list) -> None:
-        latent = getattr(getattr(model, "model", None), "latent_format", None)
-        name = type(getattr(model, "model", model)).__name__
-        if latent is None or latent.latent_dimensions != 2:
-            raise InputError(f"the MODEL that is connected ({name}) does not make single pictures; "
-                             "connect an inpainting model such as 512-inpainting-ema.safetensors")
-        if vae is None or getattr(vae, "first_stage_model", None) is None:
-            raise InputError("the VAE that is connected is empty: the checkpoint has none; connect "
-                             "a Load VAE node")
-        if vae.latent_channels != latent.latent_channels:
-            raise InputError(f"the VAE makes latents of {vae.latent_channels} channels and the "
-                             f"MODEL ({name}) takes {latent.latent_channels}; connect the VAE that "
-                             "belongs to the MODEL")
-        width = model.model.model_config.unet_config.get("context_dim")
-        for socket, conditioning in (("positive", positive), ("negative", negative)):
-            if not conditioning:
-                raise InputError(f"the {socket} conditioning is empty; connect a CLIP Text Encode "
-                                 "node")
-            got = getattr(conditioning[0][0], "shape", (0,))[-1]
-            if isinstance(width, int) and got != width:
-                raise InputError(f"the {socket} conditioning is {got} wide and the MODEL ({name}) "
-                                 f"reads {width}; encode the text with the CLIP that belongs to "
-                                 "the MODEL")
+        self.reads_mask = reads_mask(model, self.shape, self.size)
 
     def _counted(self, model: Any) -> Any:
         """A clone of MODEL (same weights) that counts what goes through it."""
@@ -92,25 +69,21 @@ class ComfyInpainter:
         before = clone.model_options.get("model_function_wrapper")
 
         def count(apply_model: Any, args: dict) -> torch.Tensor:
-            self.evaluations += args["input"].shape[0]
-            if before is not None:
-                return before(apply_model, args)
-            return apply_model(args["input"], args["timestep"], **args["c"])
+            out = (apply_model(args["input"], args["timestep"], **args["c"]) if before is None
+                   else before(apply_model, args))
+            self.evaluations += args["input"].shape[0]  # after: one that ran out of memory is none
+            return out
 
         clone.set_model_unet_function_wrapper(count)
         return clone
 
-    def _reads_mask(self) -> bool:
-        """Whether the MODEL takes mask and masked picture beside the noise: asked of itself."""
-        probe = torch.zeros((1, *self.shape))
-        pixels = torch.zeros((1, 1, self.size, self.size))
-        return self.model.model.concat_cond(
-            noise=probe, concat_latent_image=probe, concat_mask=pixels, latent_image=probe,
-            device=probe.device) is not None
-
     def _encode(self, pictures: torch.Tensor) -> torch.Tensor:
-        """[N,3,s,s] in 0..1 to the VAE's latents; ComfyUI keeps channels last."""
-        return self.vae.encode(pictures.permute(0, 2, 3, 1)).float()
+        """[N,3,s,s] in 0..1 to the VAE's latents; one at a time, so that Cancel need not wait."""
+        latents = []
+        for picture in pictures.permute(0, 2, 3, 1).split(1):  # ComfyUI keeps channels last
+            model_management.throw_exception_if_processing_interrupted()
+            latents.append(self.vae.encode(picture).float())
+        return torch.cat(latents).to(self.device)
 
     def _latent_mask(self, masks: torch.Tensor) -> torch.Tensor:
         if not self.reads_mask:  # every cell a masked pixel falls in may change
@@ -156,18 +129,20 @@ class ComfyInpainter:
         if len(sigmas) < 2:
             return Latents(latents.z, latents.denoised, stop, latents.steps, latents.extra)
         done: list[tuple[torch.Tensor, torch.Tensor]] = []
-        start, self.at_once = 0, min(self.at_once, self._room(guidance))
+        forwards = 2 if guidance > 1 else 1
+        start, room = 0, self._room(forwards)
         while start < len(latents):
-            rows = slice(start, start + self.at_once)
+            count = max(1, min(room, self.most // forwards, len(latents) - start))
             try:
-                done.append(self._advance_rows(latents, rows, sigmas, guidance))
+                done.append(self._advance_rows(latents, slice(start, start + count), sigmas,
+                                               guidance))
             except Exception as error:
-                if not is_out_of_memory(error) or self.at_once == 1:
+                if not is_out_of_memory(error) or count == 1:
                     raise
-                self.at_once = max(1, min(self.at_once, len(latents) - start) // 2)
-                log.warning("out of memory: going on with %d candidates at once", self.at_once)
+                self.most = count * forwards // 2  # for the rest of this edit
+                log.warning("out of memory with %d candidates at once: going on with half", count)
             else:
-                start += self.at_once
+                start += count
                 continue
             model_management.soft_empty_cache()  # only now is the failed attempt forgotten
         z, denoised = (torch.cat(parts) for parts in zip(*done, strict=True))
@@ -188,18 +163,24 @@ class ComfyInpainter:
             cfg=max(1.0, float(guidance)), positive=conditions[0], negative=conditions[1],
             noise=extra["noise"], source=extra.get("source", torch.zeros_like(extra["noise"])),
             noise_mask=None if self.reads_mask else extra["mask"],
-            seed=latents.extra["shared"][0], on_step=self.on_step)
+            seed=latents.extra["shared"][0])
 
-    def _room(self, guidance: float) -> int:
+    def _room(self, forwards: int) -> int:
         """How many candidates fit in the memory that is free, by ComfyUI's own estimate."""
-        forwards = 2 if guidance > 1 else 1
+        device = self.model.load_device
         one = self.model.model.memory_required([forwards, *self.shape])
-        free = model_management.get_free_memory(self.model.load_device)
-        return max(1, min(_MOST_AT_ONCE, int(0.9 * free / max(one, 1))))
+        # a patcher of newer versions also counts what it could push out
+        free = getattr(self.model, "get_free_memory", model_management.get_free_memory)(device)
+        if not model_management.is_device_cpu(device) and not self.model.loaded_size():
+            free -= self.model.model_size()  # the weights have yet to come
+        return max(1, int(0.9 * free / max(one, 1)))
 
     @torch.inference_mode()
     def decode(self, latents: Latents) -> torch.Tensor:
         """Pictures [N,3,s,s] in 0..1 of the denoised estimates."""
         z = self.model.model.process_latent_out(latents.denoised.float())
-        pictures = self.vae.decode(z).float().clamp(0, 1)
-        return pictures.permute(0, 3, 1, 2).to(self.device).contiguous()
+        pictures = []
+        for latent in z.split(1):  # one at a time, so that Cancel need not wait
+            model_management.throw_exception_if_processing_interrupted()
+            pictures.append(self.vae.decode(latent).float().clamp(0, 1))
+        return torch.cat(pictures).permute(0, 3, 1, 2).to(self.device).contiguous()

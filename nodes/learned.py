@@ -41,21 +41,37 @@ class SaveLearnedGenerator(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, filename_prefix: str | None = None) -> bool | str:
+        """A name that leads nowhere is told before anything is learned."""
+        return not isinstance(filename_prefix, str) or _place(filename_prefix) is not None or (
+            _no_place(filename_prefix))
+
+    @classmethod
     def execute(cls, learned: LearnedGenerator, filename_prefix: str) -> io.NodeOutput:
         """Save as safetensors with the settings it was taught with."""
         with named_errors(cls):
             if learned is None:
                 raise InputError("nothing was learned in this search; choose a preset that learns")
-            root = Path(folder_paths.get_folder_paths(FOLDER)[0]).resolve()
-            stem = (root / filename_prefix.strip()).resolve()
-            if not filename_prefix.strip() or root not in stem.parents:
-                raise InputError(f"filename_prefix is {filename_prefix!r}; give a name inside "
-                                 "models/learnable_regions, such as regions")
+            stem = _place(filename_prefix)
+            if stem is None:
+                raise InputError(_no_place(filename_prefix))
             number = 1
             while (path := stem.with_name(f"{stem.name}_{number:05}.safetensors")).exists():
                 number += 1
             save_generator(learned.build(), path, learned.settings)
             return io.NodeOutput(str(path), ui={"text": (str(path),)})
+
+
+def _place(prefix: str) -> Path | None:
+    """Where a name is saved, less its number; None for one outside models/learnable_regions."""
+    root = Path(folder_paths.get_folder_paths(FOLDER)[0]).resolve()
+    stem = (root / prefix.strip()).resolve()
+    return stem if prefix.strip() and root in stem.parents else None
+
+
+def _no_place(prefix: str) -> str:
+    return (f"filename_prefix is {prefix!r}; give a name inside models/learnable_regions, such as "
+            "regions")
 
 
 class LoadLearnedGenerator(io.ComfyNode):
@@ -75,6 +91,12 @@ class LoadLearnedGenerator(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, learned_name: str | None = None) -> bool | str:
+        """A file may have been saved, or deleted, since the list was made."""
+        return learned_name is None or bool(folder_paths.get_full_path(FOLDER, learned_name)) or (
+            _not_there(learned_name))
+
+    @classmethod
     def fingerprint_inputs(cls, learned_name: str) -> float | str:
         """Load again when the file has changed."""
         path = folder_paths.get_full_path(FOLDER, learned_name)
@@ -86,8 +108,12 @@ class LoadLearnedGenerator(io.ComfyNode):
         with named_errors(cls):
             path = folder_paths.get_full_path(FOLDER, learned_name)
             if path is None:
-                raise InputError(f"learned_name is {learned_name!r}, which is not in "
-                                 "models/learnable_regions; save one there first")
+                raise InputError(_not_there(learned_name))
             module, settings = load_generator(path)
             state = {key: value.detach().clone() for key, value in module.state_dict().items()}
             return io.NodeOutput(LearnedGenerator(module.config, state, settings, learned_name))
+
+
+def _not_there(name: str) -> str:
+    return (f"learned_name is {name!r}, which is not in models/learnable_regions; save a learned "
+            "generator there first")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import torch
@@ -22,24 +23,27 @@ class ManagedEncoder:
     """An encoder of the core whose weights live where ComfyUI's memory manager wants them.
 
     Calls and methods are the encoder's own; before each one the weights are on the load device, for
-    between two of them the sampler may have pushed them out.
+    between two of them the sampler may have pushed them out. Whatever tensors come out are on
+    ComfyUI's device for what goes between nodes, where the pictures are: so the core, which knows
+    nothing of two devices, sees one. Cancel stops between two forwards.
     """
 
     def __init__(self, encoder: Any, name: str) -> None:
         self.encoder = encoder
         self.name = name
+        encoder.before_forward = model_management.throw_exception_if_processing_interrupted
         load, offload = model_management.get_torch_device(), model_management.unet_offload_device()
         holder = _Holder(encoder.model, offload).to(offload)
         self.patcher = ModelPatcher(holder, load_device=load, offload_device=offload)
 
     @property
     def device(self) -> torch.device:
-        """Where the encoder works, which is not where its weights rest."""
-        return self.patcher.load_device
+        """Where the encoder's answers are, which is not where its weights work or rest."""
+        return model_management.intermediate_device()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self._bring_in()
-        return self.encoder(*args, **kwargs)
+        return _brought_out(self.encoder(*args, **kwargs))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name == "encoder":  # while unpickling or copying, say
@@ -50,13 +54,22 @@ class ManagedEncoder:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             self._bring_in()
-            out = value(*args, **kwargs)
-            # pictures are answered where they came from; a text comes from nowhere
-            if isinstance(out, torch.Tensor) and name == "encode_text":
-                out = out.to(model_management.intermediate_device())
-            return out
+            return _brought_out(value(*args, **kwargs))
 
         return call
 
     def _bring_in(self) -> None:
+        # in parts an encoder cannot work: its layers are not ComfyUI's
         model_management.load_models_gpu([self.patcher], force_full_load=True)
+
+
+def _brought_out(value: Any) -> Any:
+    """Tensors, also in tuples and dataclasses, on ComfyUI's device for what goes between nodes."""
+    if isinstance(value, torch.Tensor):
+        return value.to(model_management.intermediate_device())
+    if isinstance(value, tuple):
+        return tuple(_brought_out(part) for part in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: _brought_out(getattr(value, f.name))
+                                 for f in fields(value)})
+    return value

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from comfy import model_management
 from comfy_api.latest import io
 
 from ..region_core.draw import draw_boxes
@@ -87,6 +88,7 @@ class LearnableRegionGenerator(io.ComfyNode):
         if mask is None:
             return None
         mask = mask.reshape(-1, 1, *mask.shape[-2:]).float()
+        mask = mask.to(model_management.intermediate_device())
         if len(mask) not in (1, count):
             raise InputError(f"region_prior has {len(mask)} masks and the image {count} pictures; "
                              "give one mask, or one for each picture")

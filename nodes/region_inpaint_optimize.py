@@ -40,9 +40,13 @@ _CUSTOM_INPUTS = (  # open to the person where the preset is "custom"
     (io.Int.Input, "look_steps", 1, 1000, 1, "Sampling steps of a look; at most steps."),
     (io.Float.Input, "look_guidance", 0.0, 100.0, 0.1, "cfg of a look; 1 costs half."),
     (io.Int.Input, "finalists", 1, 64, 1, "Regions that are edited with all steps."),
+    (io.Int.Input, "drafts", 1, 64, 1, "Noises each of these is painted from to half way; the best "
+     "go on."),
     (io.Int.Input, "generator_steps", 0, 10000, 1, "Steps the generator learns in a round."),
     (io.Float.Input, "test_alpha", 0.0, 1000.0, 0.05, "Weight of the text in the final score."),
     (io.Float.Input, "test_beta", 0.0, 1000.0, 0.05, "Weight of likeness to the source in it."),
+    (io.Float.Input, "test_gamma", 0.0, 1000.0, 0.5, "Weight of what CLIP said of the box before "
+     "any edit in it."),
 )
 
 
@@ -188,7 +192,9 @@ class RegionInpaintOptimize(io.ComfyNode):
             edited = torch.cat([edited, image[..., 3:].to(edited)], dim=-1)
         mask = torch.cat([result.mask[:, 0] for result in results]).to(edited.device)
         boxes = [_bounding_box(result) for result in results]
-        ranked = to_comfy(torch.cat([c.image for result in results for c in result.candidates]))
+        # a picture without a region shows itself: an image output cannot be empty
+        ranked = to_comfy(torch.cat([image for result in results for image in
+                                     ([c.image for c in result.candidates] or [result.image])]))
         drawn = [_boxes_picture(picture, result)
                  for picture, result in zip(pictures, results, strict=True)]
         curves = [loss_curve(result.rounds) for result in results]

@@ -17,10 +17,17 @@ _FAR = 2**63 - 1
 
 @contextmanager
 def untouched_rng(device: torch.device) -> Iterator[None]:
-    """Leave the global random state as it was: some samplers seed it."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        yield
+    """Leave the global random state, the CPU's and the device's, as it was: some samplers seed it."""
+    # torch.cuda, torch.xpu, torch.mps, ...; torch.mps knows one device and wants no name for it
+    own = None if device.type == "cpu" else getattr(torch, device.type, None)
+    which = () if device.type == "mps" else (device,)
+    state = own.get_rng_state(*which) if hasattr(own, "get_rng_state") else None
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        if own is not None and state is not None:
+            own.set_rng_state(state, *which)
 
 
 def schedule(model: Any, sampler: str, scheduler: str, steps: int) -> torch.Tensor:
@@ -53,10 +60,10 @@ def _shared_noise(seed: int) -> Callable[..., torch.Tensor]:
 
 def run_steps(model: Any, state: torch.Tensor, sigmas: torch.Tensor, *, sampler: str, cfg: float,
               positive: list, negative: list, noise: torch.Tensor, source: torch.Tensor,
-              noise_mask: torch.Tensor | None, seed: int,
-              on_step: Callable[[], None]) -> tuple[torch.Tensor, torch.Tensor]:
+              noise_mask: torch.Tensor | None, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Run the steps between `sigmas` from `state` [n,c,h,w]: (state after, denoised estimate).
 
+    Cancel stops after the step that is running.
     States are in the sampler's own space. ComfyUI would start from a latent, which a noise mask
     then takes for the picture to keep; here the picture stays `source` and the state is handed to
     the sampler's function itself.
@@ -77,7 +84,6 @@ def run_steps(model: Any, state: torch.Tensor, sigmas: torch.Tensor, *, sampler:
     def callback(_step: int, denoised: torch.Tensor, _x: torch.Tensor, _total: int) -> None:
         after["denoised"] = denoised.clone()
         model_management.throw_exception_if_processing_interrupted()
-        on_step()
 
     resumed = comfy.samplers.KSAMPLER(go_on, dict(base.extra_options))
     with untouched_rng(model.load_device):
@@ -91,8 +97,12 @@ def run_steps(model: Any, state: torch.Tensor, sigmas: torch.Tensor, *, sampler:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that the device's memory did not suffice."""
-    known = getattr(model_management, "is_oom", None)  # since 0.4 or so
-    if known is not None:
-        return bool(known(error))
+    known = getattr(model_management, "is_oom", None)  # newer than 0.3.64
+    if known is not None and known(error):
+        return True
     kind = model_management.OOM_EXCEPTION
-    return kind is not Exception and isinstance(error, kind)
+    if kind is not Exception and isinstance(error, kind):
+        return True
+    # a CPU and a Mac have no exception of their own for it
+    words = str(error).lower() if isinstance(error, RuntimeError) else ""
+    return "out of memory" in words or "can't allocate memory" in words

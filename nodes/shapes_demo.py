@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import torch
 from comfy_api.latest import io
@@ -9,8 +11,9 @@ from comfy_api.latest import io
 from ..region_core.encoders import load_clip, load_dino
 from ..region_core.errors import InputError
 from ..region_core.shapes.models import WEIGHTS
-from ..region_core.shapes.scenes import KINDS, make_edit, make_scene
-from .common import MAX_SEED, ClipScorerSocket, Dino, named_errors, schema
+from ..region_core.shapes.scenes import KINDS, Edit, Scene
+from ..region_core.shapes.worlds import held_out
+from .common import MAX_SEED, BoundingBox, ClipScorerSocket, Dino, named_errors, schema
 from .managed import ManagedEncoder
 
 
@@ -67,8 +70,9 @@ class ShapesScene(io.ComfyNode):
             search_aliases=["demo picture", "test picture", "example image"],
             inputs=[
                 io.Int.Input("seed", default=7, min=0, max=MAX_SEED, control_after_generate=True,
-                             tooltip="Which picture."),
-                io.Combo.Input("kind", options=list(KINDS), default="recolour", tooltip=(
+                             tooltip="Which picture; the demo models were trained on none of "
+                                     "them."),
+                io.Combo.Input("kind", options=list(KINDS), default="replace", tooltip=(
                     "What is wished for: another object in its place, another colour, its removal, "
                     "one more object, or a change of something that is not there.")),
             ],
@@ -77,17 +81,24 @@ class ShapesScene(io.ComfyNode):
                 io.String.Output("image_caption", tooltip="What is there now."),
                 io.String.Output("editing_prompt", tooltip="What should be there."),
                 io.Mask.Output("true_region", tooltip="The object's box; black if there is none."),
+                BoundingBox.Output("true_box", tooltip="The same box in pixels; 0 wide if there is "
+                                                       "none."),
             ],
         )
 
     @classmethod
     def execute(cls, seed: int, kind: str) -> io.NodeOutput:
         """Draw the scene of the seed."""
-        scene = make_scene(seed)
-        edit = make_edit(scene, kind, np.random.default_rng(seed))
+        scene, edit = _crowded(seed, kind)
         image = torch.from_numpy(scene.image.astype(np.float32) / 255)[None]
         mask = torch.zeros(image.shape[:3])
-        if edit.target is not None:
-            x0, y0, x1, y1 = scene.objects[edit.target].box
-            mask[:, y0:y1, x0:x1] = 1
-        return io.NodeOutput(image, edit.caption, edit.prompt, mask)
+        x0, y0, x1, y1 = (0, 0, 0, 0) if edit.target is None else scene.objects[edit.target].box
+        mask[:, y0:y1, x0:x1] = 1
+        box = {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
+        return io.NodeOutput(image, edit.caption, edit.prompt, mask, box)
+
+
+def _crowded(seed: int, kind: str) -> tuple[Scene, Edit]:
+    """The seed's first held-out scene of two objects or more, so that there is one to miss."""
+    drawn = (held_out(seed, index, kind) for index in itertools.count())
+    return next((scene, edit) for scene, edit in drawn if len(scene.objects) > 1)

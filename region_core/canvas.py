@@ -28,6 +28,13 @@ class Work:
     windows: Tensor
     latents: Latents
 
+    @staticmethod
+    def cat(parts: Sequence[Work]) -> Work:
+        """Parts at the same step of the same schedule as one, in order."""
+        boxes, painted, windows = (torch.cat([getattr(part, name) for part in parts])
+                                   for name in ("boxes", "painted", "windows"))
+        return Work(boxes, painted, windows, Latents.cat([part.latents for part in parts]))
+
     def select(self, indices: Sequence[int]) -> Work:
         """The candidates named, in that order."""
         index = torch.as_tensor(indices, dtype=torch.long)
@@ -54,13 +61,15 @@ class Canvas:
         x, y = self.small.shape[-1] / self.width, self.small.shape[-2] / self.height
         return boxes * boxes.new_tensor([x, y, x, y])
 
-    def begin(self, boxes: Tensor, steps: int) -> Work:
-        """Start an edit of `steps` sampling steps in each box [N, 4]."""
+    def begin(self, boxes: Tensor, steps: int, draft: int = 0) -> Work:
+        """Start an edit of `steps` sampling steps in each box [N, 4], all from noise `draft`."""
         size = self.inpainter.size
         painted = grow_boxes(boxes, self.grow, self.height, self.width)
         windows = windows_for(painted, self.height, self.width, size)
         masks = box_masks(painted, windows, self.height, self.width, size)
-        latents = self.inpainter.begin(crop(self.source, windows, size), masks, self.seed, steps,
+        # seeds that are neighbours would share their drafts
+        seed = self.seed if draft == 0 else (self.seed * 1_000_003 + draft) % 2**63
+        latents = self.inpainter.begin(crop(self.source, windows, size), masks, seed, steps,
                                        strength=self.strength)
         return Work(boxes, painted, windows, latents)
 

@@ -69,4 +69,8 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]
             f"The file '{path}' holds other weights than a region generator's; name a checkpoint "
             "saved by this project."
         )
-    return tensors, {name: json.loads(text) for name, text in strings.items()}
+    try:
+        return tensors, {name: json.loads(text) for name, text in strings.items()}
+    except ValueError:
+        raise InputError(f"The description in the file '{path}' is damaged; name another "
+                         "checkpoint.") from None

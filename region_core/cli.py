@@ -1,4 +1,4 @@
-"""The command line: `python -m region_core demo` and `python -m region_core edit`."""
+"""The command line: `python -m region_core demo`, `edit` and `batch`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from .errors import InputError
-from .job import Job, check_edit
+from .errors import InputError, InputProblems
+from .job import Job, ModelChoice, check_edit
 from .options import build_parser
 
 if TYPE_CHECKING:
@@ -31,25 +31,42 @@ class Models:
     scorer: ClipScorer
 
 
-def load_models(job: Job) -> Models:
-    """Load what the job names, the small encoders first; changes `job.settings` to fit them."""
+def load_parts(choice: ModelChoice, max_window_size: int) -> tuple[Any, DinoEncoder, ClipScorer]:
+    """(diffusers pipeline, DINO, CLIP) as chosen, the small encoders first.
+
+    InputError where one cannot be had, or where `max_window_size` is larger than DINO's grid.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # libraries about each other; nothing a person can act on
         _hush()
-        return _load_models(job)
+        from .diffusers_inpainter import load_pipeline
+        from .encoders import load_clip, load_dino
+
+        dino = load_dino(choice.dino, device=choice.device)
+        grid = dino.image_size // dino.patch_size
+        if max_window_size > grid:
+            raise InputError(f"max_window_size is {max_window_size}, and the grid of the DINO "
+                             f"model has {grid} x {grid} cells; choose from 1 to {grid}.")
+        scorer = load_clip(choice.clip[0], choice.clip[1] or None, device=choice.device)
+        return load_pipeline(choice.pipeline, choice.device, choice.dtype), dino, scorer
 
 
-def _load_models(job: Job) -> Models:
-    from .diffusers_inpainter import DiffusersInpainter, load_pipeline
-    from .encoders import load_clip, load_dino
+def feature_dim(dino: DinoEncoder) -> int:
+    """How many numbers DINO gives for a cell."""
+    config: Any = dino.model.config
+    return int(config.hidden_size)
 
-    dino = load_dino(job.dino, device=job.device)
-    grid = dino.image_size // dino.patch_size
-    if job.settings.max_window_size > grid:
-        raise InputError(f"max_window_size is {job.settings.max_window_size}, and the grid of the "
-                         f"DINO model has {grid} x {grid} cells; choose from 1 to {grid}.")
-    scorer = load_clip(job.clip[0], job.clip[1] or None, device=job.device)
-    pipe = load_pipeline(job.pipeline, job.device, job.dtype)
+
+def load_models(job: Job) -> Models:
+    """Load what the job names; changes `job.settings` to fit the small models."""
+    pipe, dino, scorer = load_parts(job, job.settings.max_window_size)
+    from .diffusers_inpainter import DiffusersInpainter
+
+    if job.generator is not None:
+        from .generator import check_fit
+
+        check_fit(job.generator, "load_checkpoint_path", feature_dim(dino),
+                  job.settings.max_window_size)
     if not job.guidance_given:
         from .shapes.models import GROW, GUIDANCE
 
@@ -116,9 +133,15 @@ def _hush() -> None:
 
 
 def guarded(command: Callable[[], int]) -> int:
-    """Run a command: an InputError is one line on stderr and exit code 2, Ctrl-C is 130."""
+    """Run a command: an InputError is one line on stderr and exit code 2, Ctrl-C is 130.
+
+    A list's problems are a line each.
+    """
     try:
         return command()
+    except InputProblems as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
     except InputError as error:
         print("error: " + re.sub(r"\s+", " ", str(error)), file=sys.stderr)
         return BAD_INPUT
@@ -135,6 +158,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from .demo import demo
 
             return demo(args)
+        if args.command == "batch":
+            from .batch.command import batch
+
+            return batch(args)
         return edit(args)
 
     return guarded(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .dino import check_images, first_line, prepare
+from .dino import check_images, first_line, nothing, prepare
 from .errors import InputError
 
 TEMPLATE = "a high quality image of {}."
@@ -20,8 +21,13 @@ class ClipScorer:
     """An open_clip model that takes pictures in 0..1 of any size and texts of any length.
 
     `tokenizer` turns a list of texts into [n, context_length] ids, as open_clip's do. `batch_size`
-    images at most go through the model at once.
+    images at most go through the model at once. `before_forward` is called before each of these
+    forwards and may raise to stop. `evidence_floor` is what the screen's best box must have
+    (`screen.Evidence.total`), or what the caption names is not in the picture; it belongs to the
+    weights, and a local folder may state it in its `open_clip_config.json`.
     """
+
+    before_forward: Callable[[], None] = staticmethod(nothing)
 
     def __init__(
         self,
@@ -36,6 +42,7 @@ class ClipScorer:
         self.image_size = image_size
         self.mean, self.std = tuple(mean), tuple(std)
         self.batch_size = 32
+        self.evidence_floor = 0.0
 
     @property
     def device(self) -> torch.device:
@@ -64,6 +71,7 @@ class ClipScorer:
 
     def _read(self, images: Tensor, tokens: bool) -> tuple[Tensor, Tensor]:
         """One forward of a chunk of images: unit embeddings, and patch tokens if asked for."""
+        self.before_forward()
         pixels = self._prepare(images)
         if not tokens:
             encoded = self.model.encode_image(pixels)  # type: ignore[operator]
@@ -118,6 +126,7 @@ class ClipScorer:
         the answer is the mean of their unit embeddings, made unit again. InputError where empty.
         """
         pieces = self.split_text(text)
+        self.before_forward()
         ids = self.tokenizer([TEMPLATE.format(piece) for piece in pieces]).to(self.device)
         encoded = self.model.encode_text(ids)  # type: ignore[operator]
         embeddings = F.normalize(encoded.float(), dim=-1)
@@ -204,7 +213,17 @@ def load_clip(
             f"The CLIP model '{name}' takes {height} x {width} images; use one that takes squares."
         )
     model = model.to(device=device, dtype=dtype)
-    return ClipScorer(model, tokenizer, height, tuple(config["mean"]), tuple(config["std"]))
+    scorer = ClipScorer(model, tokenizer, height, tuple(config["mean"]), tuple(config["std"]))
+    scorer.evidence_floor = _stated_floor(name)
+    return scorer
+
+
+def _stated_floor(name: str) -> float:
+    """`evidence_floor` of a local folder's `open_clip_config.json`; 0 where there is none."""
+    if not name.startswith("local-dir:"):
+        return 0.0
+    config = Path(name.removeprefix("local-dir:")).expanduser() / "open_clip_config.json"
+    return float(json.loads(config.read_text(encoding="utf-8")).get("evidence_floor", 0.0))
 
 
 def _trained_with_quick_gelu(name: str, pretrained: str | None) -> bool:

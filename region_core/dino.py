@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from .errors import InputError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def nothing() -> None:
+    """Stands where a caller may put something to be done before each forward."""
 
 
 def check_images(images: Tensor) -> None:
@@ -56,8 +61,11 @@ class DinoEncoder:
 
     Takes over `model`: it is put in eval mode with eager attention, the only kind that shows its
     weights. `image_size` is rounded down to whole patches, since a ViT drops the rest and the cells
-    would no longer divide the picture.
+    would no longer divide the picture. `before_forward` is called before each forward of at most
+    `batch_size` pictures and may raise to stop.
     """
+
+    before_forward: Callable[[], None] = staticmethod(nothing)
 
     def __init__(self, model: nn.Module, image_size: int = 256) -> None:
         config: Any = model.config
@@ -92,6 +100,7 @@ class DinoEncoder:
         return PatchFeatures(features, attention)
 
     def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        self.before_forward()
         like = next(self.model.parameters())
         pixels = prepare(images, self.image_size, IMAGENET_MEAN, IMAGENET_STD, like)
         out = self.model(

@@ -17,6 +17,7 @@ from .errors import InputError
 from .generator import RegionGenerator, build_generator
 from .images import picture_from
 from .inpaint import Inpainter
+from .learning import optimizer_for
 from .losses import LossWeights, RegionLoss
 from .propose import place_candidates, propose
 from .ranking import Ranking
@@ -43,7 +44,8 @@ class EditResult:
     image [1, 3, H, W] 0..1 and alpha as the source's; mask [1, 1, H, W], 0 where the image equals
     the source bit for bit; box (x0, y0, x1, y1) in pixels, as found (the mask is the box grown by
     `settings.grow`), or None; verdict "edited" or "no region"
-    (then image is the source); candidates best first; one record a round; UNet evaluations counted
+    (then image is the source); candidates best first, none where nothing in the picture answers to
+    the caption; one record a round; UNet evaluations counted
     on the model; tried_boxes [n, 4]; saliency [1, 1, H, W] 0..1.
     """
 
@@ -124,9 +126,21 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
                       seed=settings.seed).bind(canvas.small)
     ranking = Ranking(scorer, canvas.small, caption, prompt, test_alpha=settings.test_alpha,
                       test_beta=settings.test_beta)
+    common: dict[str, Any] = {
+        "alpha": picture.alpha, "source_score": ranking.source_score, "settings": settings,
+        "seed": settings.seed, "saliency": _saliency(features, height, width),
+        "generator": teacher.module}
+    if proposal.absent:  # before any diffusion is spent on it
+        return EditResult(
+            image=source, mask=torch.zeros_like(source[:, :1]), box=None, verdict=NO_REGION,
+            score=ranking.source_score, candidates=[], rounds=[],
+            unet_evaluations=inpainter.evaluations - before, seconds=time.monotonic() - started,
+            tried_boxes=torch.zeros(0, 4), **common,
+            reason=f"nothing in the picture answers to {caption.strip()!r}; to add something new, "
+                   "give the caption 'background'")
 
     looks = look_around(canvas, pool, loss, teacher, settings, watch)
-    chosen = finalists(pool, looks, 2 * settings.finalists)
+    chosen = finalists(pool, looks, settings.finalists)
     total = len(looks.places) + settings.finalists
     work, scores = finish(canvas, pool, chosen, ranking.scores, settings, watch, total, total)
 
@@ -136,17 +150,16 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
         if index == 0:
             best_mask = mask
         ranked.append(Candidate(full, _whole(box), float(scores[index]), float("nan")))
-    reason = ranking.objection(canvas.pictures(work.select([0])))
+    best = work.select([0])
+    reason = ranking.objection(canvas.pictures(best), canvas.small_boxes(best.boxes))
     found = not reason
     return EditResult(
-        image=ranked[0].image if found else source, alpha=picture.alpha,
+        image=ranked[0].image if found else source,
         mask=best_mask if found else torch.zeros_like(best_mask),
         box=ranked[0].box if found else None, verdict=EDITED if found else NO_REGION,
-        score=float(scores[0]), source_score=ranking.source_score, candidates=ranked,
-        rounds=looks.records, unet_evaluations=inpainter.evaluations - before,
-        seconds=time.monotonic() - started, tried_boxes=pool.boxes[looks.places],
-        saliency=_saliency(features, height, width), settings=settings, seed=settings.seed,
-        generator=teacher.module, reason=reason)
+        score=float(scores[0]), candidates=ranked, rounds=looks.records,
+        unet_evaluations=inpainter.evaluations - before, seconds=time.monotonic() - started,
+        tried_boxes=pool.boxes[looks.places], reason=reason, **common)
 
 
 def _nobody(_event: Event) -> None:
@@ -175,11 +188,9 @@ def _teacher(generator: RegionGenerator | None, features: PatchFeatures, candida
         maps.shape[0], candidates.shape[1], settings.seed, extra_dim=extra.shape[1],
         device=maps.device)
     with torch.inference_mode(False):
-        optimizer = (None if settings.learning == "off" else
-                     torch.optim.Adam(module.parameters(), lr=settings.lr))
-    teacher = Teacher(module, optimizer, maps, candidates, extra.to(maps.device),
-                      torch.Generator("cpu").manual_seed(settings.seed))
-    return teacher if generator is not None else replace(teacher, start=teacher.opinion())
+        optimizer = None if settings.learning == "off" else optimizer_for(module, settings.lr)
+    return Teacher(module, optimizer, maps, candidates, extra.to(maps.device),
+                   torch.Generator("cpu").manual_seed(settings.seed))
 
 
 def _saliency(features: PatchFeatures, height: int, width: int) -> Tensor:

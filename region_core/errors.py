@@ -8,3 +8,11 @@ class InputError(ValueError):
 
     Callers show the text as it is; anything else that is raised is a fault of the program.
     """
+
+
+class InputProblems(InputError):
+    """All that is wrong with a list: `problems` as (what, why), a line each in the text."""
+
+    def __init__(self, summary: str, problems: list[tuple[str, str]]) -> None:
+        self.problems = problems
+        super().__init__("\n".join([summary, *(f"  {what}: {why}" for what, why in problems)]))

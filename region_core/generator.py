@@ -122,6 +122,8 @@ def build_generator(
 ) -> RegionGenerator:
     """A new generator whose weights depend on `seed` alone and can be trained.
 
+    Its last layers are 0: it prefers no box until it has been taught.
+
     Callable inside `torch.inference_mode()` (where ComfyUI runs nodes): the weights are made
     outside it, or they would silently never learn. The global random state stays as it was.
     """
@@ -135,6 +137,10 @@ def build_generator(
                     layer.weight.uniform_(-bound, bound, generator=source)
                     if layer.bias is not None:
                         layer.bias.uniform_(-bound, bound, generator=source)
+            # What a fresh network would say by chance must not send the first looks anywhere.
+            for last in (module.linear2, module.direct):
+                for weights in () if last is None else last.parameters():
+                    weights.zero_()
         return module.to(device)
 
 
@@ -146,12 +152,15 @@ def box_probabilities(
     return module(features, candidates.cells, extra).flatten().softmax(0)
 
 
-def save_generator(module: RegionGenerator, path: str | Path, settings: dict) -> None:
+def save_generator(module: RegionGenerator, path: str | Path, settings: dict,
+                   lessons: dict | None = None) -> None:
     """Write weights and shape, with `settings` (anything JSON can hold), as safetensors.
 
-    The file appears whole or not at all. InputError where it cannot be written.
+    `lessons` may say on what it was taught; loading needs none. The file appears whole or not at
+    all. InputError where it cannot be written.
     """
-    write_checkpoint(path, module.state_dict(), {"config": module.config, "settings": settings})
+    write_checkpoint(path, module.state_dict(), {
+        "config": module.config, "settings": settings, "lessons": lessons or {}})
 
 
 def load_generator(
@@ -167,24 +176,37 @@ def load_generator(
     The keyword arguments say what it must fit: InputError names the first that differs.
     """
     tensors, metadata = read_checkpoint(path)
-    config = metadata["config"]
+    config = metadata.get("config")
+    if not isinstance(config, dict):
+        raise InputError(f"The file '{path}' does not say what shape its generator has; name a "
+                         "checkpoint saved by this project.")
+    _check_fit(config, f"The generator in '{path}' was saved with", feature_dim, sizes, extra_dim)
+    try:
+        module = build_generator(seed=0, device=device, **config)
+        with torch.inference_mode(False):
+            module.load_state_dict(tensors)
+    except (TypeError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"The generator in '{path}' does not match its own description; save it again."
+        ) from error
+    return module, metadata.get("settings") or {}
+
+
+def check_fit(module: RegionGenerator, option: str, feature_dim: int, sizes: int) -> None:
+    """Raise InputError where a loaded generator reads other features or sizes than a run has."""
+    _check_fit(module.config, f"The generator of {option} was saved with", feature_dim, sizes, None)
+
+
+def _check_fit(config: dict, saved: str, feature_dim: int | None, sizes: int | None,
+               extra_dim: int | None) -> None:
     ways = {
         "feature_dim": (feature_dim, "use the DINO model it was saved with"),
-        "sizes": (sizes, "use the window sizes it was saved with"),
+        "sizes": (sizes, f"use max_window_size {config.get('sizes')}"),
         "extra_dim": (extra_dim, "use the screen setting it was saved with"),
     }
     for name, (wanted, way_out) in ways.items():
         if wanted is not None and config.get(name) != wanted:
             raise InputError(
-                f"The generator in '{path}' was saved with {name} = {config.get(name)}, this run "
-                f"needs {wanted}; {way_out}, or start without a checkpoint."
+                f"{saved} {name} = {config.get(name)}, this run needs {wanted}; {way_out}, or "
+                "start without a checkpoint."
             )
-    try:
-        module = build_generator(seed=0, device=device, **config)
-        with torch.inference_mode(False):
-            module.load_state_dict(tensors)
-    except (TypeError, RuntimeError) as error:
-        raise InputError(
-            f"The generator in '{path}' does not match its own description; save it again."
-        ) from error
-    return module, metadata["settings"]

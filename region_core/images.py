@@ -60,12 +60,30 @@ def load_picture(path: str | os.PathLike[str]) -> Picture:
     guard against decompression bombs stays on.
     """
     name = Path(path)
-    if not name.exists():
+    with _opened(name) as opened:
+        try:
+            opened.load()
+        except _BROKEN as error:
+            raise InputError(
+                f"'{name}' is damaged or cut short ({error}): copy or export it again."
+            ) from None
+        return _from_pil(opened)
+
+
+def check_header(path: str | os.PathLike[str]) -> None:
+    """Raise InputError where a file is seen from its header alone to be no picture that is read."""
+    with _opened(Path(path)) as opened:
+        _check_size(*opened.size)
+
+
+def _opened(name: Path) -> Image.Image:
+    """The file, opened and not decoded."""
+    if not os.path.exists(name):  # False, not an error, for a name that is too long
         raise InputError(f"There is no file '{name}': check the path.")
     if name.is_dir():
         raise InputError(f"'{name}' is a folder, not an image: name a file in it.")
     try:
-        opened = Image.open(name)
+        return Image.open(name)
     except UnidentifiedImageError:
         raise InputError(
             f"'{name}' is not an image that can be read: use a PNG, JPEG, WebP, TIFF or BMP file."
@@ -76,14 +94,6 @@ def load_picture(path: str | os.PathLike[str]) -> Picture:
         ) from None
     except _BROKEN as error:
         raise InputError(f"'{name}' cannot be opened ({error}): check the file.") from None
-    with opened:
-        try:
-            opened.load()
-        except _BROKEN as error:
-            raise InputError(
-                f"'{name}' is damaged or cut short ({error}): copy or export it again."
-            ) from None
-        return _from_pil(opened)
 
 
 def picture_from(image: Image.Image | np.ndarray | Tensor) -> Picture:
@@ -228,14 +238,17 @@ def _from_tensor(image: Tensor) -> Picture:
     return _from_layers(batch.detach().float())
 
 
-def _from_layers(layers: Tensor) -> Picture:
-    """[1,C,H,W] floats, checked, parted into rgb and alpha."""
-    height, width = layers.shape[-2:]
+def _check_size(width: int, height: int) -> None:
     if min(height, width) < MIN_SIDE:
         raise InputError(
             f"The picture is {width} x {height} pixels, but each side must be at least {MIN_SIDE}: "
             "use a larger one."
         )
+
+
+def _from_layers(layers: Tensor) -> Picture:
+    """[1,C,H,W] floats, checked, parted into rgb and alpha."""
+    _check_size(layers.shape[-1], layers.shape[-2])
     low, high = float(layers.min()), float(layers.max())
     if not (low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT):  # NaN fails this too
         raise InputError(

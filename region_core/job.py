@@ -21,8 +21,19 @@ DTYPES = ("float32", "float16", "bfloat16")
 
 
 @dataclass
-class Job:
-    """What to edit, with what, and where to; the models are not loaded yet."""
+class ModelChoice:
+    """Which models, where they run and in which number type; none is loaded yet."""
+
+    device: torch.device
+    dtype: torch.dtype
+    pipeline: str
+    clip: tuple[str, str]
+    dino: str
+
+
+@dataclass
+class Job(ModelChoice):
+    """What to edit, with what, and where to."""
 
     picture: Picture
     stem: str
@@ -31,11 +42,6 @@ class Job:
     negative_prompt: str
     output_dir: Path
     settings: SearchSettings
-    device: torch.device
-    dtype: torch.dtype
-    pipeline: str
-    clip: tuple[str, str]
-    dino: str
     draw_box: bool = False
     shown: bool = True
     guidance_given: bool = True
@@ -83,21 +89,15 @@ def shapes_models() -> tuple[str, tuple[str, str], str]:
     return str(WEIGHTS / "inpaint"), (f"local-dir:{WEIGHTS / 'clip'}", ""), str(WEIGHTS / "dino")
 
 
-def check_edit(args: argparse.Namespace) -> Job:
-    """The job of an `edit` command; raises InputError for all that can be known to be wrong now."""
+def choose_models(args: argparse.Namespace) -> ModelChoice:
+    """The models that the command line names; InputError where one is not to be had or not usable."""
     from . import checks
 
-    settings = settings_from(args)
-    checks.check_texts(args.image_caption, args.editing_prompt)
     if args.models not in (None, "shapes"):
         raise InputError(f"models is '{args.models}'; choose shapes, or leave it out.")
-    small = args.models == "shapes"
     from .diffusers_inpainter import DEFAULT_MODEL
-    from .images import load_picture
-    from .report import RESULTS
 
-    path, output_dir = Path(args.image_file_path), Path(args.output_dir)
-    picture = load_picture(path)
+    small = args.models == "shapes"
     pipeline, clip, dino = (shapes_models() if small else
                             (DEFAULT_MODEL, (CLIP_MODEL, CLIP_PRETRAINED), DINO_MODEL))
     pipeline = args.diffusion_model_path or pipeline
@@ -106,23 +106,42 @@ def check_edit(args: argparse.Namespace) -> Job:
     checks.check_inpainting_model("diffusion_model_path", pipeline)
     checks.check_clip(*clip)
     checks.check_model_path("dino_model", dino)
+    device = choose_device(args.device)
+    return ModelChoice(device, choose_dtype(args.dtype, device, small=small), pipeline, clip, dino)
+
+
+def generator_file(save_path: str) -> Path:
+    """Where a learned generator goes: `save_path` itself, or in it where it names a folder."""
+    path = Path(save_path)
+    return path if path.suffix == ".safetensors" else path / "generator.safetensors"
+
+
+def check_edit(args: argparse.Namespace) -> Job:
+    """The job of an `edit` command; raises InputError for all that can be known to be wrong now."""
+    from . import checks
+
+    settings = settings_from(args)
+    checks.check_texts(args.image_caption, args.editing_prompt)
+    from .images import load_picture
+    from .report import RESULTS
+
+    path, output_dir = Path(args.image_file_path), Path(args.output_dir)
+    picture = load_picture(path)
+    choice = choose_models(args)
     boxes = (f"boxes/{path.stem}.png",) if args.draw_box else ()
     checks.check_writable("output_dir", output_dir)
     checks.check_not_overwritten(path, output_dir, RESULTS + boxes)
     generator = save_path = None
     if args.save_path is not None:
-        save_path = Path(args.save_path)
-        if save_path.suffix != ".safetensors":
-            save_path = save_path / "generator.safetensors"
+        save_path = generator_file(args.save_path)
         checks.check_writable("save_path", save_path.parent)
-    device = choose_device(args.device)
     if args.load_checkpoint_path is not None:
         from .generator import load_generator
 
-        generator, _ = load_generator(args.load_checkpoint_path, device=device)
-    return Job(picture=picture, stem=path.stem, caption=args.image_caption,
+        # not to the device: it reads what DINO saw where the picture is, as a fresh one does
+        generator, _ = load_generator(args.load_checkpoint_path, sizes=settings.max_window_size)
+    return Job(**vars(choice), picture=picture, stem=path.stem, caption=args.image_caption,
                prompt=args.editing_prompt, negative_prompt=args.negative_prompt,
-               output_dir=output_dir, settings=settings, device=device,
-               dtype=choose_dtype(args.dtype, device, small=small), pipeline=pipeline, clip=clip,
-               dino=dino, draw_box=args.draw_box, shown=not args.quiet, generator=generator,
-               guidance_given=args.guidance_scale is not None or not small, save_path=save_path)
+               output_dir=output_dir, settings=settings, draw_box=args.draw_box,
+               shown=not args.quiet, generator=generator, save_path=save_path,
+               guidance_given=args.guidance_scale is not None or args.models != "shapes")

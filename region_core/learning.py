@@ -50,6 +50,22 @@ def gumbel_loss(
     return (sample * known).sum(dim=1).mean()
 
 
+SHARED_FASTER = 10
+
+
+def optimizer_for(module: RegionGenerator, lr: float, faster: float = SHARED_FASTER
+                  ) -> torch.optim.Optimizer:
+    """Adam at `lr`, and `faster` times that for the few weights that all boxes share.
+
+    Those say what the screen's numbers are worth and hold for every picture. At one rate for all,
+    the many weights that know a box by its place settle on the places of what was seen first.
+    """
+    shared = [] if module.direct is None else list(module.direct.parameters())
+    own = [p for name, p in module.named_parameters() if not name.startswith("direct.")]
+    groups = [{"params": own, "lr": lr}, {"params": shared, "lr": faster * lr}]
+    return torch.optim.Adam(groups if shared else own, lr=lr)
+
+
 def teach(
     module: RegionGenerator,
     optimizer: torch.optim.Optimizer,

@@ -25,6 +25,7 @@ _HELP = {
     "loss_crop": "weight of the losses on the crop round the box",
     "test_alpha": "weight of the text's similarity in the final score",
     "test_beta": "weight of the picture's similarity in the final score",
+    "test_gamma": "weight of the screen's evidence in the final score",
     "views": "augmented views a loss is averaged over",
     "steps": "diffusion steps of the full edit",
     "guidance_scale": "classifier-free guidance of the full edit",
@@ -33,6 +34,7 @@ _HELP = {
     "look_guidance": "guidance of a cheap look; 1 or less needs half the work",
     "looks_per_round": "candidates looked at in a round",
     "finalists": "candidates that are edited in full",
+    "drafts": "noises each of them is painted from to half way, the best going on",
     "screen": "order the candidates by CLIP before any diffusion",
     "refine": "move and resize the best box at the end",
     "learning": "how the generator learns: exact, gumbel (as in the paper) or off",
@@ -71,10 +73,15 @@ def add_settings(parser: argparse.ArgumentParser, *, all_of_them: bool = True) -
                                 metavar={int: "N", float: "X", str: "NAME"}[kind])
 
 
+def given_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The single settings that were given on the command line."""
+    values = {f.name: getattr(args, f.name, None) for f in fields(SearchSettings)}
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def settings_from(args: argparse.Namespace) -> SearchSettings:
     """The preset with what was given on the command line, checked."""
-    given = {f.name: getattr(args, f.name, None) for f in fields(SearchSettings)}
-    settings = preset(args.preset).with_values(**given)
+    settings = preset(args.preset).with_values(**given_settings(args))
     settings.validate()
     return settings
 
@@ -98,12 +105,65 @@ def _add_edit(commands: argparse._SubParsersAction) -> None:
                         help="what is in the picture now")
     needed.add_argument("--editing_prompt", required=True, metavar="TEXT",
                         help="what should be there")
-    needed.add_argument("--negative_prompt", default="", metavar="TEXT",
-                        help="what the edit should not show")
-    needed.add_argument("--output_dir", required=True, metavar="DIR", help="where results go")
-    needed.add_argument("--draw_box", action="store_true",
-                        help="also write the source with the boxes drawn, under output_dir/boxes/")
-    models = edit.add_argument_group("models")
+    _add_shared(needed)
+    _add_models(edit.add_argument_group("models"))
+    learning = edit.add_argument_group("the region generator")
+    _add_checkpoints(learning)
+    _add_run(edit.add_argument_group("running"))
+    add_settings(edit.add_argument_group("settings"))  # type: ignore[arg-type]
+
+
+def _add_batch(commands: argparse._SubParsersAction) -> None:
+    batch = commands.add_parser(
+        "batch", help="edit a list of pictures",
+        description="Edit a list of pictures, in one process or, started by torchrun, in several. "
+        "Stopped at any time, the same command goes on; what is finished is not done again.")
+    needed = batch.add_argument_group("the list")
+    needed.add_argument("--image_dir_path", required=True, metavar="DIR",
+                        help="folder of the pictures")
+    needed.add_argument("--json_file", required=True, metavar="FILE",
+                        help='what to edit: {"1.png": ["what is there", "what should be there"]}, '
+                        'or a list of objects with image, image_caption, editing_prompt and, where '
+                        "an edit differs, name, negative_prompt, preset, seed or any setting")
+    _add_shared(needed)
+    _add_models(batch.add_argument_group("models"))
+    learning = batch.add_argument_group(
+        "the region generator", "By default each picture has one of its own. With --epochs or "
+        "--save_path all pictures teach one together.")
+    _add_checkpoints(learning)
+    learning.add_argument("--epochs", type=int, default=None, metavar="N",
+                          help="passes over the list with one shared generator (default: 1)")
+    learning.add_argument("--batch_size", type=int, default=8, metavar="N",
+                          help="pictures between two updates of the shared generator, by however "
+                          "many processes (default: 8); no fewer than there are processes, or some "
+                          "wait. Nothing else hangs on it: a process edits one picture at a time")
+    learning.add_argument("--ckpt_interval", type=int, default=0, metavar="N",
+                          help="also keep the shared generator after every N updates, beside "
+                          "save_path (default: 0, only the last)")
+    running = batch.add_argument_group("running")
+    _add_run(running)
+    running.add_argument("--num_workers", type=int, default=8, metavar="N",
+                         help="processes that read pictures ahead, for each process that edits; no "
+                         "more than there are cores (default: 8; 0 reads when a picture's turn "
+                         "comes)")
+    running.add_argument("--pin_mem", action=argparse.BooleanOptionalAction, default=True,
+                         help="with an accelerator, read pictures into page-locked memory")
+    running.add_argument("--threads", type=int, default=None, metavar="N",
+                         help="CPU threads of each process, where models run on the CPU (default: "
+                         "1, and several processes for several cores; another number may change "
+                         "the last digits of a score)")
+    add_settings(batch.add_argument_group("settings"))  # type: ignore[arg-type]
+
+
+def _add_shared(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--negative_prompt", default="", metavar="TEXT",
+                       help="what the edit should not show")
+    group.add_argument("--output_dir", required=True, metavar="DIR", help="where results go")
+    group.add_argument("--draw_box", action="store_true",
+                       help="also write the source with the boxes drawn, under output_dir/boxes/")
+
+
+def _add_models(models: argparse._ArgumentGroup) -> None:
     models.add_argument("--models", default=None, metavar="NAME",
                         help="shapes: the small embedded models, no download, for whatever model "
                         "is not named here")
@@ -116,13 +176,14 @@ def _add_edit(commands: argparse._SubParsersAction) -> None:
                         help=f"its weights, a tag or a file (default: {CLIP_PRETRAINED})")
     models.add_argument("--dino_model", default=None, metavar="MODEL",
                         help=f"DINO ViT: a hub id or a folder (default: {DINO_MODEL})")
-    models.add_argument("--load_checkpoint_path", default=None, metavar="FILE",
-                        help="start from a saved region generator")
-    models.add_argument("--save_path", default=None, metavar="PATH",
-                        help="save the learned region generator: a .safetensors file, or a folder "
-                        "that gets generator.safetensors")
-    _add_run(edit.add_argument_group("running"))
-    add_settings(edit.add_argument_group("settings"))  # type: ignore[arg-type]
+
+
+def _add_checkpoints(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--load_checkpoint_path", default=None, metavar="FILE",
+                       help="start from a saved region generator")
+    group.add_argument("--save_path", default=None, metavar="PATH",
+                       help="save the learned region generator: a .safetensors file, or a folder "
+                       "that gets generator.safetensors")
 
 
 def build_parser() -> Parser:
@@ -140,4 +201,5 @@ def build_parser() -> Parser:
     _add_run(demo)
     add_settings(demo, all_of_them=False)
     _add_edit(commands)
+    _add_batch(commands)
     return parser

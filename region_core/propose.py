@@ -23,12 +23,14 @@ class Proposal:
     """The candidates of a picture, what CLIP's screen says of them, and the pool to look at.
 
     `extra` [K*M, 2] is the evidence in units of its spread: what the region generator reads.
+    `absent`: whether nothing in the picture answers to the caption.
     """
 
     candidates: CandidateSet
     evidence: Evidence | None
     extra: Tensor
     pool: Pool
+    absent: bool = False
 
 
 def place_candidates(features: PatchFeatures, height: int, width: int, settings: SearchSettings,
@@ -67,18 +69,22 @@ def propose(source: Tensor, caption: str, candidates: CandidateSet, scorer: Clip
     extra = torch.stack([_unit(evidence.drop), _unit(evidence.total)], dim=1)
     more = _allowed(lattice(*source.shape[-2:]), region_prior)
     every = torch.cat([boxes, more])
-    total = torch.cat([evidence.total, screen.evidence(more).total]) if len(more) else evidence.total
-    if settings.refine:
+    beside = screen.evidence(more) if len(more) else None
+    total = evidence.total if beside is None else torch.cat([evidence.total, beside.total])
+    if settings.refine and not screen.for_ground:
         best = distinct(every, total, 0.6)[:REFINED]
         cell = max(source.shape[-2:]) / 32
         refined = screen.refine(every[best], (2 * cell, cell, cell / 2))
         every = torch.cat([every, refined])
         total = torch.cat([total, screen.evidence(refined).total])
+    # a box the person drew a prior for is looked at whatever CLIP says of it
+    absent = (not screen.for_ground and region_prior is None
+              and float(total.max()) <= scorer.evidence_floor)
     kept = distinct(every, total)
     every, total = every[kept], total[kept]
     # the generator speaks of candidates; a moved box is spoken for by the one it overlaps most
     origin = iou(every, boxes).argmax(dim=1)
-    return Proposal(candidates, evidence, extra, Pool(every, origin, _unit(total), total))
+    return Proposal(candidates, evidence, extra, Pool(every, origin, _unit(total), total), absent)
 
 
 def _allowed(boxes: Tensor, region_prior: Tensor | None) -> Tensor:
@@ -91,4 +97,4 @@ def _allowed(boxes: Tensor, region_prior: Tensor | None) -> Tensor:
 
 def _unit(values: Tensor) -> Tensor:
     """Values less their mean, over their spread."""
-    return (values - values.mean()) / values.std().clamp(min=1e-6)
+    return (values - values.mean()) / values.std(correction=0).clamp(min=1e-6)

@@ -37,22 +37,28 @@ class Ranking:
         whole = self.scorer.encode_images(edits)
         text = whole @ self.texts.T
         image = (whole @ self.embedding.T)[:, 0]
-        wide = expand(boxes.to(edits), 1.3, *edits.shape[-2:])
-        rows = torch.arange(len(edits), device=edits.device, dtype=edits.dtype)[:, None]
-        side = self.scorer.image_size
-        crops = roi_align(edits, torch.cat([rows, wide], dim=1), side, sampling_ratio=-1,
-                          aligned=True)
-        near = self.scorer.encode_images(crops) @ self.texts.T
+        near = self._near(edits, boxes)
         gain = (text[:, 0] - text[:, 1]) + (near[:, 0] - near[:, 1])
         return (self.alpha * gain / 2 + self.beta * image).float().cpu()
 
+    def _near(self, pictures: Tensor, boxes: Tensor) -> Tensor:
+        """Cosines [N, 2] with prompt and caption of the surroundings of boxes [N, 4]."""
+        wide = expand(boxes.to(pictures), 1.3, *pictures.shape[-2:])
+        rows = torch.arange(len(pictures), device=pictures.device, dtype=pictures.dtype)[:, None]
+        crops = roi_align(pictures, torch.cat([rows, wide], dim=1), self.scorer.image_size,
+                          sampling_ratio=-1, aligned=True)
+        return self.scorer.encode_images(crops) @ self.texts.T
+
     @torch.inference_mode()
-    def objection(self, edit: Tensor) -> str:
+    def objection(self, edit: Tensor, box: Tensor) -> str:
         """Why the picture is better left alone, in one sentence; empty where it is not.
 
-        edit [1, 3, h, w] must be nearer the prompt, against the caption, than the source is.
+        edit [1, 3, h, w] of box [1, 4] must be nearer the prompt, against the caption, than the
+        source is: as a whole or, since among many things CLIP may not see one change, round the box.
         """
-        before, after = (e @ self.texts.T for e in (self.embedding, self.scorer.encode_images(edit)))
-        if float(after[0, 0] - after[0, 1]) <= float(before[0, 0] - before[0, 1]):
-            return "no edit moves the picture towards the prompt more than leaving it as it is"
-        return ""
+        for before, after in (
+                (self.embedding @ self.texts.T, self.scorer.encode_images(edit) @ self.texts.T),
+                (self._near(self.source, box), self._near(edit, box))):
+            if float(after[0, 0] - after[0, 1]) > float(before[0, 0] - before[0, 1]):
+                return ""
+        return "no edit moves the picture towards the prompt more than leaving it as it is"

@@ -47,12 +47,21 @@ def write_json(path: Path, content: object) -> None:
     Numbers that are not finite become null: JSON has no word for them. Raises InputError where the
     file cannot be written.
     """
+    text = json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False)
+    write_whole(path, (text + "\n").encode())
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write `data` so that the file is whole or not there at all, and make its folder.
+
+    What a killed run leaves of a draft is a hidden file that ends in .tmp. Raises InputError where
+    the file cannot be written.
+    """
     draft = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            text = json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False)
-            draft.write_text(text + "\n", encoding="utf-8")
+            draft.write_bytes(data)
             os.replace(draft, path)
         finally:
             draft.unlink(missing_ok=True)
@@ -100,6 +109,16 @@ def write_result(folder: Path, picture: Picture, result: EditResult, stem: str, 
 
     `more` goes into the report too.
     """
+    write_pictures(folder, picture, result)
+    if draw_box:
+        save_png(boxes_image(picture, result), folder / "boxes" / f"{stem}.png")
+    report = report_of(result, more)
+    write_json(folder / "report.json", report)
+    return report
+
+
+def write_pictures(folder: Path, picture: Picture, result: EditResult) -> None:
+    """Write the edit, its region, the candidates and the curve into `folder`."""
     from .draw import contact_sheet, loss_curve
 
     save_png(to_pil(result.image, result.alpha), folder / "edited.png", picture.icc_profile)
@@ -111,17 +130,17 @@ def write_result(folder: Path, picture: Picture, result: EditResult, stem: str, 
     save_png(contact_sheet(pictures, captions, columns=4),
              folder / "candidates.png")
     save_png(loss_curve(result.rounds), folder / "loss.png")
-    if draw_box:
-        save_png(boxes_image(picture, result), folder / "boxes" / f"{stem}.png")
-    report = {"box": None if result.box is None else list(result.box), "score": result.score,
-              "source_score": result.source_score, "verdict": result.verdict,
-              "reason": result.reason, "seed": result.seed,
-              "settings": result.settings, "versions": versions(), "rounds": result.rounds,
-              "candidates": [{"box": c.box, "score": c.score} for c in result.candidates],
-              "unet_evaluations": result.unet_evaluations, "seconds": result.seconds,
-              **(more or {})}
-    write_json(folder / "report.json", report)
-    return report
+
+
+def report_of(result: EditResult, more: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What `report.json` says of an edit, with `more` in it too."""
+    return {"box": None if result.box is None else list(result.box), "score": result.score,
+            "source_score": result.source_score, "verdict": result.verdict,
+            "reason": result.reason, "seed": result.seed,
+            "settings": result.settings, "versions": versions(), "rounds": result.rounds,
+            "candidates": [{"box": c.box, "score": c.score} for c in result.candidates],
+            "unet_evaluations": result.unet_evaluations, "seconds": result.seconds,
+            **(more or {})}
 
 
 def write_stopped(folder: Path, picture: Picture, progress: Progress, settings: SearchSettings,

@@ -1,8 +1,12 @@
 """Looking with CLIP before looking with diffusion: where in the picture is the caption?
 
 A box is painted over with the mean colour round it, and CLIP is asked how much the caption's
-similarity falls. One small encoding a box and no sampling. It says nothing about things that are
-not there yet.
+similarity falls; then all but the box is painted over, and CLIP is asked how much of the caption is
+left. Two small encodings a box and no sampling.
+
+Of a thing that is not there it can say one thing: that nothing in the picture answers to the
+caption. Something new is asked for with the caption "background": then the boxes are preferred that
+hide nothing when they are covered.
 """
 
 from __future__ import annotations
@@ -15,17 +19,23 @@ from torchvision.ops import roi_align
 from .boxes import area, clamp_boxes, iou
 from .encoders import ClipScorer
 
+GROUND = ("background", "the background", "a background")
+
 
 @dataclass(frozen=True)
 class Evidence:
     """What CLIP says of N boxes; all float [N].
 
-    `drop`: cosine lost when the box is covered; it saturates once the object is. `total`: that,
-    less `aside_weight` times how far the embedding moves in other directions (the box covers other
-    things too), less `area_weight` times its share of the picture, so that the tightest cover wins.
+    `drop`: cosine with the caption lost when the box is covered; it saturates once the object is.
+    `alone`: cosine with the caption when all but the box is covered. `total`: drop plus
+    `alone_weight` times alone, less `aside_weight` times how far covering the box moves the
+    embedding in other directions (other things were under it), less `area_weight` times its share
+    of the picture, so that the tightest cover wins. Where the caption is the ground, total is how
+    little the embedding moves, plus the area term: the larger of two empty places is the better.
     """
 
     drop: torch.Tensor
+    alone: torch.Tensor
     total: torch.Tensor
 
 
@@ -33,17 +43,21 @@ class Screen:
     """The evidence for boxes of one source picture [1, 3, H, W] and one caption."""
 
     def __init__(self, scorer: ClipScorer, source: torch.Tensor, caption: str, *,
-                 area_weight: float = 0.3,
-                 aside_weight: float = 0.7) -> None:
+                 area_weight: float = 0.6, aside_weight: float = 0.5,
+                 alone_weight: float = 1.0) -> None:
         self.scorer = scorer
         self.source = source
         self.area_weight, self.aside_weight = area_weight, aside_weight
+        self.alone_weight = alone_weight
+        self.for_ground = " ".join(caption.lower().split()) in GROUND
         self.text = scorer.encode_text(caption)
         self.height, self.width = source.shape[-2:]
         side = scorer.image_size
         whole = torch.tensor([[0.0, 0.0, self.width, self.height]], device=source.device)
         self.small = self._cut(whole, side)
         self.embedding = scorer.encode_images(self.small)
+        # the median is the ground's colour more often than the mean is
+        self.ground = self.small.flatten(2).median(dim=-1).values[..., None, None]
         self.encodings = 1
 
     def _cut(self, boxes: torch.Tensor, side: int) -> torch.Tensor:
@@ -51,39 +65,48 @@ class Screen:
         rois = torch.cat([boxes.new_zeros(len(boxes), 1), boxes], dim=1).to(self.source)
         return roi_align(self.source, rois, side, sampling_ratio=-1, aligned=True)
 
-    def covered(self, boxes: torch.Tensor) -> torch.Tensor:
-        """The small source [N, 3, s, s] with each box filled by the mean of a ring round it."""
+    def _inside(self, boxes: torch.Tensor) -> torch.Tensor:
+        """Masks [N, 1, s, s] of boxes [N, 4] in pixels of the small source."""
+        line = torch.arange(self.small.shape[-1], device=boxes.device)
+        x = (line >= boxes[:, None, 0]) & (line < boxes[:, None, 2])
+        y = (line >= boxes[:, None, 1]) & (line < boxes[:, None, 3])
+        return y[:, None, :, None] & x[:, None, None, :]
+
+    def covered(self, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The small source with each box filled by the mean of a ring round it, and with all but
+        the box filled by the ground's colour: twice [N, 3, s, s]."""
         side = self.small.shape[-1]
         scale = boxes.new_tensor([side / self.width, side / self.height] * 2)
         inner = (boxes * scale).round()
         margin = (inner[:, 2:] - inner[:, :2]).mean(dim=1, keepdim=True).mul(0.15).clamp(min=2)
         outer = torch.cat([inner[:, :2] - margin, inner[:, 2:] + margin], dim=1).round()
-        line = torch.arange(side, device=boxes.device)
-
-        def inside(b: torch.Tensor) -> torch.Tensor:
-            x = (line >= b[:, None, 0]) & (line < b[:, None, 2])
-            y = (line >= b[:, None, 1]) & (line < b[:, None, 3])
-            return (y[:, None, :, None] & x[:, None, None, :]).to(self.small)
-
-        hole = inside(inner)
-        ring = inside(outer) - hole
+        hole = self._inside(inner)
+        ring = (self._inside(outer) & ~hole).to(self.small)
         count = ring.sum(dim=(2, 3), keepdim=True)
-        colour = (self.small * ring).sum(dim=(2, 3), keepdim=True) / count.clamp(min=1)
-        colour = torch.where(count > 0, colour, self.small.mean(dim=(2, 3), keepdim=True))
-        return torch.where(hole > 0, colour, self.small)
+        colour = torch.einsum("nhw,chw->nc", ring[:, 0], self.small[0])[..., None, None]
+        colour = torch.where(count > 0, colour / count.clamp(min=1),
+                             self.small.mean(dim=(2, 3), keepdim=True))
+        return torch.where(hole, colour, self.small), torch.where(hole, self.small, self.ground)
 
     @torch.inference_mode()
     def evidence(self, boxes: torch.Tensor) -> Evidence:
         """What CLIP says of boxes [N, 4] (xyxy pixels of the source)."""
         boxes = boxes.to(self.source.device)
-        change = self.scorer.encode_images(self.covered(boxes)) - self.embedding
-        self.encodings += len(boxes)
+        without, only = self.covered(boxes)
+        seen = self.scorer.encode_images(torch.cat([without, only]))
+        self.encodings += len(seen)
+        change, kept = seen[:len(boxes)] - self.embedding, seen[len(boxes):]
         drop = -(change @ self.text.T)[:, 0]
+        alone = (kept @ self.text.T)[:, 0]
         # what covering the box changes beside the caption: other things were under it
         aside = (change.square().sum(dim=1) - drop.square()).clamp(min=0).sqrt()
-        share = area(boxes).cpu() / (self.height * self.width)
-        drop, aside = drop.float().cpu(), aside.float().cpu()
-        return Evidence(drop, drop - self.aside_weight * aside - self.area_weight * share)
+        share = area(boxes) / (self.height * self.width)
+        if self.for_ground:
+            total = self.area_weight * share - change.norm(dim=1)
+            return Evidence(drop.float().cpu(), alone.float().cpu(), total.float().cpu())
+        total = (drop + self.alone_weight * alone - self.aside_weight * aside
+                 - self.area_weight * share)
+        return Evidence(drop.float().cpu(), alone.float().cpu(), total.float().cpu())
 
     @torch.inference_mode()
     def refine(self, boxes: torch.Tensor, steps: tuple[float, ...]) -> torch.Tensor:

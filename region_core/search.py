@@ -7,6 +7,7 @@ the best are finished at full steps, half of them dropped half way.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -72,11 +73,7 @@ class Looks:
 
 @dataclass(frozen=True)
 class Teacher:
-    """The region generator with what it reads; `optimizer` None leaves it as it is.
-
-    `start` is what a fresh network would say by chance, taken off so that only what it has learned
-    counts; 0 for one that was learned before.
-    """
+    """The region generator with what it reads; `optimizer` None leaves it as it is."""
 
     module: RegionGenerator
     optimizer: torch.optim.Optimizer | None
@@ -84,13 +81,12 @@ class Teacher:
     candidates: CandidateSet
     extra: Tensor | None
     noise: torch.Generator
-    start: Tensor | float = 0.0
 
     def opinion(self) -> Tensor:
-        """Log-probabilities [K*M] over all candidates, less `start`: no Gumbel noise."""
+        """Log-probabilities [K*M] over all candidates: no Gumbel noise."""
         with torch.no_grad():
             logits = self.module(self.features, self.candidates.cells, self.extra)
-        return logits.flatten().log_softmax(0).cpu() - self.start
+        return logits.flatten().log_softmax(0).cpu()
 
     def learn(self, pool: Pool, looks: Looks, settings: SearchSettings) -> float:
         """Teach the generator all looks so far; returns the expected loss after it."""
@@ -143,30 +139,29 @@ def look_around(canvas: Canvas, pool: Pool, loss: BoundLoss, teacher: Teacher,
 
 
 def finalists(pool: Pool, looks: Looks, count: int) -> Tensor:
-    """Places in the pool of the `count` best looks, by loss and prior together, best first.
+    """Places in the pool of the `count` best boxes: by the screen's evidence, ties by loss.
 
-    Both are brought to unit spread: a look is noisy, and the screen saw something else.
+    Measured on shapes: a look's loss added to the evidence with any weight chooses worse boxes.
+    Where there was no screen every evidence is 0, and the losses decide.
     """
-    places = torch.tensor(looks.places)
-    loss, prior = torch.tensor(looks.losses), pool.prior[places]
-
-    def spread(x: Tensor) -> Tensor:
-        return (x - x.mean()) / x.std().clamp(min=1e-6) if len(x) > 1 else x * 0
-
-    order = (spread(loss) - 4 * spread(prior)).argsort(stable=True)
-    return places[order[:count]]
+    loss = dict(zip(looks.places, looks.losses, strict=True))
+    order = sorted(range(len(pool.boxes)),
+                   key=lambda place: (-float(pool.evidence[place]), loss.get(place, math.inf)))
+    return torch.tensor(order[:count])
 
 
 def finish(canvas: Canvas, pool: Pool, chosen: Tensor, score: Callable[[Tensor, Tensor], Tensor],
            settings: SearchSettings, watch: Watcher, done: int, total: int) -> tuple[Work, Tensor]:
-    """Full edits of the chosen places: all to half way, the better half to the end.
+    """Full edits of the chosen places: each from `drafts` noises to half way, the best to the end.
 
-    Returns the finished work, best first, and the scores [n].
+    A good box painted badly is lost all the same, and half an edit shows it. Returns the finished
+    work, best first, and the scores [n].
     """
-    work = canvas.begin(pool.boxes[chosen], settings.steps)
     # without the screen's word the largest edit would win: it pleases CLIP most
-    evidence = settings.test_gamma * pool.evidence[chosen]
-    if len(chosen) > settings.finalists:
+    evidence = settings.test_gamma * pool.evidence[chosen].repeat(settings.drafts)
+    work = Work.cat([canvas.begin(pool.boxes[chosen], settings.steps, draft)
+                     for draft in range(settings.drafts)])
+    if len(evidence) > settings.finalists:
         half = max(settings.steps // 2, 1)
         work = canvas.advance(work, half, settings.guidance_scale)
         halfway = score(canvas.pictures(work), canvas.small_boxes(work.boxes)) + evidence

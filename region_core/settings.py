@@ -19,7 +19,8 @@ class SearchSettings:
     weights of the clip, directional and structure loss, `test_alpha/beta` weights of text and
     image similarity in the final score; ours adds `test_gamma`, of the screen's evidence.
     Sampling: `steps`, `guidance_scale`, `strength` of the full edit; `look_steps`,
-    `look_guidance` of a cheap look.
+    `look_guidance` of a cheap look. `finalists` boxes are painted from `drafts` noises each to half
+    way, and as many edits as there are finalists to the end.
     """
 
     point_number: int = 9
@@ -40,8 +41,9 @@ class SearchSettings:
     strength: float = 1.0
     look_steps: int = 4
     look_guidance: float = 1.0
-    looks_per_round: int = 2
+    looks_per_round: int = 1
     finalists: int = 2
+    drafts: int = 2
     screen: bool = True
     refine: bool = True
     learning: str = "exact"
@@ -84,16 +86,16 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("test_beta", 0, 1000), ("test_gamma", 0, 1000),
     ("views", 1, 64), ("steps", 1, 1000), ("guidance_scale", 0, 100),
     ("strength", 0, 1), ("look_steps", 1, 1000), ("look_guidance", 0, 100),
-    ("looks_per_round", 1, 256), ("finalists", 1, 64), ("generator_steps", 0, 10_000),
+    ("looks_per_round", 1, 256), ("finalists", 1, 64), ("drafts", 1, 64), ("generator_steps", 0, 10_000),
     ("grow", 0, 4096), ("feather", 0, 4096), ("seed", 0, 2**63 - 1),
 )
 
 PRESETS: dict[str, SearchSettings] = {
     "fast": SearchSettings(point_number=5, max_window_size=10, per_image_iteration=5,
-                           look_steps=3, finalists=1),
+                           look_steps=3, finalists=1, drafts=2),
     "standard": SearchSettings(),
     "quality": SearchSettings(point_number=12, max_window_size=20, per_image_iteration=20,
-                              finalists=4),
+                              finalists=3, drafts=4),
 }
 
 

@@ -25,9 +25,16 @@ QUICK = SearchSettings(point_number=3, max_window_size=6, per_image_iteration=2,
                        looks_per_round=2, finalists=1, steps=4, guidance_scale=3.0, views=1)
 
 
+def willing_models() -> ShapesModels:
+    """The shapes models, editing also noise, in which nothing answers to a caption."""
+    models = load_shapes_models()
+    models.scorer.evidence_floor = -10.0
+    return models
+
+
 @pytest.fixture(scope="module")
 def models() -> ShapesModels:
-    return load_shapes_models()
+    return willing_models()
 
 
 def edit(models: ShapesModels, image, settings: SearchSettings = QUICK, **values):
@@ -79,10 +86,10 @@ def test_same_bytes_from_another_process(models, tmp_path):
         "import sys, torch\nfrom PIL import Image\n"
         f"sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
         "sys.path.insert(0, sys.path[0] + '/tests')\ntorch.set_num_threads(int(sys.argv[2]))\n"
-        "import test_edit as t\nfrom region_core.shapes.models import load_shapes_models\n"
+        "import test_edit as t\n"
         "from region_core.images import to_pil\n"
         "source = Image.fromarray(t.held_out(5, 0)[0].image)\n"
-        "to_pil(t.edit(load_shapes_models(), source).candidates[0].image).save(sys.argv[1])\n")
+        "to_pil(t.edit(t.willing_models(), source).candidates[0].image).save(sys.argv[1])\n")
     out = tmp_path / "again.png"
     subprocess.run([sys.executable, "-W", "ignore", str(script), str(out),
                     str(torch.get_num_threads())], check=True)
@@ -193,3 +200,58 @@ def test_an_untaught_generator_has_no_say_in_where_to_look_first(models):
     first, other = (edit(models, source, settings, seed=s).tried_boxes for s in (1, 2))
     # another seed makes another fresh network; the screen alone must have chosen
     assert torch.equal(first, other)
+
+
+def scene_picture(scene) -> Image.Image:
+    return Image.fromarray(scene.image)
+
+
+def wish(models: ShapesModels, index: int, kind: str, **values):
+    scene, asked = held_out(4242, index, kind)
+    inpainter = DiffusersInpainter(models.pipe, asked.prompt)
+    result = edit_image(scene_picture(scene), asked.caption, asked.prompt, inpainter=inpainter,
+                        dino=models.dino, scorer=models.scorer, settings=QUICK, **values)
+    return scene, asked, result
+
+
+def test_what_is_not_there_is_said_to_be_absent_before_any_diffusion():
+    models = load_shapes_models()
+    for index in range(4):
+        scene, asked, result = wish(models, index, "absent")
+        assert result.verdict == NO_REGION
+        assert result.unet_evaluations == 0
+        assert asked.caption in result.reason
+        assert not result.candidates
+        assert np.array_equal(np.asarray(to_pil(result.image)), scene.image)
+        assert not result.mask.any()
+        _, _, there = wish(models, index, "replace")
+        assert there.unet_evaluations > 0
+
+
+def test_something_new_goes_where_nothing_is_hidden():
+    models = load_shapes_models()
+    for index in range(3):
+        scene, _, result = wish(models, index, "add")
+        assert result.candidates
+        x0, y0, x1, y1 = result.candidates[0].box
+        taken = np.zeros(scene.image.shape[:2], dtype=bool)
+        for thing in scene.objects:
+            left, top, right, bottom = thing.box
+            taken[top:bottom, left:right] = True
+        assert taken[y0:y1, x0:x1].mean() < 0.1
+
+
+def test_finalists_are_painted_from_several_noises(models):
+    """The drafts differ, and as many edits as finalists come out of them."""
+    scene, _ = held_out(4242, 1)
+    one = edit(models, scene_picture(scene), QUICK.with_values(drafts=1, finalists=2))
+    four = edit(models, scene_picture(scene), QUICK.with_values(drafts=4, finalists=2))
+    assert len(one.candidates) == len(four.candidates) == 2
+    # two boxes by four noises to half way (2 of 4 steps, guidance), then two of them to the end
+    assert four.unet_evaluations - one.unet_evaluations == (8 - 2) * 2 * 2
+    canvas = Canvas(picture_from(scene_picture(scene)).rgb, DiffusersInpainter(models.pipe, PROMPT),
+                    seed=5)
+    box = torch.tensor([[20.0, 20.0, 60.0, 60.0]])
+    noises = [canvas.begin(box, 4, draft).latents.z for draft in (0, 1, 2)]
+    assert not torch.equal(noises[0], noises[1])
+    assert not torch.equal(noises[1], noises[2])

@@ -1,4 +1,4 @@
-"""`python -m region_core.shapes`: train the small models, make scenes, measure methods."""
+"""`python -m region_core.shapes`: train the small models, make scenes, measure."""
 
 from __future__ import annotations
 
@@ -9,67 +9,31 @@ from pathlib import Path
 
 from ..cli import guarded
 from ..errors import InputError
-from ..options import Parser
+from .options import PARTS, build_parser
 from .scenes import KINDS
 
-PARTS = ("tokenizer", "vae", "clip", "dino", "judge", "unet")
+
+def check_world(args: argparse.Namespace, *, many: bool = False) -> list[str]:
+    """The kinds of edit; InputError where the number, the seed or a kind of scenes is none."""
+    check_count("scenes", args.scenes)
+    check_count("seed", args.seed, 0)
+    kinds = split_list(args.kind) if many else [args.kind]
+    for kind in kinds or [""]:
+        if kind not in KINDS:
+            raise InputError(f"kind is '{kind}'; choose {'from' if many else 'one of'} "
+                             f"{', '.join(KINDS)}.")
+    return list(dict.fromkeys(kinds))
 
 
-def build_parser() -> Parser:
-    """The parser of `python -m region_core.shapes`."""
-    parser = Parser(prog="python -m region_core.shapes",
-                    description="A small world of coloured shapes with the truth known.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    train = commands.add_parser("train", help="train all models from scratch, or go on",
-                                description="Train all models of the shapes world one after the "
-                                "other. Stopped at any time, the same command goes on.")
-    train.add_argument("--work_dir", type=Path, default=Path("work"), metavar="DIR",
-                       help="scenes and unfinished trainings (default: work)")
-    train.add_argument("--output_dir", type=Path, default=None, metavar="DIR",
-                       help="where the weights go (default: weights in the work_dir); the embedded "
-                       "ones are in region_core/shapes/weights")
-    train.add_argument("--minutes", type=float, default=180.0, metavar="X",
-                       help="for the inpainting UNet, over all runs together (default: 180)")
-    train.add_argument("--parts", default=",".join(PARTS), metavar="LIST",
-                       help=f"which models (default: {','.join(PARTS)})")
-
-    bench = commands.add_parser("bench", help="measure methods on held-out scenes",
-                                description="Edit the same fresh scenes with each method and "
-                                "compare with the truth.")
-    _add_world(bench)
-    bench.add_argument("--methods", default="standard,random", metavar="LIST",
-                       help="names separated by commas (default: standard,random)")
-    bench.add_argument("--first", type=int, default=0, metavar="I",
-                       help="number of the first scene, to share a seed between runs (default: 0)")
-    bench.add_argument("--json", type=Path, default=None, metavar="FILE",
-                       help="also write the numbers here")
-
-    scenes = commands.add_parser("scenes", help="write held-out scenes as pictures",
-                                 description="Write pictures, edits.json (picture -> [caption, "
-                                 "prompt]) and truth.json (all boxes, the target's index).")
-    _add_world(scenes)
-    scenes.add_argument("--output_dir", type=Path, required=True, metavar="DIR",
-                        help="where they go")
-    return parser
+def check_count(name: str, value: int, least: int = 1) -> None:
+    """Raise InputError where a number is below `least`."""
+    if value < least:
+        raise InputError(f"{name} is {value}; it must be at least {least}.")
 
 
-def _add_world(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--scenes", type=int, required=True, metavar="N", help="how many scenes")
-    parser.add_argument("--seed", type=int, required=True, metavar="S",
-                        help="which scenes; the same seed gives the same ones")
-    parser.add_argument("--kind", default="replace", metavar="NAME",
-                        help=f"what is asked for: {', '.join(KINDS)} (default: replace)")
-
-
-def check_world(args: argparse.Namespace) -> None:
-    """Raise InputError where the number, the seed or the kind of scenes is none."""
-    if args.scenes < 1:
-        raise InputError(f"scenes is {args.scenes}; it must be at least 1.")
-    if args.seed < 0:
-        raise InputError(f"seed is {args.seed}; it must be at least 0.")
-    if args.kind not in KINDS:
-        raise InputError(f"kind is '{args.kind}'; choose one of {', '.join(KINDS)}.")
+def split_list(text: str) -> list[str]:
+    """The names in a list with commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def train(args: argparse.Namespace) -> int:
@@ -156,24 +120,73 @@ def scenes(args: argparse.Namespace) -> int:
 
 def bench(args: argparse.Namespace) -> int:
     """The `bench` command."""
-    check_world(args)
-    args.methods = [m.strip() for m in args.methods.split(",") if m.strip()]
+    args.kinds = check_world(args, many=True)
+    check_count("first", args.first, 0)
+    args.methods, args.redo = split_list(args.methods), split_list(args.redo)
     if not args.methods:
         raise InputError("methods is empty; name at least one, such as standard.")
-    if args.json is not None:
-        from ..checks import check_writable
+    from .methods import METHODS, chosen, with_generator
 
-        check_writable("json", args.json.parent)
+    known = METHODS if args.generator is None else with_generator(METHODS, args.generator)
+    chosen([*args.methods, *args.redo], known)
+    _check_places(args, "json", "markdown", "curve", "sheets")
     from .bench import main as run_bench
 
-    return run_bench(args) or 0
+    return run_bench(args)
+
+
+def learn(args: argparse.Namespace) -> int:
+    """The `learn` command."""
+    check_count("scenes", args.scenes, 2)
+    check_count("seed", args.seed, 0)
+    check_count("looks", args.looks)
+    check_count("teach", args.teach, 0)
+    from .known import PAINTERS
+
+    if args.painter not in PAINTERS:
+        raise InputError(f"painter is '{args.painter}'; choose one of {', '.join(PAINTERS)}.")
+    _check_places(args, "json", "save_path", "cache")
+    from .learn import main as run_learn
+
+    return run_learn(args)
+
+
+def cost(args: argparse.Namespace) -> int:
+    """The `cost` command."""
+    from .cost import AXES, FACTORS
+    from .cost import main as run_cost
+
+    check_count("seed", args.seed, 0)
+    args.axes = split_list(args.axes)
+    for axis in args.axes or [""]:
+        if axis not in AXES:
+            raise InputError(f"axes names '{axis}'; choose from {', '.join(AXES)}.")
+    factors = split_list(args.factors)
+    for factor in factors or [""]:
+        if factor not in map(str, FACTORS):
+            raise InputError(f"factors names '{factor}'; choose from {', '.join(map(str, FACTORS))}.")
+    args.factors = sorted({int(f) for f in factors})
+    _check_places(args, "json")
+    return run_cost(args)
+
+
+def _check_places(args: argparse.Namespace, *options: str) -> None:
+    """Find out before hours of work whether their results can be written."""
+    from ..checks import check_writable
+
+    for option in options:
+        place: Path | None = getattr(args, option)
+        if place is not None:
+            folder = place if option in ("sheets", "cache") else place.parent
+            check_writable(option, folder)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     def command() -> int:
         args = build_parser().parse_args(argv)
-        return {"train": train, "bench": bench, "scenes": scenes}[args.command](args)
+        return {"train": train, "bench": bench, "scenes": scenes, "learn": learn,
+                "cost": cost}[args.command](args)
 
     return guarded(command)
 

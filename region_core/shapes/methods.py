@@ -3,101 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from ..canvas import Canvas
-from ..diffusers_inpainter import DiffusersInpainter
 from ..edit import edit_image
-from ..propose import place_candidates
-from ..ranking import Ranking
+from ..errors import InputError
+from ..generator import load_generator
 from ..settings import PRESETS, SearchSettings
+from .ablations import ablations
+from .baselines.diffedit import diffedit
+from .baselines.heatmap import clip_heatmap
+from .baselines.paper import paper
+from .baselines.released import released
+from .baselines.simple import best_candidate, exhaustive, random_box, screen_only, true_box
 from .models import ShapesModels, shapes_settings
-from .scenes import SIZE, Edit, Scene
+from .painting import Method, Outcome, inpainter_of, picture_of
+from .scenes import Edit, Scene
+
+__all__ = ["METHODS", "NOTES", "Method", "Outcome", "ours", "picture_of", "with_generator"]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a method made of a scene: picture [3, H, W] in 0..1, the box or None, its price."""
-
-    image: Tensor
-    box: tuple[float, float, float, float] | None
-    unet_evaluations: int
-
-
-Method = Callable[[Scene, Edit, ShapesModels, int], Outcome]
-
-
-def picture_of(scene: Scene) -> Tensor:
-    """The scene's picture as [1, 3, H, W] in 0..1."""
-    return torch.from_numpy(scene.image.copy()).permute(2, 0, 1)[None].float() / 255
-
-
-def _inpainter(models: ShapesModels, edit: Edit) -> DiffusersInpainter:
-    return DiffusersInpainter(models.pipe, edit.prompt)
-
-
-def ours(settings: SearchSettings) -> Method:
-    """The product's own way, at given settings."""
+def ours(settings: SearchSettings, generator: Path | None = None) -> Method:
+    """The product's own way, at given settings, started from a saved region generator or none."""
     def run(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Outcome:
+        # an edit teaches its generator in place: every scene begins with the saved one
+        module = None if generator is None else load_generator(generator)[0]
         result = edit_image(picture_of(scene), edit.caption, edit.prompt,
-                            inpainter=_inpainter(models, edit), dino=models.dino,
-                            scorer=models.scorer, settings=settings, seed=seed)
+                            inpainter=inpainter_of(models, edit), dino=models.dino,
+                            scorer=models.scorer, settings=settings, generator=module, seed=seed)
         return Outcome(result.image[0], result.box, result.unet_evaluations)
     return run
 
 
-def _paint(canvas: Canvas, boxes: Tensor, settings: SearchSettings) -> tuple[Tensor, Tensor]:
-    """Full edits of boxes [N, 4]: pictures [N, 3, H, W] and the painted boxes."""
-    work = canvas.begin(boxes, settings.steps)
-    work = canvas.advance(work, settings.steps, settings.guidance_scale)
-    return canvas.pictures(work), work.boxes
+def half_the_looks(settings: SearchSettings) -> SearchSettings:
+    """The same settings with half the rounds of looks."""
+    return settings.with_values(per_image_iteration=max(1, settings.per_image_iteration // 2))
 
 
-def true_box(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Outcome:
-    """The inpainting model's own limit: it is told where the object is."""
-    settings = shapes_settings("standard")
-    inpainter = _inpainter(models, edit)
-    if edit.target is None:
-        return Outcome(picture_of(scene)[0], None, 0)
-    box = torch.tensor([scene.objects[edit.target].box]).float()
-    pictures, boxes = _paint(Canvas(picture_of(scene), inpainter, seed=seed), box, settings)
-    return Outcome(pictures[0], tuple(boxes[0].tolist()), inpainter.evaluations)
-
-
-def random_box(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Outcome:
-    """A box drawn evenly from the standard preset's candidates, painted at full steps."""
-    settings = shapes_settings("standard")
-    source, inpainter = picture_of(scene), _inpainter(models, edit)
-    candidates = place_candidates(models.dino(source), SIZE, SIZE, settings)
-    generator = torch.Generator().manual_seed(seed)
-    pick = torch.randint(len(candidates), (1,), generator=generator)
-    pictures, boxes = _paint(Canvas(source, inpainter, seed=seed), candidates.boxes[pick], settings)
-    return Outcome(pictures[0], tuple(boxes[0].tolist()), inpainter.evaluations)
-
-
-def exhaustive(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Outcome:
-    """The ceiling of a search over the candidates: every one at full steps, the best score wins."""
-    settings = shapes_settings("standard")
-    source, inpainter = picture_of(scene), _inpainter(models, edit)
-    candidates = place_candidates(models.dino(source), SIZE, SIZE, settings)
-    canvas = Canvas(source, inpainter, seed=seed)
-    ranking = Ranking(models.scorer, source, edit.caption, edit.prompt)
-    best, chosen, box = -float("inf"), source[0], torch.zeros(4)
-    for part in candidates.boxes.split(16):
-        pictures, boxes = _paint(canvas, part, settings)
-        scores = ranking.scores(pictures, boxes)
-        top = int(scores.argmax())
-        if float(scores[top]) > best:
-            best, chosen, box = float(scores[top]), pictures[top], boxes[top]
-    return Outcome(chosen, tuple(box.tolist()), inpainter.evaluations)
-
+# what a row does, as far as a search's settings say it
+SETTINGS: dict[str, SearchSettings] = {
+    **{name: shapes_settings(name) for name in PRESETS},
+    "standard-half": half_the_looks(shapes_settings("standard")),
+    **ablations(shapes_settings("standard")),
+}
 
 METHODS: dict[str, Method] = {
-    **{name: ours(shapes_settings(name)) for name in PRESETS},
+    **{name: ours(settings) for name, settings in SETTINGS.items()},
     "random": random_box,
     "true_box": true_box,
+    "best_candidate": best_candidate,
     "exhaustive": exhaustive,
+    "screen_only": screen_only,
+    "released": released(),
+    "paper": paper(),
+    "diffedit": diffedit(),
+    "clip_heatmap": clip_heatmap(),
 }
+
+NOTES: dict[str, str] = {
+    "random": "a DINO anchor with a size drawn at random, from the standard preset's candidates",
+    "true_box": "told where the object is: the inpainting model's own limit",
+    "best_candidate": "told which of the standard preset's candidates is nearest the object",
+    "exhaustive": "every candidate of the standard preset at full steps, best final score",
+    "screen_only": "the box CLIP's screen ranks first, painted once, no looks",
+    "released": "the 9 edits of its last round are painted; the 90 it throws away, which cannot "
+                "change its answer, are counted and not painted (evaluations and seconds times 11)",
+    "paper": "10 rounds of one full edit an anchor, learning repaired; a box drawn again is not "
+             "painted again",
+}
+
+
+def with_generator(methods: dict[str, Method], file: Path) -> dict[str, Method]:
+    """The methods and two more, `prior` and `prior-half`: the standard search, and the same with
+    half the looks, both started from the region generator saved in `file`.
+    """
+    load_generator(file)  # a wrong file is found out before any scene is made
+    standard = shapes_settings("standard")
+    return {**methods, "prior": ours(standard, file), "prior-half": ours(half_the_looks(standard), file)}
+
+
+def chosen(names: list[str], methods: dict[str, Callable]) -> list[str]:
+    """The names without repeats; InputError where one is no method."""
+    for name in names:
+        if name not in methods:
+            raise InputError(f"method '{name}' is not known; choose from {', '.join(methods)}.")
+    return list(dict.fromkeys(names))

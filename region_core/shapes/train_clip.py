@@ -39,6 +39,8 @@ from .vocabulary import CONTEXT_LENGTH, write_tokenizer
 HELD_OUT_SEED = 1_000_000
 BATCH, SHORT = 48, 20  # pictures a step, tokens a caption in training
 RATE = 3e-3
+# The best box's evidence: 0.51 (least 0.23) for what is there, -0.21 (most 0.14) for what is not.
+EVIDENCE_FLOOR = 0.2
 AVERAGE = 0.99  # of the weights kept a step by their running mean, which is what is saved
 
 
@@ -72,7 +74,8 @@ def save_clip(state: dict[str, torch.Tensor], output_dir: Path) -> None:
     vocab_size = write_tokenizer(temporary)
     config = {"model_cfg": model_config(vocab_size),
               "preprocess_cfg": {"mean": OPENAI_DATASET_MEAN, "std": OPENAI_DATASET_STD,
-                                 "interpolation": "bicubic", "resize_mode": "squash"}}
+                                 "interpolation": "bicubic", "resize_mode": "squash"},
+              "evidence_floor": EVIDENCE_FLOOR}
     (temporary / "open_clip_config.json").write_text(json.dumps(config, indent=1) + "\n")
     half = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in state.items()}
     save_file(half, temporary / "open_clip_model.safetensors")

@@ -12,12 +12,15 @@ import inspect
 import os
 import sys
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from .served import Server
 
 PACK = Path(__file__).resolve().parents[2]
 
@@ -28,6 +31,19 @@ def find_comfyui() -> Path | None:
     places = [Path(named)] if named else [PACK.parents[1], Path.home() / "comfy" / "ComfyUI"]
     return next((p.resolve() for p in places
                  if (p / "comfy" / "sd.py").is_file() and (p / "execution.py").is_file()), None)
+
+
+def all_comfyuis() -> list[Path]:
+    """That folder and the other versions beside it, such as ComfyUI-0.3.64."""
+    newest = find_comfyui()
+    if newest is None:
+        return []
+    others = [path for path in sorted(newest.parent.glob("ComfyUI-*"))
+              if (path / "main.py").is_file() and path != newest]
+    return [newest, *others]
+
+
+VERSIONS = all_comfyuis()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -150,13 +166,29 @@ def comfy(tmp_path_factory: pytest.TempPathFactory) -> Comfy:
     return Comfy(root, tmp_path_factory.mktemp("comfy base"))
 
 
+@pytest.fixture(scope="session", params=VERSIONS or [None],
+                ids=lambda path: path.name if path else "none")
+def server(request: pytest.FixtureRequest,
+           tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A started server, once a version; the tests of one version follow each other."""
+    if request.param is None:
+        pytest.skip("no ComfyUI here: set COMFYUI_DIR to the folder of one")
+    made = Server(request.param, PACK, tmp_path_factory.mktemp("a server") / "base folder")
+    try:
+        made.wait()
+        yield made
+    finally:
+        made.stop()
+
+
 def demo_graph(seed: int = 3, kind: str = "recolour", **optimize: Any) -> dict:
     """The demo as a prompt; `optimize` sets widgets of Region Inpaint Optimize."""
     widgets = {"preset": "fast", "seed": 42, "steps": 4, "cfg": 2.0, "sampler_name": "ddim",
                "scheduler": "ddim_uniform", "denoise": 1.0, "mask_grow": 0, "mask_feather": 0,
                "per_image_iteration": 10, "lr": 0.005, "looks_per_round": 2, "look_steps": 3,
-               "look_guidance": 1.0, "finalists": 2, "generator_steps": 20, "test_alpha": 2.0,
-               "test_beta": 1.0, "learning": "exact", "native_size": 0, **optimize}
+               "look_guidance": 1.0, "finalists": 2, "drafts": 2, "generator_steps": 20,
+               "test_alpha": 2.0, "test_beta": 1.0, "test_gamma": 40.0,
+               "learning": "exact", "native_size": 0, **optimize}
     graph = {
         "demo": {"class_type": "LearnableRegions_LoadShapesDemo", "inputs": {}},
         "scene": {"class_type": "LearnableRegions_ShapesScene",

@@ -45,10 +45,21 @@ def test_translations_fit_the_schemas(comfy: Comfy, language: str) -> None:
     path = PACK / "locales" / language / "nodeDefs.json"
     texts = json.loads(path.read_text(encoding="utf-8"))
     for name, info in infos(comfy).items():
-        inputs = [key for group in ("required", "optional")
-                  for key in info["input"].get(group, {})]
-        assert list(texts[name]["inputs"]) == inputs
-        assert len(texts[name]["outputs"]) == len(info["output"])
-        if language == "en":
+        specs = {key: spec[1] for group in ("required", "optional")
+                 for key, spec in info["input"].get(group, {}).items()}
+        shown, outputs = texts[name]["inputs"], texts[name]["outputs"]
+        assert list(shown) == list(specs)
+        assert list(outputs) == [str(place) for place in range(len(info["output"]))]
+        assert texts[name]["display_name"]
+        assert all(one["name"] and one["tooltip"] for one in [*shown.values(), *outputs.values()])
+        if language == "en":  # what the schema says, said again for the front end's search
+            assert texts[name]["display_name"] == info["display_name"]
             assert texts[name]["description"] == info["description"]
+            assert {key: one["tooltip"] for key, one in shown.items()} == {
+                key: fields["tooltip"] for key, fields in specs.items()}
+            assert [(one["name"], one["tooltip"]) for one in outputs.values()] == list(
+                zip(info["output_name"], info["output_tooltips"], strict=True))
+        else:
+            told = [texts[name]["description"], *(one["tooltip"] for one in shown.values())]
+            assert all(any("\u4e00" <= letter <= "\u9fff" for letter in text) for text in told)
     assert set(texts) == set(comfy.classes)

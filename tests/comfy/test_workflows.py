@@ -1,76 +1,64 @@
-"""The templates in workflows/: every link, socket and widget fits the nodes they name."""
+"""The templates in workflows/ and the blueprint: every link, socket and widget fits its node."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .conftest import PACK, Comfy
-
-WORKFLOWS = sorted((PACK / "workflows").glob("*.json"))
-HERE = PACK / "tests" / "comfy"
-OURS: dict[str, dict] = json.loads((HERE / "sockets.json").read_text(encoding="utf-8"))
-CORE: dict[str, tuple[dict[str, str], list[str]]] = {  # inputs and output types in 0.3.64 and 0.33
-    "CLIPTextEncode": ({"clip": "CLIP", "text": "STRING"}, ["CONDITIONING"]),
-    "CheckpointLoaderSimple": ({"ckpt_name": "COMBO"}, ["MODEL", "CLIP", "VAE"]),
-    "LoadImage": ({"image": "COMBO"}, ["IMAGE", "MASK"]),
-    "PreviewImage": ({"images": "IMAGE"}, []),
-    "PrimitiveString": ({"value": "STRING"}, ["STRING"]),
-}
-NOTES = {"MarkdownNote", "Note"}  # the front end's own, which never run
-WIDGETS = {"INT", "FLOAT", "STRING", "COMBO", "BOOLEAN"}
-CONTROLS = {"fixed", "increment", "decrement", "randomize"}
+from .flows import (
+    API_DEMO,
+    BLUEPRINTS,
+    CORE,
+    OURS,
+    WIDGETS,
+    WORKFLOWS,
+    as_prompt,
+    inputs_of,
+    load,
+    outputs_of,
+    running,
+    widgets_of,
+)
 
 each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-
-
-def load(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def running(flow: dict) -> list[dict]:
-    return [node for node in flow["nodes"] if node["type"] not in NOTES]
-
-
-def inputs_of(kind: str) -> tuple[dict[str, str], set[str]]:
-    """Types of a node's inputs by name in the schema's order, and which may stay open."""
-    if kind in CORE:
-        return CORE[kind][0], set()
-    groups = OURS[kind]["inputs"]
-    return {**groups["required"], **groups["optional"]}, set(groups["optional"])
-
-
-def widgets_of(node: dict) -> dict[str, Any]:
-    """Values by widget; a seed's second entry and the upload button's are stepped over."""
-    names = [slot["name"] for slot in node["inputs"] if "widget" in slot]
-    values, found = list(node["widgets_values"]), {}
-    for name in names:
-        found[name] = values.pop(0)
-        if name == "seed":
-            assert values.pop(0) in CONTROLS, node["type"]
-    if node["type"] == "LoadImage":
-        assert values.pop(0) == "image"
-    assert not values, f"{node['type']} has {len(values)} widget values too many"
-    return found
-
-
-def as_prompt(flow: dict) -> dict[str, dict]:
-    """What the front end would queue."""
-    links = {link[0]: [str(link[1]), link[2]] for link in flow["links"]}
-    prompt = {}
-    for node in running(flow):
-        inputs = widgets_of(node)
-        inputs.update({slot["name"]: links[slot["link"]] for slot in node["inputs"]
-                       if slot["link"] is not None})
-        prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
-    return prompt
+each_blueprint = pytest.mark.parametrize("path", BLUEPRINTS, ids=lambda path: path.stem)
+AIR = 30  # a node's title stands above its position
 
 
 def test_there_are_workflows() -> None:
-    assert WORKFLOWS
+    assert len(WORKFLOWS) >= 4
+    assert BLUEPRINTS
+
+
+@each_workflow
+def test_each_has_a_picture_of_its_size(path: Path) -> None:
+    from PIL import Image
+
+    with Image.open(path.with_suffix(".jpg")) as picture:
+        assert picture.format == "JPEG"
+        assert min(picture.size) >= 256
+    assert path.with_suffix(".jpg").stat().st_size < 250_000
+
+
+@each_workflow
+def test_nothing_lies_on_anything_else(path: Path) -> None:
+    flow = load(path)
+    boxes = [(node["title"] if "title" in node else node["type"], node["pos"][0],
+              node["pos"][1] - AIR, node["pos"][0] + node["size"][0],
+              node["pos"][1] + node["size"][1]) for node in flow["nodes"]]
+    for index, (name, x0, y0, x1, y1) in enumerate(boxes):
+        for other, u0, v0, u1, v1 in boxes[:index]:
+            assert x1 <= u0 or u1 <= x0 or y1 <= v0 or v1 <= y0, (name, other)
+    assert flow["groups"]
+    for group in flow["groups"]:
+        left, top, width, height = group["bounding"]
+        for name, x0, y0, x1, y1 in boxes:  # in it or out of it, never half
+            apart = (x1 <= left or left + width <= x0 or y1 <= top or top + height <= y0)
+            assert apart or (left <= x0 and x1 <= left + width and top <= y0
+                             and y1 <= top + height), (group["title"], name)
 
 
 @each_workflow
@@ -85,7 +73,8 @@ def test_links_have_both_ends_and_one_type(path: Path) -> None:
         assert number not in ends
         ends.add(number)
         start, end = nodes[source]["outputs"][slot], nodes[target]["inputs"][place]
-        assert start["type"] == end["type"] == kind, (start, end, kind)
+        assert start["type"] == kind, (start, end, kind)
+        assert end["type"] in (kind, "*"), (start, end, kind)
         assert number in start["links"]
         assert number == end["link"]
     assert flow["last_link_id"] >= max(ends)
@@ -104,9 +93,7 @@ def test_nodes_have_the_sockets_of_their_schema(path: Path) -> None:
         assert {slot["name"]: slot["type"] for slot in node["inputs"]} == types, kind
         named = [slot["name"] for slot in node["inputs"] if "widget" in slot]
         assert named == [name for name, one in types.items() if one in WIDGETS], kind
-        outputs = ([list(pair) for pair in OURS[kind]["outputs"]] if kind in OURS
-                   else [[one, one] for one in CORE[kind][1]])
-        assert [[slot["name"], slot["type"]] for slot in node["outputs"]] == outputs, kind
+        assert [[slot["name"], slot["type"]] for slot in node["outputs"]] == outputs_of(kind), kind
         for slot in node["inputs"]:
             assert slot.get("widget", {"name": slot["name"]}) == {"name": slot["name"]}
             open_end = slot["link"] is None and "widget" not in slot
@@ -129,22 +116,70 @@ def test_one_prompt_serves_the_sampler_and_the_loss(path: Path) -> None:
     assert generator["inputs"]["image"] == edit["inputs"]["image"]
 
 
-@each_workflow
-def test_models_to_fetch_are_the_ones_chosen(path: Path) -> None:
-    for node in running(load(path)):
-        for model in node["properties"].get("models", []):
+LOADERS = {"CheckpointLoaderSimple", "UNETLoader", "DualCLIPLoader", "VAELoader"}
+
+
+def check_models(nodes: list[dict]) -> None:
+    """What the missing-model dialog offers is what the loaders are set to."""
+    for node in nodes:
+        models = node["properties"].get("models", [])
+        assert bool(models) == (node["type"] in LOADERS)
+        for model in models:
             assert model["name"] in node["widgets_values"]
             assert model["url"].startswith("https://huggingface.co/")
+            assert "/resolve/" in model["url"]
             assert model["url"].endswith("/" + model["name"])
             assert model["directory"]
-        assert node["type"] != "CheckpointLoaderSimple" or node["properties"]["models"]
+        wanted = [value for value in node["widgets_values"] if str(value).endswith(".safetensors")]
+        if node["type"] in LOADERS:
+            assert [model["name"] for model in models] == wanted
+
+
+@each_workflow
+def test_models_to_fetch_are_the_ones_chosen(path: Path) -> None:
+    check_models(running(load(path)))
 
 
 def test_the_demo_in_api_form_is_the_demo() -> None:
-    api = load(HERE / "demo_api.json")
     shown = as_prompt(load(PACK / "workflows" / "learnable_regions_demo.json"))
     assert {key: {"class_type": node["class_type"], "inputs": node["inputs"]}
-            for key, node in api.items()} == shown
+            for key, node in load(API_DEMO).items()} == shown
+
+
+@each_blueprint
+def test_a_blueprint_joins_what_it_shows_to_what_is_inside(path: Path) -> None:
+    flow = load(path)
+    (outer,), (graph,) = flow["nodes"], flow["definitions"]["subgraphs"]
+    assert outer["type"] == graph["id"]
+    assert graph["name"] == outer["title"] == path.stem
+    assert [(slot["name"], slot["type"]) for slot in outer["inputs"]] == [
+        (slot["name"], slot["type"]) for slot in graph["inputs"]]
+    assert [(slot["name"], slot["type"]) for slot in outer["outputs"]] == [
+        (slot["name"], slot["type"]) for slot in graph["outputs"]]
+    inner = {node["id"]: node for node in graph["nodes"]}
+    assert {"image", "image_caption", "editing_prompt"} <= {s["name"] for s in graph["inputs"]}
+    links = {link["id"]: link for link in graph["links"]}
+    assert len(links) == len(graph["links"])
+    for link in links.values():
+        start = (graph["inputs"] if link["origin_id"] == -10 else
+                 inner[link["origin_id"]]["outputs"])[link["origin_slot"]]
+        end = (graph["outputs"] if link["target_id"] == -20 else
+               inner[link["target_id"]]["inputs"])[link["target_slot"]]
+        assert start["type"] == end["type"] == link["type"]
+        assert link["id"] in (start["linkIds"] if "linkIds" in start else start["links"])
+        assert link["id"] in end.get("linkIds", [end.get("link")])
+    for node in graph["nodes"]:
+        types, optional = inputs_of(node["type"])
+        assert {slot["name"]: slot["type"] for slot in node["inputs"]} == types
+        assert [[s["name"], s["type"]] for s in node["outputs"]] == outputs_of(node["type"])
+        for slot in node["inputs"]:
+            assert slot["link"] is None or slot["link"] in links
+            open_end = slot["link"] is None and "widget" not in slot
+            assert not open_end or slot["name"] in optional, (node["type"], slot["name"])
+        widgets_of(node)
+    for number, widget in outer["properties"]["proxyWidgets"]:
+        assert widget in {slot["name"] for slot in inner[int(number)]["inputs"]}
+    check_models(graph["nodes"])
 
 
 def widget_specs(cls: Any) -> dict[str, tuple]:
@@ -155,9 +190,11 @@ def widget_specs(cls: Any) -> dict[str, tuple]:
             if isinstance(spec[0], list) or spec[0] in WIDGETS}
 
 
-@each_workflow
+@pytest.mark.parametrize("path", [*WORKFLOWS, *BLUEPRINTS], ids=lambda path: path.stem)
 def test_widget_values_fit_comfyuis_schemas(comfy: Comfy, path: Path) -> None:
-    for node in running(load(path)):
+    flow = load(path)
+    inside = [graph["nodes"] for graph in flow.get("definitions", {}).get("subgraphs", [])]
+    for node in [n for nodes in inside for n in nodes] or running(flow):
         kind = node["type"]
         if kind not in comfy.nodes.NODE_CLASS_MAPPINGS:
             assert kind in CORE  # the extra nodes are loaded by the server alone

@@ -1,0 +1,1 @@
+"""Lists of pictures: read, edit in one or several processes, resume, show."""

@@ -1,0 +1,252 @@
+"""The `batch` command: plan, edit, index; in one process or several."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import signal
+import sys
+import time
+import traceback
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from .gallery import write_gallery
+from .items import Item
+from .places import Place
+from .plan import (
+    BatchJob,
+    check_batch,
+    digest_of,
+    file_digest,
+    fingerprint,
+    model_identity,
+)
+from .processes import Processes, ProcessLost, device_for
+from .summary import Row, write_summary
+
+if TYPE_CHECKING:
+    from ..generator import RegionGenerator
+    from .editing import Editor
+
+FAILED, BAD_INPUT, STOPPED = 1, 2, 130
+
+
+def batch(args: argparse.Namespace) -> int:
+    """The `batch` command; returns the exit code of this process."""
+    with Processes.from_environment() as processes, _terminated_as_by_ctrl_c():
+        try:
+            job = _checked(args, processes)
+        except _RefusedElsewhere:
+            return BAD_INPUT
+        import torch
+
+        device = device_for(job.choice.device, processes.local_rank)
+        job.choice = replace(job.choice, device=device)
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        if device.type == "cpu":
+            # one by default: more would change last digits, and with them, rarely, a choice
+            torch.set_num_threads(args.threads or 1)
+        return Batch(job, processes).run()
+
+
+class _RefusedElsewhere(Exception):
+    """The first process has said what is wrong with the input."""
+
+
+def _checked(args: argparse.Namespace, processes: Processes) -> BatchJob:
+    """The job, read by the first process before the others, so that what is wrong is said once."""
+    if processes.first:
+        try:
+            job = check_batch(args)
+        except InputError:
+            processes.say("checked", "refused")
+            raise
+        processes.say("checked", "good")
+        return job
+    if processes.hear("checked") == "refused":
+        raise _RefusedElsewhere
+    return check_batch(args)
+
+
+@contextmanager
+def _terminated_as_by_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM, which torchrun sends when another process died, end in good order too."""
+    def stop(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class Batch:
+    """One run over a list."""
+
+    def __init__(self, job: BatchJob, processes: Processes) -> None:
+        self.job, self.processes = job, processes
+        self.started = time.monotonic()
+        self.plan: dict[str, Any] = {}
+        self.places = [Place(job.output_dir, item.folder, job.draw_box) for item in job.items]
+        self.code = 0
+        self.lost = ""
+
+    def run(self) -> int:
+        """Edit what is not finished, write the index; the exit code of this process."""
+        from .editing import Editor
+
+        self.plan = self._plan()
+        try:
+            with Bar(self.processes, self.job.shown) as bar, Editor(
+                    self.job, self.plan["models"], self.plan["run"], bar.step) as editor:
+                (self._shared if self.job.shared else self._each)(editor, bar)
+            self.code = FAILED if editor.failed else 0
+        except KeyboardInterrupt:
+            self.code = STOPPED
+        except RuntimeError as error:  # ProcessLost too
+            if self.processes.world == 1:
+                raise
+            # a peer, the store or a collective was cut off: what this process finished stands
+            self.lost, self.code = str(error), FAILED
+            if not isinstance(error, ProcessLost):
+                traceback.print_exc()
+        try:
+            self.processes.leave(self._index, hurried=self.code == STOPPED)
+        except KeyboardInterrupt:  # while waiting for others: what is done here is on disk
+            self.code = STOPPED
+        if self.code == STOPPED:
+            print("Stopped; what is finished is kept, the same command goes on.", file=sys.stderr)
+        elif self.lost:
+            print(f"error: {' '.join(self.lost.split())}", file=sys.stderr)
+        return self.code
+
+    def _plan(self) -> dict[str, Any]:
+        """What is to be done, found out by the first process: others might see results of this run."""
+        if not self.processes.first:
+            return json.loads(self.processes.hear("plan"))
+        job = self.job
+        for draft in job.output_dir.glob(".*.tmp"):  # of an index that was not finished
+            draft.unlink(missing_ok=True)
+        models = model_identity(job.choice)
+        plan: dict[str, Any] = {"run": uuid.uuid4().hex, "models": models}
+        if job.shared:
+            prints = [_print(item, models, "") for item in job.items]
+            plan["course"] = digest_of([job.generator_digest, job.epochs, job.batch_size,
+                                        job.settings.seed, sorted(prints)])
+        else:
+            plan["pending"] = [
+                n for n, (item, place) in enumerate(zip(job.items, self.places, strict=True))
+                if place.report() is None
+                or not place.finished(_print(item, models, job.generator_digest))]
+        self.processes.say("plan", json.dumps(plan))
+        return plan
+
+    def _each(self, editor: Editor, bar: Bar) -> None:
+        """A generator a picture: no process needs another."""
+        pending = self.plan["pending"]
+        bar.begin(len(pending))
+        self._edit(editor, pending, self.job.generator, self.job.generator_digest)
+
+    def _edit(self, editor: Editor, places: list[int], generator: RegionGenerator | None,
+              learned: str) -> None:
+        """This process's share of the items, each with a copy of the generator."""
+        from .loading import load_pictures
+
+        for loaded in load_pictures(
+                self.job.items, places[self.processes.rank::self.processes.world],
+                num_workers=self.job.num_workers, pin_mem=self.job.pin_mem):
+            editor.edit(loaded, copy.deepcopy(generator), learned)
+
+    def _shared(self, editor: Editor, bar: Bar) -> None:
+        """One generator for all."""
+        from .shared import SharedLearning
+
+        learning = SharedLearning(self.job, editor, self.processes, self.plan["course"])
+        bar.begin(learning.left())
+        learning.teach()
+        learning.finish()
+        if self.processes.first:  # failed when it was their turn, in an earlier run
+            late = [n for n, place in enumerate(self.places) if not self._is_current(n)
+                    and (place.failure() or {}).get("run") != self.plan["run"]]
+            self.processes.say("late", json.dumps(late))
+        else:
+            late = json.loads(self.processes.hear("late"))
+        self._edit(editor, late, learning.module, learning.learned(self.job.epochs - 1))
+
+    def _is_current(self, n: int) -> bool:
+        """Whether the files of an item are those that this run asks for."""
+        report = self.places[n].report()
+        if report is None:
+            return False
+        if self.job.shared:
+            return str(report.get("learned")).startswith(self.plan["course"] + ":")
+        return n not in self.plan["pending"] or report.get("run") == self.plan["run"]
+
+    def _row(self, n: int) -> Row:
+        item, place = self.job.items[n], self.places[n]
+        report = place.report() if self._is_current(n) else None
+        failure = place.failure() if report is None else None
+        return Row(item, place, report, failure["error"] if failure else "")
+
+    def _index(self) -> None:
+        """The gallery and the table, from what is on disk; a line for the person."""
+        rows = [self._row(n) for n in range(len(self.places))]
+        write_gallery(self.job.output_dir, rows)
+        write_summary(self.job.output_dir, rows)
+        counts = Counter(row.status for row in rows)
+        if counts["failed"] and not self.code:
+            self.code = FAILED
+        world, seconds = self.processes.world, time.monotonic() - self.started
+        print(f"{len(rows)} items: " + ", ".join(f"{n} {what}" for what, n in counts.items())
+              + f"\n{seconds:.1f} seconds with {world} process{'es' * (world > 1)}"
+              f"\nwritten to {self.job.output_dir}: index.html, summary.csv, results, items"
+              + ", boxes" * self.job.draw_box)
+
+
+class Bar:
+    """How many items are done, by all processes, on the first one's stderr."""
+
+    def __init__(self, processes: Processes, shown: bool) -> None:
+        self.processes, self.shown = processes, shown and processes.first
+        self._bar: Any = None
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def begin(self, total: int) -> None:
+        """Show that there are so many, if any."""
+        from tqdm import tqdm
+
+        if total:
+            self._bar = tqdm(total=total, unit="item", disable=not self.shown, dynamic_ncols=True)
+
+    def step(self) -> None:
+        """One is done here."""
+        done = self.processes.count("done")
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n if self.processes.world > 1 else 1)
+
+
+def _print(item: Item, models: dict[str, str], learned: str) -> str:
+    try:
+        digest = file_digest(item.path)
+    except OSError:  # gone since the list was checked: its turn will say so
+        digest = ""
+    return fingerprint(item, digest, models, learned)

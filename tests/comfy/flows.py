@@ -1,0 +1,144 @@
+"""The workflow files as data: what the front end would queue, and stand-ins for what is not here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+PACK = Path(__file__).resolve().parents[2]
+WORKFLOWS = sorted((PACK / "workflows").glob("*.json"))
+BLUEPRINTS = sorted((PACK / "subgraphs").glob("*.json"))
+API_DEMO = PACK / "workflows" / "api" / "learnable_regions_demo.json"
+SOCKETS = PACK / "tests" / "comfy" / "sockets.json"
+NOTES = {"MarkdownNote", "Note"}  # the front end's own, which never run
+WIDGETS = {"INT", "FLOAT", "STRING", "COMBO", "BOOLEAN"}
+CONTROLS = {"fixed", "increment", "decrement", "randomize"}
+OURS: dict[str, dict] = json.loads(SOCKETS.read_text(encoding="utf-8"))
+
+# Inputs in the front end's order and outputs of the core nodes, alike in 0.3.64 and 0.33
+CORE: dict[str, tuple[dict[str, str], list[tuple[str, str]]]] = {
+    "CLIPTextEncode": ({"clip": "CLIP", "text": "STRING"}, [("CONDITIONING", "CONDITIONING")]),
+    "CheckpointLoaderSimple": ({"ckpt_name": "COMBO"},
+                               [("MODEL", "MODEL"), ("CLIP", "CLIP"), ("VAE", "VAE")]),
+    "LoadImage": ({"image": "COMBO"}, [("IMAGE", "IMAGE"), ("MASK", "MASK")]),
+    "PreviewImage": ({"images": "IMAGE"}, []),
+    "PreviewAny": ({"source": "*"}, []),
+    "PrimitiveString": ({"value": "STRING"}, [("STRING", "STRING")]),
+    "UNETLoader": ({"unet_name": "COMBO", "weight_dtype": "COMBO"}, [("MODEL", "MODEL")]),
+    "DualCLIPLoader": ({"clip_name1": "COMBO", "clip_name2": "COMBO", "type": "COMBO",
+                        "device": "COMBO"}, [("CLIP", "CLIP")]),
+    "VAELoader": ({"vae_name": "COMBO"}, [("VAE", "VAE")]),
+    "FluxGuidance": ({"conditioning": "CONDITIONING", "guidance": "FLOAT"},
+                     [("CONDITIONING", "CONDITIONING")]),
+    "ConditioningZeroOut": ({"conditioning": "CONDITIONING"}, [("CONDITIONING", "CONDITIONING")]),
+    "InpaintModelConditioning": (
+        {"positive": "CONDITIONING", "negative": "CONDITIONING", "vae": "VAE", "pixels": "IMAGE",
+         "mask": "MASK", "noise_mask": "BOOLEAN"},
+        [("positive", "CONDITIONING"), ("negative", "CONDITIONING"), ("latent", "LATENT")]),
+    "KSampler": (
+        {"model": "MODEL", "positive": "CONDITIONING", "negative": "CONDITIONING",
+         "latent_image": "LATENT", "seed": "INT", "steps": "INT", "cfg": "FLOAT",
+         "sampler_name": "COMBO", "scheduler": "COMBO", "denoise": "FLOAT"},
+        [("LATENT", "LATENT")]),
+    "VAEDecode": ({"samples": "LATENT", "vae": "VAE"}, [("IMAGE", "IMAGE")]),
+    "ImageCompositeMasked": (
+        {"destination": "IMAGE", "source": "IMAGE", "mask": "MASK", "x": "INT", "y": "INT",
+         "resize_source": "BOOLEAN"}, [("IMAGE", "IMAGE")]),
+}
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A workflow file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def running(flow: dict) -> list[dict]:
+    """Its nodes, less the notes."""
+    return [node for node in flow["nodes"] if node["type"] not in NOTES]
+
+
+def inputs_of(kind: str) -> tuple[dict[str, str], set[str]]:
+    """Types of a node's inputs by name in order, and which may stay open."""
+    if kind in CORE:
+        return CORE[kind][0], set()
+    groups = OURS[kind]["inputs"]
+    return {**groups["required"], **groups["optional"]}, set(groups["optional"])
+
+
+def outputs_of(kind: str) -> list[list[str]]:
+    """Name and type of each output."""
+    return [list(pair) for pair in (CORE[kind][1] if kind in CORE else OURS[kind]["outputs"])]
+
+
+def widgets_of(node: dict) -> dict[str, Any]:
+    """Values by widget; a seed's second entry and the upload button's are stepped over."""
+    names = [slot["name"] for slot in node["inputs"] if "widget" in slot]
+    values, found = list(node["widgets_values"]), {}
+    for name in names:
+        found[name] = values.pop(0)
+        if name == "seed":
+            assert values.pop(0) in CONTROLS, node["type"]
+    if node["type"] == "LoadImage":
+        assert values.pop(0) == "image"
+    assert not values, f"{node['type']} has {len(values)} widget values too many"
+    return found
+
+
+def as_prompt(flow: dict) -> dict[str, dict]:
+    """What the front end would queue."""
+    links = {link[0]: [str(link[1]), link[2]] for link in flow["links"]}
+    prompt = {}
+    for node in running(flow):
+        inputs = widgets_of(node)
+        inputs.update({slot["name"]: links[slot["link"]] for slot in node["inputs"]
+                       if slot["link"] is not None})
+        prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
+    return prompt
+
+
+def find(prompt: dict[str, dict], kind: str) -> str:
+    """The id of the first node of a kind; ours by the name without the prefix."""
+    return next(key for key, node in prompt.items()
+                if node["class_type"] in (kind, f"LearnableRegions_{kind}"))
+
+
+def show_text(prompt: dict[str, dict], **ends: tuple[str, int]) -> dict[str, dict]:
+    """The prompt with a Preview as Text node of each name at the outputs named."""
+    extra = {name: {"class_type": "PreviewAny", "inputs": {"source": list(end)}}
+             for name, end in ends.items()}
+    return {**json.loads(json.dumps(prompt)), **extra}
+
+
+_SHAPES_OUTPUTS = {"CheckpointLoaderSimple": (0, 1, 2), "UNETLoader": (0,), "DualCLIPLoader": (1,),
+                   "VAELoader": (2,), "LearnableRegions_LoadDinoEncoder": (3,),
+                   "LearnableRegions_LoadClipScorer": (4,)}
+
+
+def with_shapes(prompt: dict[str, dict], picture: str, caption: str, wish: str) -> dict[str, dict]:
+    """The same graph with the embedded models in the place of all loaders, a picture of shapes, its
+    two texts, and settings that suit them."""
+    loaders = {key: _SHAPES_OUTPUTS[node["class_type"]] for key, node in prompt.items()
+               if node["class_type"] in _SHAPES_OUTPUTS}
+    made: dict[str, dict] = {"shapes": {"class_type": "LearnableRegions_LoadShapesDemo",
+                                        "inputs": {}}}
+    strings = iter((caption, wish))  # in the order of the graph: the caption comes first
+    for key, node in prompt.items():
+        if key in loaders:
+            continue
+        inputs = {name: ["shapes", loaders[value[0]][value[1]]]
+                  if isinstance(value, list) and value[0] in loaders else value
+                  for name, value in node["inputs"].items()}
+        kind = node["class_type"]
+        if kind == "LoadImage":
+            inputs["image"] = picture
+        elif kind == "PrimitiveString":
+            inputs["value"] = next(strings)
+        elif kind == "LearnableRegions_RegionGenerator":
+            inputs["max_window_size"] = min(inputs["max_window_size"], 10)
+        elif kind == "LearnableRegions_RegionInpaintOptimize":
+            inputs |= {"preset": "fast", "cfg": 3.0, "mask_grow": 4}
+        elif kind == "KSampler":
+            inputs |= {"cfg": 3.0, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
+        made[key] = {"class_type": kind, "inputs": inputs}
+    return made

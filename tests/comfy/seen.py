@@ -1,0 +1,133 @@
+"""ComfyUI as a person has it before them: a headless Chromium with its front end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .flows import load
+from .served import PACK_FOLDER, Server
+
+_READY = """() => window.app?.graph && window.LiteGraph
+    && Object.keys(LiteGraph.registered_node_types).some(name => name.startsWith('LearnableRegions_'))"""
+_SEEN = """() => {
+    const nodes = app.graph.nodes
+    const box = n => [n.pos[0], n.pos[1] - 30, n.pos[0] + n.size[0], n.pos[1] + n.size[1]]
+    const meet = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3]
+    return {
+        kinds: nodes.map(n => n.type).sort(),
+        unknown: nodes.filter(n => !(n.type in LiteGraph.registered_node_types)).map(n => n.type),
+        wrong: nodes.filter(n => n.has_errors).map(n => n.type),
+        crowded: nodes.flatMap((a, i) => nodes.slice(i + 1).filter(b => meet(box(a), box(b)))
+            .map(b => [a.title, b.title])),
+        cut: nodes.filter(n => n.size[0] < n.computeSize()[0] || n.size[1] < n.computeSize()[1])
+            .map(n => n.title),
+    }
+}"""
+_FIT = """margin => {
+    const boxes = [...app.graph.groups, ...app.graph.nodes].map(g => g.boundingRect)
+    const x0 = Math.min(...boxes.map(b => b[0])), y0 = Math.min(...boxes.map(b => b[1]))
+    const x1 = Math.max(...boxes.map(b => b[0] + b[2])), y1 = Math.max(...boxes.map(b => b[1] + b[3]))
+    const view = app.canvas.ds, [left, top, right, bottom] = margin
+    view.scale = Math.min((innerWidth - left - right) / (x1 - x0),
+                          (innerHeight - top - bottom) / (y1 - y0))
+    view.offset = [left / view.scale - x0, top / view.scale - y0]
+    app.canvas.setDirty(true, true)
+    return [left, top, left + (x1 - x0) * view.scale, top + (y1 - y0) * view.scale]
+}"""
+PATIENCE = 240_000  # milliseconds; a wait ends when the thing is there
+
+
+def chromium() -> str | None:
+    """A Chromium or Chrome: CHROMIUM names it, or it lies on the path."""
+    return os.environ.get("CHROMIUM") or next(
+        (found for name in ("chromium", "chromium-browser", "google-chrome")
+         if (found := shutil.which(name))), None)
+
+
+class Seen:
+    """A page with the front end, and what is on its canvas."""
+
+    def __init__(self, page: Any, url: str) -> None:
+        self.page = page
+        page.set_default_timeout(PATIENCE)
+        page.goto(url, wait_until="domcontentloaded")
+        page.wait_for_function(_READY)
+
+    def open_templates(self) -> None:
+        """The template browser, at this pack's page."""
+        self.page.get_by_role("button", name="Templates").first.click()
+        self.page.get_by_text(PACK_FOLDER).first.click()
+
+    def pick_template(self, path: Path) -> None:
+        """Click a template and wait until it is on the canvas."""
+        kinds = sorted(node["type"] for node in load(path)["nodes"])
+        self.page.get_by_test_id(f"template-workflow-{path.stem}").click()
+        self.page.wait_for_function(
+            "kinds => JSON.stringify(app.graph.nodes.map(n => n.type).sort()) === kinds",
+            arg=json.dumps(kinds, separators=(",", ":")))
+        self.page.get_by_test_id("template-workflows-content").wait_for(state="hidden")
+
+    def canvas(self) -> dict:
+        """Kinds of nodes on the canvas, and what is wrong with them."""
+        return self.page.evaluate(_SEEN)
+
+    def fit(self, margin: tuple[int, int, int, int] = (80, 90, 40, 40)) -> list[float]:
+        """Bring the whole graph into view, between margins left, top, right, bottom; its box."""
+        box = self.page.evaluate(_FIT, list(margin))
+        self.page.wait_for_timeout(500)  # a few frames
+        return box
+
+    def title_bar(self, title: str) -> list[float]:
+        """Where on the page a node's title is."""
+        return self.page.evaluate(
+            "title => { const n = app.graph.nodes.find(n => n.title === title), d = app.canvas.ds;"
+            "return [(n.pos[0] + 150 + d.offset[0]) * d.scale,"
+            "        (n.pos[1] - 15 + d.offset[1]) * d.scale] }", title)
+
+    def graph_picture(self, path: Path) -> Any:
+        """A workflow's graph, drawn alone, as a PIL picture."""
+        import io
+
+        from PIL import Image
+
+        self.page.evaluate("flow => app.loadGraphData(flow)", load(path))
+        self.page.evaluate("() => document.querySelectorAll('[data-testid=minimap-container]')"
+                           ".forEach(element => element.remove())")
+        if self.page.get_by_text("Workflow Overview").is_visible():  # a wide window shows it
+            self.page.get_by_role("button", name="Toggle properties panel").click()
+        box = self.fit((90, 140, 60, 90))
+        shot = Image.open(io.BytesIO(self.page.screenshot()))
+        edge = 12
+        return shot.crop((int(box[0]) - edge, int(box[1]) - edge, int(box[2]) + edge,
+                          int(box[3]) + edge)).convert("RGB")
+
+    def pictures(self, title: str) -> list[list[int]]:
+        """Sizes of the pictures that a node of this title shows."""
+        return self.page.evaluate(
+            "title => (app.graph.nodes.find(n => n.title === title)?.imgs ?? [])"
+            ".map(i => [i.naturalWidth, i.naturalHeight])", title)
+
+
+@contextmanager
+def looking_at(server: Server, folder: Path, size: tuple[int, int] = (1600, 1000)) -> Iterator[Seen]:
+    """A fresh browser at a server; skips where there is none. Its screenshots go to `folder`."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here")
+    program = chromium()
+    if program is None:
+        pytest.skip("no Chromium here: set CHROMIUM to the program")
+    folder.mkdir(parents=True, exist_ok=True)
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-gpu", "--mute-audio"])
+        try:
+            yield Seen(browser.new_page(viewport={"width": size[0], "height": size[1]}), server.url)
+        finally:
+            browser.close()

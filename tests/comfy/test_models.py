@@ -1,0 +1,191 @@
+"""One node for the families of models people load; half precision; large pictures."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from .conftest import PACK, Comfy
+from .parts import (
+    NATIVE,
+    Shelf,
+    picture,
+    take,
+    tiny_flux_fill,
+    tiny_graph,
+    tiny_unet,
+    tiny_vae,
+    watch,
+    words,
+)
+
+FAMILIES: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
+    "SD1.5 inpainting": (lambda: tiny_unet("SD15", 9), {}),
+    "SD2 inpainting": (lambda: tiny_unet("SD20", 9), {}),
+    "SDXL inpainting": (lambda: tiny_unet("SDXL", 9), {"pooled": 1280}),
+    "plain SD1.5": (lambda: tiny_unet("SD15", 4), {}),
+    "plain SDXL": (lambda: tiny_unet("SDXL", 4), {"pooled": 1280}),
+    "Flux Fill": (tiny_flux_fill, {"pooled": 24}),
+}
+
+
+def with_model(comfy: Comfy, model: Any, image: torch.Tensor, conditioning: list,
+               channels: int = 4, **optimize: Any) -> dict:
+    graph = tiny_graph(comfy, image, **optimize)
+    take(comfy, graph, "edit.model", model)
+    take(comfy, graph, "edit.vae", tiny_vae(channels))
+    for socket in ("edit.positive", "edit.negative"):
+        take(comfy, graph, socket, conditioning)
+    return graph
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_edits_through_the_same_node(comfy: Comfy, family: str) -> None:
+    make, text = FAMILIES[family]
+    seen: list[tuple[int, ...]] = []
+    modes: list[bool] = []
+
+    def see(batch: torch.Tensor) -> None:
+        seen.append(tuple(batch.shape))
+        modes.append(torch.is_inference_mode_enabled())
+
+    image = picture(96, 128)
+    channels = 16 if family == "Flux Fill" else 4
+    scheduler = {"scheduler": "simple", "sampler_name": "euler"} if channels == 16 else {}
+    run = comfy.run(with_model(comfy, watch(make(), see), image, words(**text), channels,
+                               native_size=NATIVE, **scheduler))
+    assert run.success, run.messages
+    edited, mask = run.seen["v0"], run.seen["v1"]
+    assert edited.shape == image.shape
+    assert edited.isfinite().all()
+    assert torch.equal(edited[mask == 0], image[mask == 0])
+    assert not torch.equal(run.seen["v3"][0], image[0]), "nothing was painted"
+    assert {shape[1:] for shape in seen} == {(channels, NATIVE // 8, NATIVE // 8)}
+    assert all(modes), "the sampler kept what gradients need"
+
+
+@pytest.mark.parametrize("family", ["SD1.5 inpainting", "SDXL inpainting", "plain SD1.5",
+                                    "Flux Fill"])
+def test_each_candidate_has_its_own_mask(comfy: Comfy, family: str) -> None:
+    make, text = FAMILIES[family]
+    conditioning = words(**text)
+    one = comfy.part("nodes.inpainter").ComfyInpainter(
+        make(), tiny_vae(16 if family == "Flux Fill" else 4), conditioning, conditioning,
+        sampler="euler", scheduler="simple", size=NATIVE)
+    masks = torch.zeros(2, 1, NATIVE, NATIVE)
+    masks[0, :, :32, :32] = 1
+    masks[1, :, 32:, 32:] = 1
+    image = picture(NATIVE, NATIVE).movedim(-1, 1).repeat(2, 1, 1, 1)
+    both = one.decode(one.advance(one.begin(image, masks, 1, 3), 3, 2.0))
+    alone = one.decode(one.advance(one.begin(image[1:], masks[1:], 1, 3), 3, 2.0))
+    assert torch.allclose(both[1:], alone, atol=1e-4)
+    assert not torch.allclose(both[0], both[1], atol=1e-3)
+
+
+def test_a_large_picture_is_edited_in_crops_of_the_models_size(
+        comfy: Comfy, capsys: pytest.CaptureFixture[str]) -> None:
+    sides: set[tuple[int, int]] = set()
+    encoded: set[tuple[int, int]] = set()
+    model = watch(tiny_unet("SD15", 9), lambda x: sides.add((x.shape[-2], x.shape[-1])))
+    peaks = {}
+    for height, width in ((192, 256), (1536, 2048)):
+        image = picture(height, width)
+        graph = with_model(comfy, model, image, words(), native_size=NATIVE)
+        inner = Shelf.things["edit.vae"].first_stage_model.encoder
+        handle = inner.register_forward_pre_hook(
+            lambda _module, args: encoded.add(tuple(args[0].shape[-2:])))
+        with PeakMemory() as peak:
+            run = comfy.run(graph)
+        handle.remove()
+        assert run.success, run.messages
+        assert run.seen["v0"].shape == image.shape
+        changed = (run.seen["v3"][0] != image[0]).any(dim=-1)
+        assert 0 < changed.float().mean() < 1
+        peaks[width] = peak.more
+    assert sides == {(NATIVE // 8, NATIVE // 8)}
+    assert encoded == {(NATIVE, NATIVE)}
+    with capsys.disabled():
+        print(f"\nresident memory on top: 256 x 192 {peaks[256] >> 20} MiB, 2048 x 1536 "
+              f"{peaks[2048] >> 20} MiB (one such picture: {1536 * 2048 * 12 >> 20} MiB)")
+
+
+class PeakMemory:
+    """The most resident memory of this process, above what it began with, in bytes."""
+
+    def __enter__(self) -> PeakMemory:
+        import threading
+
+        import psutil
+
+        process, self.stop = psutil.Process(), threading.Event()
+        start = process.memory_info().rss
+        self.more = 0
+
+        def look() -> None:
+            while not self.stop.wait(0.02):
+                self.more = max(self.more, process.memory_info().rss - start)
+
+        self.thread = threading.Thread(target=look, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self.thread.join()
+
+
+HALF = """
+import importlib, json, sys, types
+from pathlib import Path
+
+root, base, pack, *flags = sys.argv[1:]
+sys.argv = ["main.py", "--cpu", *flags]
+sys.path.insert(0, root)
+import comfy.options
+comfy.options.enable_args_parsing()
+import comfy.cli_args
+import torch
+package = sys.modules["half"] = types.ModuleType("half")
+package.__path__ = [f"{pack}/tests/comfy"]
+conftest, parts = (importlib.import_module("half." + name) for name in ("conftest", "parts"))
+comfy_ui = conftest.Comfy(Path(root), Path(base))
+loaded = parts.demo_parts(comfy_ui)
+graph = parts.tiny_graph(comfy_ui, generator_steps=20)
+for socket, name in (("edit.model", "model"), ("edit.vae", "vae"), ("positive.clip", "clip"),
+                     ("negative.clip", "clip")):
+    parts.take(comfy_ui, graph, socket, loaded[name])
+run = comfy_ui.run(graph)
+assert run.success, run.messages
+edited, mask, source, learned = (run.seen[key] for key in ("v0", "v1", "v8", "v7"))
+print(json.dumps({
+    "unet": str(loaded["model"].model_dtype()),
+    "vae": str(loaded["vae"].vae_dtype),
+    "text": str(next(p.dtype for n, p in loaded["clip"].cond_stage_model.named_parameters()
+                     if n.endswith("q_proj.weight"))),
+    "finite": bool(edited.isfinite().all()), "type": str(edited.dtype),
+    "kept": bool(torch.equal(edited[mask == 0], source[mask == 0])),
+    "painted": float((run.seen["v3"][0] - source[0]).abs().max()),
+    "taught": float(learned.state["linear2.weight"].abs().max())}))
+"""
+
+
+def test_half_precision_on_a_cpu(comfy: Comfy, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HALF, str(comfy.root), str(tmp_path), str(PACK), "--bf16-unet",
+         "--bf16-vae", "--fp16-text-enc"], capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    assert found["unet"] == found["vae"] == "torch.bfloat16"
+    assert found["text"] == "torch.float16"
+    assert found["type"] == "torch.float32"
+    assert found["finite"]
+    assert found["kept"]
+    assert found["painted"] > 0.05
+    assert found["taught"] > 0

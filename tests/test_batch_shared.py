@@ -1,0 +1,147 @@
+"""One region generator learned over a list: the same however it is stopped, split or ordered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+
+from region_core import cli
+from region_core.batch.items import shuffled
+from region_core.batch.plan import check_batch
+from region_core.batch.shared import fresh_generator, schedule, vector
+from region_core.generator import build_generator, load_generator, save_generator
+from region_core.options import build_parser
+
+from .batch_driver import FEATURES, quick_edit
+from .test_batch_run import batch, begun, folder, pictures, table, write_list
+
+__all__ = ["folder"]
+SHARED = ("--save_path", "g.safetensors", "--batch_size", "3", "--max_window_size", "4")
+
+
+@pytest.fixture
+def list_of_seven(folder: Path) -> Path:
+    for n in range(7):
+        Image.new("RGB", (40, 40), (n, 2 * n, 3 * n)).save(f"in/{n}.png")
+    write_list({f"{n}.png": f"thing {n}" for n in range(7)})
+    return folder
+
+
+def job_of(*more: str) -> Any:
+    return check_batch(build_parser().parse_args([
+        "batch", "--image_dir_path", "in", "--json_file", "edits.json", "--output_dir", "out",
+        "--models", "shapes", *more]))
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_the_generator_moves_by_the_mean_of_what_a_groups_pictures_taught() -> None:
+    assert batch(*SHARED, "--epochs", "2", "--ckpt_interval", "2") == 0
+    job = job_of(*SHARED, "--epochs", "2")
+    steps = schedule(job)
+    assert [len(step.members) for step in steps] == [3, 3, 1] * 2
+    assert [n for step in steps[:3] for n in step.members] == shuffled(job.items, 42, 0)
+    module = fresh_generator(FEATURES, 4, 42)
+    image = torch.zeros(1, 3, 40, 40)
+    for number, step in enumerate(steps, 1):
+        start, after = vector(module), []
+        for n in step.members:
+            copied = build_generator(seed=0, **module.config)
+            copied.load_state_dict(module.state_dict())
+            item = job.items[n]
+            quick_edit(image, item.caption, item.prompt, settings=item.settings, generator=copied)
+            after.append(vector(copied))
+        torch.nn.utils.vector_to_parameters(
+            start + (torch.stack(after) - start).mean(dim=0), module.parameters())
+        kept = Path(f"g-{number:06d}.safetensors")
+        assert kept.exists() == (number % 2 == 0)
+        if kept.exists():
+            assert torch.allclose(vector(load_generator(kept)[0]), vector(module), atol=1e-6)
+    learned, settings = load_generator("g.safetensors")
+    assert torch.allclose(vector(learned), vector(module), atol=1e-6)
+    assert settings["max_window_size"] == 4
+    with safe_open("g.safetensors", "pt") as file:
+        assert '"pictures": 7' in file.metadata()["lessons"]
+
+
+def test_a_fresh_shared_generator_prefers_no_box() -> None:
+    module = fresh_generator(FEATURES, 4, 0)
+    features, cells = torch.randn(FEATURES, 8, 8), torch.tensor([[0.0, 0, 4, 4]] * 8)
+    logits = module(features, cells, torch.randn(8, 2))
+    assert (logits == 0).all()
+    logits.sum().backward()
+    assert module.linear2.weight.grad is not None
+    assert module.linear2.weight.grad.abs().sum() > 0, "it could not learn"
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_neither_order_nor_a_second_run_changes_what_is_learned() -> None:
+    assert batch(*SHARED) == 0
+    first, shown = vector(load_generator("g.safetensors")[0]), pictures()
+    assert len(begun()) == 7
+    Path("g.safetensors").unlink()
+    assert batch(*SHARED) == 0
+    assert begun() == []
+    assert torch.equal(vector(load_generator("g.safetensors")[0]), first)
+    write_list({f"{n}.png": f"thing {n}" for n in reversed(range(7))})
+    assert batch(*SHARED, out="other") == 0
+    assert torch.equal(vector(load_generator("g.safetensors")[0]), first)
+    assert pictures("other") == shown
+
+
+@pytest.mark.usefixtures("list_of_seven")
+@pytest.mark.parametrize("more", [("--seed", "1"), ("--epochs", "2"), ("--batch_size", "2"),
+                                  ("--steps", "9")], ids=" ".join)
+def test_another_course_begins_anew(more: tuple[str, str]) -> None:
+    assert batch(*SHARED) == 0
+    begun()
+    assert batch(*SHARED, *more) == 0
+    assert len(begun()) == (14 if more[0] == "--epochs" else 7)
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_a_failing_item_teaches_nothing_and_is_done_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCH_FAIL", "thing 3")
+    assert batch(*SHARED) == 1
+    learned = vector(load_generator("g.safetensors")[0])
+    monkeypatch.delenv("BATCH_FAIL")
+    begun()
+    assert batch(*SHARED) == 0
+    assert begun() == ["thing 3"]
+    assert torch.equal(vector(load_generator("g.safetensors")[0]), learned)
+    assert [row["status"] for row in table()] == ["edited"] * 7
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_a_loaded_generator_is_where_every_picture_starts(
+        capsys: pytest.CaptureFixture[str]) -> None:
+    module = build_generator(FEATURES, 4, 9, extra_dim=2)
+    save_generator(module, "start.safetensors", {})
+    start = ("--load_checkpoint_path", "start.safetensors")
+    assert batch("--max_window_size", "4", *start) == 0
+    scores = [float(row["score"]) for row in table()]
+    assert scores == pytest.approx([1 + float(vector(module).abs().mean())] * 7)
+    assert not list(Path("out").rglob("*.safetensors")), "nothing was asked to be learned"
+    assert batch("--max_window_size", "4") == 0
+    assert [float(row["score"]) for row in table()] == [1.0] * 7  # not taken for the same
+    assert batch("--max_window_size", "5", *start) == 2
+    err = capsys.readouterr().err
+    assert "sizes = 4, this run needs 5; use max_window_size 4" in err
+    save_generator(build_generator(FEATURES + 1, 4, 9, extra_dim=2), "start.safetensors", {})
+    assert batch("--max_window_size", "4", *start) == 2
+    assert "feature_dim = 6, this run needs 5; use the DINO model" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_items_of_different_sizes_cannot_share(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("edits.json").write_text(
+        '[{"image": "1.png", "image_caption": "a", "editing_prompt": "b"}, {"image": "2.png", '
+        '"image_caption": "a", "editing_prompt": "b", "preset": "quality"}]')
+    ask = ["batch", "--image_dir_path", "in", "--json_file", "edits.json", "--output_dir", "out",
+           "--models", "shapes", "--save_path", "g"]
+    assert cli.main(ask) == 2
+    assert "max_window_size 15, 20" in capsys.readouterr().err
