@@ -68,7 +68,7 @@ def _window(boxes: torch.Tensor, generator: torch.Generator) -> list[tuple[int, 
 class InpaintTrainer:
     """UNet + text encoder + their moving averages + optimizer; one call of `step` a batch."""
 
-    def __init__(self, weights: Path, work_dir: Path, scenes: int = 6000) -> None:
+    def __init__(self, weights: Path, work_dir: Path, scenes: int = 12_000) -> None:
         self.tokenizer = CLIPTokenizer.from_pretrained(weights / "tokenizer")
         self.vae = AutoencoderKL.from_pretrained(
             weights / "inpaint" / "vae", torch_dtype=torch.float32).eval()
