@@ -13,9 +13,7 @@ import torch
 
 from ..region_core.encoders import PatchFeatures
 from ..region_core.errors import InputError
-from ..region_core.generator import RegionGenerator, build_generator
-
-SCREEN_NUMBERS = 2  # what the core's CLIP screen tells the generator of each box
+from ..region_core.generator import SCREEN_NUMBERS, RegionGenerator, build_generator
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,9 @@ class LoadDinoEncoder(io.ComfyNode):
                                          for name in ("config.json", "model.safetensors")})
             else:
                 path = _local(DINO_FOLDER, "config.json")[dino_name]
-            return io.NodeOutput(ManagedEncoder(load_dino(path, image_size=image_size), dino_name))
+            dino = load_dino(path, image_size=image_size)
+            dino.batch_size = 1  # a batch's attention maps would outgrow what the manager is told
+            return io.NodeOutput(ManagedEncoder(dino, dino_name))
 
 
 class LoadClipScorer(io.ComfyNode):

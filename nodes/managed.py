@@ -9,6 +9,8 @@ import torch
 from comfy import model_management
 from comfy.model_patcher import ModelPatcher
 
+_ACTIVATIONS = 1 << 30  # bytes that one forward of an encoder may take beside its weights
+
 
 class _Holder(torch.nn.Module):
     """Gives a module the writable `device` attribute that ComfyUI keeps its own notes in."""
@@ -60,7 +62,8 @@ class ManagedEncoder:
 
     def _bring_in(self) -> None:
         # in parts an encoder cannot work: its layers are not ComfyUI's
-        model_management.load_models_gpu([self.patcher], force_full_load=True)
+        model_management.load_models_gpu([self.patcher], memory_required=_ACTIVATIONS,
+                                        force_full_load=True)
 
 
 def _brought_out(value: Any) -> Any:

@@ -42,7 +42,7 @@ _CUSTOM_INPUTS = (  # open to the person where the preset is "custom"
     (io.Int.Input, "finalists", 1, 64, 1, "Regions that are edited with all steps."),
     (io.Int.Input, "drafts", 1, 64, 1, "Noises each of these is painted from to half way; the best "
      "go on."),
-    (io.Int.Input, "generator_steps", 0, 10000, 1, "Steps the generator learns in a round."),
+    (io.Int.Input, "generator_steps", 0, 1000, 1, "Steps the generator learns in a round."),
     (io.Float.Input, "test_alpha", 0.0, 1000.0, 0.05, "Weight of the text in the final score."),
     (io.Float.Input, "test_beta", 0.0, 1000.0, 0.05, "Weight of likeness to the source in it."),
     (io.Float.Input, "test_gamma", 0.0, 1000.0, 0.5, "Weight of what CLIP said of the box before "
@@ -199,7 +199,8 @@ class RegionInpaintOptimize(io.ComfyNode):
                  for picture, result in zip(pictures, results, strict=True)]
         curves = [loss_curve(result.rounds) for result in results]
         report = "\n\n".join(_report(number, result) for number, result in enumerate(results, 1))
-        taught = [result.generator for result in results if result.generator is not None]
+        taught = [result.generator for result in results if result.generator is not None
+                  and result.rounds and result.settings.learning != "off"]
         learned = LearnedGenerator.of(taught, asdict(results[0].settings)) if taught else None
         return io.NodeOutput(edited, mask.float(), boxes[0] if len(boxes) == 1 else boxes, ranked,
                              pil_to_comfy(drawn), pil_to_comfy(curves), report, learned)

@@ -12,6 +12,8 @@ import comfy.samplers
 import torch
 from comfy import model_management
 
+from ..region_core.errors import InputError
+
 _FAR = 2**63 - 1
 
 
@@ -34,12 +36,18 @@ def schedule(model: Any, sampler: str, scheduler: str, steps: int) -> torch.Tens
     """The noise levels of `steps` steps, at most steps + 1 numbers, falling to 0, on the CPU.
 
     Where a scheduler has a step too many ("ddim_uniform" where `steps` does not divide 1000), its
-    first is left out, as diffusers does.
+    first is left out, as diffusers does. Raises InputError where levels are not finite, as
+    "kl_optimal" makes them of one step.
     """
     made = comfy.samplers.KSampler(
         model, steps=steps, device=torch.device("cpu"), sampler=sampler, scheduler=scheduler,
         model_options=model.model_options)
-    return made.sigmas[-(steps + 1):].float()
+    sigmas = made.sigmas[-(steps + 1):].float()
+    if not bool(sigmas.isfinite().all()):
+        raise InputError(f"scheduler {scheduler!r} gives noise levels that are not numbers with "
+                         f"{steps} step{'s' if steps > 1 else ''}; take more steps (look_steps, for "
+                         "a look) or another scheduler, such as simple")
+    return sigmas
 
 
 def _shared_noise(seed: int) -> Callable[..., torch.Tensor]:

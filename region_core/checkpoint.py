@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from contextlib import suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ def write_checkpoint(
     """
     from safetensors.torch import save
 
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     # Beside the target, since a rename is only atomic within one file system.
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
@@ -40,18 +42,31 @@ def write_checkpoint(
             os.fsync(file.fileno())
         os.replace(partial, path)
     except (OSError, TypeError, ValueError) as error:
-        partial.unlink(missing_ok=True)
         raise InputError(
             f"The checkpoint '{path}' could not be written ({error}); choose a folder that can be "
             "written to and settings made of plain numbers and texts."
         ) from error
+    finally:
+        with suppress(OSError):  # its folder may be none
+            partial.unlink(missing_ok=True)
+
+
+def clear_drafts(path: Path, *, numbered: bool = False) -> None:
+    """Remove what killed runs left of unfinished checkpoints at `path`; with `numbered`, also of
+    those beside it that have a number after its stem."""
+    patterns = [f"{escape(path.name)}.*.part"]
+    if numbered:
+        patterns.append(f"{escape(path.stem)}-[0-9]*{escape(path.suffix)}.*.part")
+    for pattern in patterns:
+        for draft in path.parent.glob(pattern):
+            draft.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """(tensors, metadata) as written; InputError where the file is missing or of another kind."""
     from safetensors import SafetensorError, safe_open
 
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     if not path.is_file():
         raise InputError(
             f"There is no checkpoint '{path}'; name a .safetensors file saved by this project."

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import InputError
@@ -16,12 +17,19 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 def check_texts(caption: str, prompt: str) -> None:
     """Raise InputError where a text is empty or both say the same."""
-    for name, text in (("image_caption", caption), ("editing_prompt", prompt)):
-        if not text.strip():
-            raise InputError(f"{name} is empty; write in a few words what is there, or should be.")
-    if caption.split() == prompt.split() or caption.casefold().split() == prompt.casefold().split():
-        raise InputError(f"image_caption and editing_prompt are both '{caption.strip()}'; "
-                         "ask for something that is not there yet.")
+    for problem in text_problems(caption, prompt):
+        raise InputError(problem)
+
+
+def text_problems(caption: str, prompt: str) -> Iterator[str]:
+    """A sentence for each text that is empty, or one where both say the same."""
+    empty = [name for name, text in (("image_caption", caption), ("editing_prompt", prompt))
+             if not text.strip()]
+    for name in empty:
+        yield f"{name} is empty; write in a few words what is there, or should be."
+    if not empty and caption.casefold().split() == prompt.casefold().split():
+        yield (f"image_caption and editing_prompt are both '{caption.strip()}'; "
+               "ask for something that is not there yet.")
 
 
 def check_model_path(option: str, name: str, *, hub: bool = True) -> None:
@@ -90,9 +98,13 @@ def check_writable(option: str, folder: Path) -> None:
     Nothing is made: the nearest folder that exists is tried with a file that has no name.
     """
     nearest = folder.expanduser().absolute()
-    while not nearest.exists() and nearest != nearest.parent:
-        nearest = nearest.parent
     way_out = "choose a folder that can be written to."
+    try:
+        while not nearest.exists() and nearest != nearest.parent:
+            nearest = nearest.parent
+    except OSError as error:  # a name that is too long, say
+        raise InputError(f"{option} is '{folder}', which cannot be a folder ({error.strerror}); "
+                         f"{way_out}") from None
     if not nearest.is_dir():
         raise InputError(f"{option} is '{folder}', but '{nearest}' is a file; {way_out}")
     try:

@@ -58,7 +58,7 @@ def feature_dim(dino: DinoEncoder) -> int:
 
 
 def load_models(job: Job) -> Models:
-    """Load what the job names; changes `job.settings` to fit the small models."""
+    """Load what the job names."""
     pipe, dino, scorer = load_parts(job, job.settings.max_window_size)
     from .diffusers_inpainter import DiffusersInpainter
 
@@ -67,11 +67,6 @@ def load_models(job: Job) -> Models:
 
         check_fit(job.generator, "load_checkpoint_path", feature_dim(dino),
                   job.settings.max_window_size)
-    if not job.guidance_given:
-        from .shapes.models import GROW, GUIDANCE
-
-        job.settings = job.settings.with_values(
-            guidance_scale=GUIDANCE, grow=job.settings.grow or GROW)
     return Models(DiffusersInpainter(pipe, job.prompt, job.negative_prompt), dino, scorer)
 
 

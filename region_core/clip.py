@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ class ClipScorer:
         self.image_size = image_size
         self.mean, self.std = tuple(mean), tuple(std)
         self.batch_size = 32
-        self.evidence_floor = 0.0
+        self.evidence_floor = -math.inf
 
     @property
     def device(self) -> torch.device:
@@ -219,11 +220,11 @@ def load_clip(
 
 
 def _stated_floor(name: str) -> float:
-    """`evidence_floor` of a local folder's `open_clip_config.json`; 0 where there is none."""
+    """`evidence_floor` of a local folder's `open_clip_config.json`; none where it states none."""
     if not name.startswith("local-dir:"):
-        return 0.0
+        return -math.inf
     config = Path(name.removeprefix("local-dir:")).expanduser() / "open_clip_config.json"
-    return float(json.loads(config.read_text(encoding="utf-8")).get("evidence_floor", 0.0))
+    return float(json.loads(config.read_text(encoding="utf-8")).get("evidence_floor", -math.inf))
 
 
 def _trained_with_quick_gelu(name: str, pretrained: str | None) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .options import settings_from
@@ -46,9 +45,10 @@ def demo(args: argparse.Namespace) -> int:
     from .draw import contact_sheet
     from .images import picture_from, save_png, to_pil
     from .report import boxes_image
+    from .shapes.models import GROW, GUIDANCE
 
-    settings = settings_from(args)
-    folder = Path(args.output_dir)
+    settings = settings_from(args).with_values(guidance_scale=GUIDANCE, grow=GROW)
+    folder = job.path_of(args.output_dir)
     checks.check_writable("output_dir", folder)
     device = job.choose_device(args.device)
     pipeline, clip, dino = job.shapes_models()
@@ -60,7 +60,7 @@ def demo(args: argparse.Namespace) -> int:
         picture=picture_from(scene.image), stem="before", caption=wish.caption, prompt=wish.prompt,
         negative_prompt="", output_dir=folder, settings=settings, device=device,
         dtype=job.choose_dtype(args.dtype, device, small=True), pipeline=pipeline, clip=clip,
-        dino=dino, draw_box=True, shown=not args.quiet, guidance_given=False)
+        dino=dino, draw_box=True, shown=not args.quiet)
 
     def against_truth(result: EditResult) -> dict[str, Any]:
         return {"true_box": list(truth), "iou": overlap(result.box, truth)}

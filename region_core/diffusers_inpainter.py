@@ -148,7 +148,12 @@ class DiffusersInpainter:
 
     @torch.inference_mode()
     def advance(self, latents: Latents, stop: int, guidance: float = 1.0) -> Latents:
-        """Run the schedule's steps [latents.step, stop); guidance 1 or less costs one forward."""
+        """Run the schedule's steps [latents.step, stop); guidance 1 or less costs one forward.
+
+        ValueError where `stop` lies before the latents' own step: noise cannot be put back.
+        """
+        if stop < latents.step:
+            raise ValueError(f"the latents are at step {latents.step}, past {stop}")
         schedule = self._schedule(latents.steps)
         z, estimates = [], []
         with self._counting():

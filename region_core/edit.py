@@ -29,7 +29,11 @@ EDITED, NO_REGION = "edited", "no region"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A finished edit: picture [1, 3, H, W], its box in pixels, its final score, its look's loss."""
+    """A finished edit: picture [1, 3, H, W], its box in pixels, its final score, its look's loss.
+
+    The score can be compared with the source's; what put the candidates in order is the score and
+    the screen's evidence for the box together.
+    """
 
     image: Tensor
     box: tuple[int, int, int, int]
@@ -75,7 +79,7 @@ def check_texts(caption: str, prompt: str) -> None:
         if not text.strip():
             raise InputError(f"{name} is empty; say what "
                              f"{'is' if name == 'image_caption' else 'should be'} in the picture")
-    if caption.split() == prompt.split():
+    if caption.casefold().split() == prompt.casefold().split():
         raise InputError(f"image_caption and editing_prompt are the same ({caption.strip()!r}); "
                          "there is nothing to change")
 
@@ -114,10 +118,10 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
     canvas = Canvas(source, inpainter, seed=settings.seed, grow=settings.grow,
                     feather=settings.feather, strength=settings.strength)
     # CLIP sees a few hundred pixels at most, so screening reads the reduced picture
-    scale = canvas.small.shape[-1] / width
+    scale = torch.tensor([canvas.small.shape[-1] / width, canvas.small.shape[-2] / height] * 2)
     prior = None if prior is None else F.interpolate(prior.float(), canvas.small.shape[-2:])
     proposal = propose(canvas.small, caption, _scaled(candidates, scale), scorer, settings, prior)
-    pool = _unscaled(proposal.pool, scale)
+    pool = _unscaled(proposal.pool, scale, height, width)
     teacher = _teacher(generator, features, candidates, proposal.extra, settings)
     weights = LossWeights(clip=settings.loss_alpha, direction=settings.loss_beta,
                           structure=settings.loss_gamma, area=settings.loss_area,
@@ -157,7 +161,8 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
         image=ranked[0].image if found else source,
         mask=best_mask if found else torch.zeros_like(best_mask),
         box=ranked[0].box if found else None, verdict=EDITED if found else NO_REGION,
-        score=float(scores[0]), candidates=ranked, rounds=looks.records,
+        score=float(scores[0]) if found else ranking.source_score, candidates=ranked,
+        rounds=looks.records,
         unet_evaluations=inpainter.evaluations - before, seconds=time.monotonic() - started,
         tried_boxes=pool.boxes[looks.places], reason=reason, **common)
 
@@ -171,13 +176,14 @@ def _whole(box: list[float]) -> tuple[int, int, int, int]:
     return x0, y0, x1, y1
 
 
-def _scaled(candidates: CandidateSet, scale: float) -> CandidateSet:
-    return CandidateSet(candidates.boxes * scale, candidates.cells, candidates.anchors,
-                        candidates.sizes)
+def _scaled(candidates: CandidateSet, scale: Tensor) -> CandidateSet:
+    return CandidateSet(candidates.boxes * scale.to(candidates.boxes), candidates.cells,
+                        candidates.anchors, candidates.sizes)
 
 
-def _unscaled(pool: Pool, scale: float) -> Pool:
-    return replace(pool, boxes=(pool.boxes / scale).round())
+def _unscaled(pool: Pool, scale: Tensor, height: int, width: int) -> Pool:
+    limits = torch.tensor([width, height] * 2)
+    return replace(pool, boxes=torch.minimum((pool.boxes / scale).round().clamp(min=0), limits))
 
 
 def _teacher(generator: RegionGenerator | None, features: PatchFeatures, candidates: CandidateSet,

@@ -25,6 +25,9 @@ __all__ = [
     "teach",
 ]
 
+SCREEN_NUMBERS = 2  # what the search tells the generator of each box beside DINO's features
+
+
 class RegionGenerator(nn.Module):
     """Logits over M box sizes at each anchor, from RoI-pooled features.
 
@@ -193,8 +196,10 @@ def load_generator(
 
 
 def check_fit(module: RegionGenerator, option: str, feature_dim: int, sizes: int) -> None:
-    """Raise InputError where a loaded generator reads other features or sizes than a run has."""
-    _check_fit(module.config, f"The generator of {option} was saved with", feature_dim, sizes, None)
+    """Raise InputError where a loaded generator reads other features, sizes or numbers of the screen
+    than a run has."""
+    _check_fit(module.config, f"The generator of {option} was saved with", feature_dim, sizes,
+               SCREEN_NUMBERS)
 
 
 def _check_fit(config: dict, saved: str, feature_dim: int | None, sizes: int | None,
@@ -202,7 +207,7 @@ def _check_fit(config: dict, saved: str, feature_dim: int | None, sizes: int | N
     ways = {
         "feature_dim": (feature_dim, "use the DINO model it was saved with"),
         "sizes": (sizes, f"use max_window_size {config.get('sizes')}"),
-        "extra_dim": (extra_dim, "use the screen setting it was saved with"),
+        "extra_dim": (extra_dim, "teach one anew with this version"),
     }
     for name, (wanted, way_out) in ways.items():
         if wanted is not None and config.get(name) != wanted:

@@ -160,7 +160,10 @@ def _one(layers: Tensor, channels: int) -> Tensor:
 
 
 def _from_pil(image: Image.Image) -> Picture:
-    upright = ImageOps.exif_transpose(image)  # always a copy: the caller's may be closed or changed
+    try:
+        upright = ImageOps.exif_transpose(image)  # a copy: the caller's may be closed or changed
+    except Exception:  # EXIF that cannot be read, which fails in many ways, turns nothing
+        upright = image.copy()
     picture = _from_array(_pil_array(upright))
     picture.source = upright
     return picture

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
-from .options import CLIP_MODEL, CLIP_PRETRAINED, DINO_MODEL, settings_from
+from .options import (
+    CLIP_MODEL,
+    CLIP_PRETRAINED,
+    DINO_MODEL,
+    given_settings,
+    settings_from,
+    suited,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +52,6 @@ class Job(ModelChoice):
     settings: SearchSettings
     draw_box: bool = False
     shown: bool = True
-    guidance_given: bool = True
     generator: RegionGenerator | None = None
     save_path: Path | None = None
 
@@ -110,9 +117,14 @@ def choose_models(args: argparse.Namespace) -> ModelChoice:
     return ModelChoice(device, choose_dtype(args.dtype, device, small=small), pipeline, clip, dino)
 
 
+def path_of(text: str) -> Path:
+    """The path as a person wrote it, with `~` for a home folder."""
+    return Path(os.path.expanduser(text))  # Path's own raises where there is no such user
+
+
 def generator_file(save_path: str) -> Path:
     """Where a learned generator goes: `save_path` itself, or in it where it names a folder."""
-    path = Path(save_path)
+    path = path_of(save_path)
     return path if path.suffix == ".safetensors" else path / "generator.safetensors"
 
 
@@ -120,12 +132,12 @@ def check_edit(args: argparse.Namespace) -> Job:
     """The job of an `edit` command; raises InputError for all that can be known to be wrong now."""
     from . import checks
 
-    settings = settings_from(args)
+    settings = suited(settings_from(args), args, given_settings(args))
     checks.check_texts(args.image_caption, args.editing_prompt)
     from .images import load_picture
     from .report import RESULTS
 
-    path, output_dir = Path(args.image_file_path), Path(args.output_dir)
+    path, output_dir = path_of(args.image_file_path), path_of(args.output_dir)
     picture = load_picture(path)
     choice = choose_models(args)
     boxes = (f"boxes/{path.stem}.png",) if args.draw_box else ()
@@ -136,12 +148,12 @@ def check_edit(args: argparse.Namespace) -> Job:
         save_path = generator_file(args.save_path)
         checks.check_writable("save_path", save_path.parent)
     if args.load_checkpoint_path is not None:
-        from .generator import load_generator
+        from .generator import SCREEN_NUMBERS, load_generator
 
         # not to the device: it reads what DINO saw where the picture is, as a fresh one does
-        generator, _ = load_generator(args.load_checkpoint_path, sizes=settings.max_window_size)
+        generator, _ = load_generator(path_of(args.load_checkpoint_path),
+                                      sizes=settings.max_window_size, extra_dim=SCREEN_NUMBERS)
     return Job(**vars(choice), picture=picture, stem=path.stem, caption=args.image_caption,
                prompt=args.editing_prompt, negative_prompt=args.negative_prompt,
                output_dir=output_dir, settings=settings, draw_box=args.draw_box,
-               shown=not args.quiet, generator=generator, save_path=save_path,
-               guidance_given=args.guidance_scale is not None or args.models != "shapes")
+               shown=not args.quiet, generator=generator, save_path=save_path)

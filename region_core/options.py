@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Container
 from dataclasses import fields
 from typing import Any, NoReturn
 
@@ -45,7 +46,7 @@ _HELP = {
 }
 
 
-DEMO_SEED = 10  # a picture on which all goes well; others, such as 7 and 42, are harder
+DEMO_SEED = 10  # a picture on which all goes well
 
 
 class Parser(argparse.ArgumentParser):
@@ -80,6 +81,18 @@ def given_settings(args: argparse.Namespace) -> dict[str, Any]:
     """The single settings that were given on the command line."""
     values = {f.name: getattr(args, f.name, None) for f in fields(SearchSettings)}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def suited(settings: SearchSettings, args: argparse.Namespace, given: Container[str]
+           ) -> SearchSettings:
+    """Settings with the guidance and growth that suit the embedded model, where it is the one that
+    paints and they are not among the names `given`."""
+    if args.models != "shapes" or args.diffusion_model_path is not None:
+        return settings
+    from .shapes.models import GROW, GUIDANCE
+
+    own = {"guidance_scale": GUIDANCE, "grow": GROW}
+    return settings.with_values(**{k: v for k, v in own.items() if k not in given})
 
 
 def settings_from(args: argparse.Namespace) -> SearchSettings:
@@ -150,7 +163,9 @@ def _add_batch(commands: argparse._SubParsersAction) -> None:
                          "more than there are cores (default: 8; 0 reads when a picture's turn "
                          "comes)")
     running.add_argument("--pin_mem", action=argparse.BooleanOptionalAction, default=True,
-                         help="with an accelerator, read pictures into page-locked memory")
+                         help="with a device other than the CPU, read pictures into page-locked "
+                         "memory; a picture is copied once more before the models see it, so it "
+                         "saves little (default: on)")
     running.add_argument("--threads", type=int, default=None, metavar="N",
                          help="CPU threads of each process, where models run on the CPU (default: "
                          "1, and several processes for several cores; another number may change "

@@ -11,6 +11,7 @@ from .anchors import CandidateSet, candidate_boxes, pick_anchors
 from .boxes import iou
 from .encoders import ClipScorer, PatchFeatures
 from .errors import InputError
+from .prior import INSIDE, Prior
 from .screen import Evidence, Screen, distinct, lattice
 from .search import Pool
 from .settings import SearchSettings
@@ -55,44 +56,46 @@ def place_candidates(features: PatchFeatures, height: int, width: int, settings:
 def propose(source: Tensor, caption: str, candidates: CandidateSet, scorer: ClipScorer,
             settings: SearchSettings, region_prior: Tensor | None = None) -> Proposal:
     """Screen the candidates of source [1, 3, H, W] with CLIP, and a lattice beside them, refine the
-    best and form the pool. With a region prior [1, 1, H, W] the lattice keeps to where it is white.
+    best and form the pool. With a region prior [1, 1, H, W] every box in the pool lies where it is
+    white for the most part, and the white area's own box is among them.
 
     With the screen off every candidate is in the pool and none is preferred.
     """
+    prior = None if region_prior is None else Prior(region_prior)
     boxes = candidates.boxes.cpu().float()
+    boxes = boxes if prior is None else prior.cut(boxes)
     if not settings.screen:
-        none = torch.zeros(len(boxes))
+        places = torch.arange(len(boxes)) if prior is None else prior.keep(boxes)
+        none = torch.zeros(len(places))
         return Proposal(candidates, None, torch.zeros(len(boxes), 2),
-                        Pool(boxes, torch.arange(len(boxes)), none, none))
+                        Pool(boxes[places], places, none, none))
     screen = Screen(scorer, source, caption)
     evidence = screen.evidence(boxes)
     extra = torch.stack([_unit(evidence.drop), _unit(evidence.total)], dim=1)
-    more = _allowed(lattice(*source.shape[-2:]), region_prior)
+    more = lattice(*source.shape[-2:])
+    more = more if prior is None else torch.cat([prior.whole(), prior.cut(more)])
     every = torch.cat([boxes, more])
-    beside = screen.evidence(more) if len(more) else None
-    total = evidence.total if beside is None else torch.cat([evidence.total, beside.total])
+    total = torch.cat([evidence.total, screen.evidence(more).total])
+    if prior is not None:
+        places = prior.keep(every)
+        every, total = every[places], total[places]
     if settings.refine and not screen.for_ground:
         best = distinct(every, total, 0.6)[:REFINED]
         cell = max(source.shape[-2:]) / 32
         refined = screen.refine(every[best], (2 * cell, cell, cell / 2))
+        if prior is not None:
+            refined = prior.cut(refined)
+            refined = refined[prior.share(refined) >= INSIDE]
         every = torch.cat([every, refined])
-        total = torch.cat([total, screen.evidence(refined).total])
+        total = torch.cat([total, screen.evidence(refined).total]) if len(refined) else total
     # a box the person drew a prior for is looked at whatever CLIP says of it
-    absent = (not screen.for_ground and region_prior is None
+    absent = (not screen.for_ground and prior is None
               and float(total.max()) <= scorer.evidence_floor)
     kept = distinct(every, total)
     every, total = every[kept], total[kept]
     # the generator speaks of candidates; a moved box is spoken for by the one it overlaps most
     origin = iou(every, boxes).argmax(dim=1)
     return Proposal(candidates, evidence, extra, Pool(every, origin, _unit(total), total), absent)
-
-
-def _allowed(boxes: Tensor, region_prior: Tensor | None) -> Tensor:
-    """The boxes whose centres lie where the prior [1, 1, H, W] is white."""
-    if region_prior is None:
-        return boxes
-    x, y = ((boxes[:, i] + boxes[:, i + 2]) / 2 for i in (0, 1))
-    return boxes[region_prior[0, 0].cpu()[y.long(), x.long()] > 0.5]
 
 
 def _unit(values: Tensor) -> Tensor:

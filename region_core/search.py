@@ -155,22 +155,25 @@ def finish(canvas: Canvas, pool: Pool, chosen: Tensor, score: Callable[[Tensor, 
     """Full edits of the chosen places: each from `drafts` noises to half way, the best to the end.
 
     A good box painted badly is lost all the same, and half an edit shows it. Returns the finished
-    work, best first, and the scores [n].
+    work, best first by score and evidence together, and the scores [n] alone, which can be compared
+    with the source's.
     """
     # without the screen's word the largest edit would win: it pleases CLIP most
     evidence = settings.test_gamma * pool.evidence[chosen].repeat(settings.drafts)
     work = Work.cat([canvas.begin(pool.boxes[chosen], settings.steps, draft)
                      for draft in range(settings.drafts)])
     if len(evidence) > settings.finalists:
-        half = max(settings.steps // 2, 1)
-        work = canvas.advance(work, half, settings.guidance_scale)
+        # a strength below 1 starts further on: half of what is left, and one step at least
+        first = work.latents.step
+        work = canvas.advance(work, max((first + settings.steps) // 2, first + 1),
+                              settings.guidance_scale)
         halfway = score(canvas.pictures(work), canvas.small_boxes(work.boxes)) + evidence
         order = halfway.argsort(descending=True, stable=True)[:settings.finalists]
         work, evidence = work.select(order.tolist()), evidence[order]
     work = canvas.advance(work, settings.steps, settings.guidance_scale)
     pictures = canvas.pictures(work)
-    scores = score(pictures, canvas.small_boxes(work.boxes)) + evidence
-    best_first = scores.argsort(descending=True, stable=True)
+    scores = score(pictures, canvas.small_boxes(work.boxes))
+    best_first = (scores + evidence).argsort(descending=True, stable=True)
     work, scores = work.select(best_first.tolist()), scores[best_first]
     watch(Event("final", done, total, work.boxes, pictures[best_first[:1]], float("nan"),
                 float(scores[0])))

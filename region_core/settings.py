@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
 from .errors import InputError
@@ -54,21 +55,30 @@ class SearchSettings:
 
     def validate(self) -> None:
         """Raise InputError naming the first setting out of range, its value and its limit."""
+        for problem in self.problems():
+            raise InputError(problem)
+
+    def problems(self) -> Iterator[str]:
+        """A sentence for each setting out of range: its value and its limit."""
+        wrong = set()
         for name, low, high in _RANGES:
             value = getattr(self, name)
             if isinstance(value, float) and not math.isfinite(value):
-                raise InputError(f"{name} is {value}; it must be a finite number")
-            if not low <= value <= high:
-                raise InputError(f"{name} is {value}; it must be from {low} to {high}")
+                yield f"{name} is {value}; it must be a finite number"
+            elif not low <= value <= high:
+                yield f"{name} is {value}; it must be from {low} to {high}"
+            else:
+                continue
+            wrong.add(name)
         if self.learning not in LEARNING:
-            raise InputError(f"learning is {self.learning!r}; choose one of {', '.join(LEARNING)}")
-        if self.lr <= 0:
-            raise InputError(f"lr is {self.lr}; it must be above 0 (5e-3 is usual)")
-        if self.strength <= 0:
-            raise InputError(f"strength is {self.strength}; it must be above 0 (1 repaints fully)")
-        if self.look_steps > self.steps:
-            raise InputError(f"look_steps is {self.look_steps} and steps is {self.steps}; a look "
-                             "must not take more steps than the edit")
+            yield f"learning is {self.learning!r}; choose one of {', '.join(LEARNING)}"
+        if self.lr == 0:
+            yield f"lr is {self.lr}; it must be above 0 (5e-3 is usual)"
+        if self.strength == 0:
+            yield f"strength is {self.strength}; it must be above 0 (1 repaints fully)"
+        if self.look_steps > self.steps and not wrong & {"look_steps", "steps"}:
+            yield (f"look_steps is {self.look_steps} and steps is {self.steps}; a look must not take "
+                   "more steps than the edit")
 
     def with_values(self, **values: object) -> SearchSettings:
         """A copy with some settings changed; None leaves a setting as it is."""

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from PIL import Image
 
-from region_core.batch.processes import Processes, backend_for, device_for
+from region_core.batch.processes import Processes, ProcessLost, backend_for, device_for
 from region_core.batch.shared import vector
 from region_core.generator import load_generator
 
@@ -108,3 +109,14 @@ def test_alone_nothing_is_waited_for() -> None:
         done: list[int] = []
         alone.leave(lambda: done.append(1))
         assert done == [1]
+
+
+def test_who_has_left_is_not_waited_for() -> None:
+    """Though it still lives: it waits in its turn for all others."""
+    here, store = Processes(0, 2), dist.HashStore()
+    here._store = store
+    store.set("said", "yes")
+    store.set("gone/1", "")
+    assert here.hear("said", of=1) == "yes"
+    with pytest.raises(ProcessLost, match="Process 1 of 2 has stopped"):
+        here.hear("not said", of=1)

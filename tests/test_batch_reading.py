@@ -148,6 +148,14 @@ def test_what_is_wrong_with_settings_of_an_item(folder: Path, more: dict, says: 
     assert says in why
 
 
+def test_all_that_is_wrong_with_one_item_is_said(folder: Path) -> None:
+    entry = {"image": "1.png", "image_caption": "", "editing_prompt": " ", "steps": 0, "views": 0,
+             "lr": 0, "learning": "fast"}
+    said = [why for _, why in problems(folder, [entry])]
+    assert [why.split()[0] for why in said] == ["views", "steps", "learning", "lr", "image_caption",
+                                                "editing_prompt"]
+
+
 def test_everything_that_is_there_twice(folder: Path) -> None:
     text = '{"1.png": ["a", "b"], "2.png": ["a", "b"], "1.png": ["a", "c"], "1.png": ["a", "d"]}'
     assert problems(folder, text)[0] == ('"1.png"', "is there 3 times; a picture with several edits "

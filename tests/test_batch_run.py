@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -22,6 +23,8 @@ from safetensors.torch import load_file
 from region_core import cli, edit
 from region_core.batch import loading
 from region_core.batch.places import Place
+from region_core.job import check_edit
+from region_core.options import build_parser
 
 from .batch_driver import REPLACED, quick_edit
 
@@ -327,3 +330,75 @@ def test_one_real_item_is_what_edit_makes_of_it(tmp_path: Path) -> None:
                      str(tmp_path / "learned" / "generator.safetensors")]) == 0
 
 
+@pytest.mark.usefixtures("folder")
+def test_a_picture_with_unreadable_exif_is_edited_as_it_is() -> None:
+    with Image.open("in/one.png") as image:
+        image.load()
+        pixels = np.asarray(image)
+        image.save("in/one.png", exif=b"Exif\0\0junk junk")
+    assert batch() == 0
+    assert [row["status"] for row in table()] == ["edited"] * 4
+    where = opened(Path("out/items") / Path(table()[0]["result"]).stem / "region.png") > 0
+    assert (opened(Path("out") / table()[0]["result"])[~where] == pixels[~where]).all()
+
+
+@pytest.mark.usefixtures("folder")
+def test_whatever_a_decoder_raises_is_one_failing_item(monkeypatch: pytest.MonkeyPatch,
+                                                       capsys: pytest.CaptureFixture[str]) -> None:
+    real = loading.load_picture
+
+    def load(path: Path) -> Any:
+        if path.name == "one.png":
+            raise SyntaxError("what a file")
+        return real(path)
+
+    monkeypatch.setattr(loading, "load_picture", load)
+    assert batch("--num_workers", "1") == 1
+    assert "SyntaxError: what a file" in capsys.readouterr().err
+    assert [row["status"] for row in table()] == ["failed"] + ["edited"] * 3
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("stop", [False, True])
+def test_a_reader_that_is_killed(monkeypatch: pytest.MonkeyPatch, stop: bool,
+                                 capsys: pytest.CaptureFixture[str]) -> None:
+    """Alone, or by a SIGTERM to all processes that reaches it first."""
+    def kill(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
+        if caption == "a dog":
+            reader, = multiprocessing.active_children()
+            if stop:
+                threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+            assert reader.pid
+            os.kill(reader.pid, signal.SIGKILL)
+            reader.join(10)
+        return quick_edit(image, caption, *texts, **rest)
+
+    monkeypatch.setattr(edit, "edit_image", kill)
+    assert batch("--num_workers", "1") == (130 if stop else 1)
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    assert ("the same command goes on" if stop else "run the command again") in err
+    rows = [row["status"] for row in table()]
+    assert rows[0] == "edited"
+    assert rows[-1] == "waiting"
+    assert "failed" not in rows
+    monkeypatch.setattr(edit, "edit_image", quick_edit)
+    assert batch() == 0
+
+
+def test_a_home_folder_may_be_written_as_a_tilde(folder: Path,
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert cli.main(["batch", "--image_dir_path", "~/in", "--json_file", "~/edits.json",
+                     "--output_dir", "~/out", "--save_path", "~/g", "--models", "shapes", "--quiet",
+                     "--num_workers", "0"]) == 0
+    assert (folder / "out" / "summary.csv").is_file()
+    assert (folder / "g" / "generator.safetensors").is_file()
+    ask = build_parser().parse_args([
+        "edit", "--image_file_path", "~/in/one.png", "--image_caption", "a", "--editing_prompt", "b",
+        "--output_dir", "~/edited", "--save_path", "~/h.safetensors", "--models", "shapes"])
+    job = check_edit(ask)
+    assert (job.output_dir, job.save_path) == (folder / "edited", folder / "h.safetensors")
+    assert not list(Path().iterdir())

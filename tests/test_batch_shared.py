@@ -10,11 +10,18 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from region_core import cli
+from region_core import checkpoint, cli, edit
+from region_core.batch import shared
 from region_core.batch.items import shuffled
 from region_core.batch.plan import check_batch
-from region_core.batch.shared import fresh_generator, schedule, vector
-from region_core.generator import build_generator, load_generator, save_generator
+from region_core.batch.shared import schedule, vector
+from region_core.checkpoint import write_checkpoint
+from region_core.generator import (
+    SCREEN_NUMBERS,
+    build_generator,
+    load_generator,
+    save_generator,
+)
 from region_core.options import build_parser
 
 from .batch_driver import FEATURES, quick_edit
@@ -45,7 +52,7 @@ def test_the_generator_moves_by_the_mean_of_what_a_groups_pictures_taught() -> N
     steps = schedule(job)
     assert [len(step.members) for step in steps] == [3, 3, 1] * 2
     assert [n for step in steps[:3] for n in step.members] == shuffled(job.items, 42, 0)
-    module = fresh_generator(FEATURES, 4, 42)
+    module = build_generator(FEATURES, 4, 42, extra_dim=SCREEN_NUMBERS)
     image = torch.zeros(1, 3, 40, 40)
     for number, step in enumerate(steps, 1):
         start, after = vector(module), []
@@ -66,16 +73,6 @@ def test_the_generator_moves_by_the_mean_of_what_a_groups_pictures_taught() -> N
     assert settings["max_window_size"] == 4
     with safe_open("g.safetensors", "pt") as file:
         assert '"pictures": 7' in file.metadata()["lessons"]
-
-
-def test_a_fresh_shared_generator_prefers_no_box() -> None:
-    module = fresh_generator(FEATURES, 4, 0)
-    features, cells = torch.randn(FEATURES, 8, 8), torch.tensor([[0.0, 0, 4, 4]] * 8)
-    logits = module(features, cells, torch.randn(8, 2))
-    assert (logits == 0).all()
-    logits.sum().backward()
-    assert module.linear2.weight.grad is not None
-    assert module.linear2.weight.grad.abs().sum() > 0, "it could not learn"
 
 
 @pytest.mark.usefixtures("list_of_seven")
@@ -134,6 +131,9 @@ def test_a_loaded_generator_is_where_every_picture_starts(
     save_generator(build_generator(FEATURES + 1, 4, 9, extra_dim=2), "start.safetensors", {})
     assert batch("--max_window_size", "4", *start) == 2
     assert "feature_dim = 6, this run needs 5; use the DINO model" in capsys.readouterr().err
+    save_generator(build_generator(FEATURES, 4, 9), "start.safetensors", {})
+    assert batch("--max_window_size", "4", *start) == 2
+    assert "extra_dim = 0, this run needs 2; teach one anew" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("list_of_seven")
@@ -145,3 +145,102 @@ def test_items_of_different_sizes_cannot_share(capsys: pytest.CaptureFixture[str
            "--models", "shapes", "--save_path", "g"]
     assert cli.main(ask) == 2
     assert "max_window_size 15, 20" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_an_item_that_fails_in_a_later_epoch_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = []
+
+    def second_time_lucky(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
+        turns.append(caption)
+        if turns.count("thing 3") == 2 and caption == "thing 3":
+            raise ArithmeticError("not again")
+        return quick_edit(image, caption, *texts, **rest)
+
+    monkeypatch.setattr(edit, "edit_image", second_time_lucky)
+    assert batch(*SHARED, "--epochs", "2") == 1
+    assert [row["status"] for row in table()] == ["edited"] * 3 + ["failed"] + ["edited"] * 3
+    assert "not again" in table()[3]["error"]
+    begun()
+    assert batch(*SHARED, "--epochs", "2") == 0
+    assert begun() == ["thing 3"]
+    assert [row["status"] for row in table()] == ["edited"] * 7
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_a_picture_that_teaches_no_number_spoils_nothing(monkeypatch: pytest.MonkeyPatch,
+                                                         capsys: pytest.CaptureFixture[str]) -> None:
+    def spoilt(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
+        result = quick_edit(image, caption, *texts, **rest)
+        if caption == "thing 3":
+            with torch.no_grad():
+                rest["generator"].linear1.bias[0] = float("nan")
+        return result
+
+    monkeypatch.setenv("BATCH_FAIL", "thing 3")
+    assert batch(*SHARED, out="without") == 1
+    without = vector(load_generator("g.safetensors")[0])
+    monkeypatch.delenv("BATCH_FAIL")
+    monkeypatch.setattr(edit, "edit_image", spoilt)
+    assert batch(*SHARED) == 0
+    assert "3.png: what it taught is no finite number" in capsys.readouterr().err
+    assert torch.equal(vector(load_generator("g.safetensors")[0]), without)
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_stopped_between_the_files_of_an_update_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, files = save_generator, []
+
+    def stop(module: Any, path: Path, settings: dict, lessons: dict) -> None:
+        if path.name != "learned.safetensors" and lessons["step"] == 2:
+            files.append(path.name)
+            if len(files) == 2:
+                raise KeyboardInterrupt
+        real(module, path, settings, lessons)
+
+    monkeypatch.setattr(shared, "save_generator", stop)
+    assert batch(*SHARED, "--ckpt_interval", "2") == 130
+    assert batch(*SHARED, "--ckpt_interval", "2") == 0
+    assert len(files) > 2
+    assert Path("g-000002.safetensors").is_file()
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_drafts_of_a_killed_run_are_cleared_and_no_other_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("out").mkdir()
+    mine = ["out/learning.safetensors.ab.part", "g.safetensors.ab.part",
+            "g-000002.safetensors.ab.part"]
+    others = ["g2.safetensors.ab.part", "g-two.safetensors.ab.part"]
+    for name in mine + others:
+        Path(name).write_bytes(b"half")
+    assert batch(*SHARED) == 0
+    assert [name for name in mine + others if Path(name).exists()] == others
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint.os, "replace", stop)
+    with pytest.raises(KeyboardInterrupt):
+        write_checkpoint("sub/new.safetensors", {"a": torch.zeros(1)}, {})
+    assert not list(Path("sub").iterdir())
+
+
+def test_a_shared_step_with_the_real_method(tmp_path: Path) -> None:
+    from region_core.shapes.scenes import make_scene
+
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for n in (1, 2):
+        Image.fromarray(make_scene(n).image).save(folder / f"{n}.png")
+    (tmp_path / "edits.json").write_text(
+        '{"1.png": ["background", "a blue square"], "2.png": ["background", "a green star"]}')
+    assert cli.main([
+        "batch", "--models", "shapes", "--image_dir_path", str(folder), "--json_file",
+        str(tmp_path / "edits.json"), "--output_dir", str(tmp_path / "out"), "--save_path",
+        str(tmp_path / "g"), "--num_workers", "0", "--quiet", "--max_window_size", "3",
+        "--point_number", "2", "--per_image_iteration", "1", "--no-refine", "--finalists", "1",
+        "--drafts", "1", "--views", "1", "--steps", "1", "--look_steps", "1"]) == 0
+    assert {row["status"] for row in table(str(tmp_path / "out"))} <= {"edited", "no region"}
+    learned, _ = load_generator(tmp_path / "g" / "generator.safetensors", sizes=3,
+                                extra_dim=SCREEN_NUMBERS)
+    assert vector(learned).isfinite().all()

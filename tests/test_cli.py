@@ -17,7 +17,7 @@ from region_core import cli, edit
 from region_core.checks import check_inpainting_model
 from region_core.edit import Candidate, EditResult
 from region_core.errors import InputError
-from region_core.options import build_parser, settings_from
+from region_core.options import build_parser, given_settings, settings_from, suited
 from region_core.search import Event
 from region_core.settings import PRESETS, SearchSettings
 from region_core.shapes import __main__ as shapes_cli
@@ -333,6 +333,13 @@ def test_held_out_scenes_are_those_of_the_pair_of_numbers() -> None:
     assert not (held_out(7, 3)[0].image == scene.image).all()
 
 
+def test_no_held_out_scene_is_one_of_trainings() -> None:
+    for seed in (0, 5, 42):
+        trained = make_scene(seed).image
+        for index in range(3):
+            assert not (held_out(seed, index)[0].image == trained).all()
+
+
 @pytest.mark.parametrize("ask", [
     ["scenes", "--scenes", "0", "--seed", "1", "--output_dir", "x"],
     ["scenes", "--scenes", "1", "--seed", "-1", "--output_dir", "x"],
@@ -349,3 +356,25 @@ def test_bad_words_to_the_shapes_world(tmp_path: Path, monkeypatch: pytest.Monke
     assert shapes_cli.main(ask) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_what_suits_the_embedded_model_gives_way_to_what_was_said() -> None:
+    def settings(*more: str):
+        args = build_parser().parse_args(
+            ["edit", "--image_file_path", "a.png", "--image_caption", "a", "--editing_prompt", "b",
+             "--output_dir", "o", *more])
+        found = suited(settings_from(args), args, given_settings(args))
+        return found.guidance_scale, found.grow
+
+    assert settings() == (7.5, 0)
+    assert settings("--models", "shapes") == (3.0, 4)
+    assert settings("--models", "shapes", "--grow", "0") == (3.0, 0)
+    assert settings("--models", "shapes", "--guidance_scale", "3") == (3.0, 4)
+    assert settings("--models", "shapes", "--guidance_scale", "5") == (5.0, 4)
+    assert settings("--models", "shapes", "--diffusion_model_path", "owner/name") == (7.5, 0)
+
+
+def test_a_folder_name_that_is_too_long_is_one_sentence(capsys) -> None:
+    code = cli.main(["demo", "--output_dir", "x" * 300])
+    assert code == 2
+    assert "output_dir" in capsys.readouterr().err

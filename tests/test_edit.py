@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
+from region_core.boxes import iou
 from region_core.canvas import Canvas
 from region_core.diffusers_inpainter import DiffusersInpainter
 from region_core.edit import NO_REGION, edit_image
 from region_core.errors import InputError
+from region_core.generator import SCREEN_NUMBERS, build_generator
 from region_core.images import picture_from, to_pil
 from region_core.settings import SearchSettings
 from region_core.shapes.models import ShapesModels, load_shapes_models
@@ -148,13 +151,38 @@ def test_the_watcher_sees_every_round_and_may_stop_the_search(models):
     assert [e.kind for e in events] == ["look", "look"]
 
 
-def test_a_region_prior_keeps_anchors_where_it_is_white(models):
+@pytest.mark.parametrize("screen", [True, False])
+def test_every_box_lies_in_the_region_prior(models, screen):
     prior = torch.zeros(1, 1, 128, 128)
-    prior[..., 64:, 64:] = 1
-    result = edit(models, Image.fromarray(held_out(5, 3)[0].image),
-                  QUICK.with_values(refine=False, screen=False, max_window_size=2), prior=prior)
-    centres = (result.tried_boxes[:, :2] + result.tried_boxes[:, 2:]) / 2
-    assert (centres >= 60).all()
+    prior[..., 50:, 64:120] = 1
+    settings = QUICK.with_values(screen=screen, refine=screen, per_image_iteration=5)
+    result = edit(models, Image.fromarray(held_out(5, 3)[0].image), settings, prior=prior)
+    assert len(result.tried_boxes) > 3
+    boxes = torch.cat([result.tried_boxes, torch.tensor([c.box for c in result.candidates])])
+    for x0, y0, x1, y1 in boxes.round().long().tolist():
+        assert prior[0, 0, y0:y1, x0:x1].mean() >= 0.75
+
+
+def test_a_prior_round_the_object_leads_to_the_object():
+    models = load_shapes_models()
+    scene, asked = held_out(10, 1)
+    x0, y0, x1, y1 = scene.objects[asked.target].box
+    prior = torch.zeros(1, 1, 128, 128)
+    prior[..., max(0, y0 - 8):y1 + 8, max(0, x0 - 8):x1 + 8] = 1
+    result = edit_image(scene_picture(scene), asked.caption, asked.prompt, prior=prior,
+                        inpainter=DiffusersInpainter(models.pipe, asked.prompt), dino=models.dino,
+                        scorer=models.scorer, settings=QUICK)
+    truth = torch.tensor([[x0, y0, x1, y1]]).float()
+    assert float(iou(torch.tensor([result.candidates[0].box]).float(), truth)) >= 0.5
+
+
+def test_a_prior_smaller_than_any_candidate_is_a_candidate_itself(models):
+    prior = torch.zeros(1, 1, 128, 128)
+    prior[..., 60:72, 30:46] = 1
+    result = edit(models, Image.fromarray(held_out(5, 3)[0].image), prior=prior)
+    for candidate in result.candidates:
+        x0, y0, x1, y1 = candidate.box
+        assert prior[0, 0, y0:y1, x0:x1].mean() >= 0.75
 
 
 def test_an_empty_region_prior_is_refused(models):
@@ -255,3 +283,70 @@ def test_finalists_are_painted_from_several_noises(models):
     noises = [canvas.begin(box, 4, draft).latents.z for draft in (0, 1, 2)]
     assert not torch.equal(noises[0], noises[1])
     assert not torch.equal(noises[1], noises[2])
+
+
+@pytest.mark.parametrize("drafts", [1, 2])
+def test_a_weak_edit_takes_only_the_steps_that_are_left(models, drafts):
+    """Strength 0.3 leaves 3 of 10 steps, with several drafts as with one."""
+    settings = QUICK.with_values(steps=10, strength=0.3, per_image_iteration=1, looks_per_round=1,
+                                 look_steps=1, drafts=drafts)
+    result = edit(models, scene_picture(held_out(4242, 1)[0]), settings)
+    # one look; with guidance, one of the three steps for each draft and two for the better one
+    assert result.unet_evaluations == 1 + 2 * (drafts + 2)
+
+
+@pytest.mark.parametrize("size", [(2000, 300), (5000, 35), (1000, 1003)])
+def test_boxes_lie_in_the_picture(models, size):
+    result = edit(models, noise_picture(*size, "RGB"))
+    boxes = torch.cat([result.tried_boxes, torch.tensor([c.box for c in result.candidates])])
+    assert float(boxes.min()) >= 0
+    assert bool((boxes[:, 2] <= size[0]).all())
+    assert bool((boxes[:, 3] <= size[1]).all())
+
+
+def test_the_generator_is_taught_in_every_round(models):
+    """Not once in ten: its weights differ after each look, and it is the one that was given."""
+    scene, _ = held_out(4242, 1)
+    settings = QUICK.with_values(screen=False, per_image_iteration=4, looks_per_round=2)
+    module = build_generator(models.dino.model.config.hidden_size, settings.max_window_size, 3,
+                             extra_dim=SCREEN_NUMBERS)
+    seen = [module.linear2.bias.detach().clone()]
+    result = edit(models, scene_picture(scene), settings, generator=module,
+                  on_event=lambda event: seen.append(module.linear2.bias.detach().clone()))
+    assert result.generator is module
+    rounds = seen[:5]  # as it came, and after each of four rounds
+    assert len(rounds) == 5
+    for before, after in itertools.pairwise(rounds):
+        assert not torch.equal(before, after)
+
+
+def test_without_a_screen_the_best_look_of_all_rounds_is_the_finalist(models):
+    """None is thrown away because it was made early."""
+    early = 0
+    for index in range(1, 5):
+        settings = QUICK.with_values(screen=False, per_image_iteration=4, looks_per_round=1)
+        result = edit(models, scene_picture(held_out(4242, index)[0]), settings)
+        losses = [loss for record in result.rounds for loss in record["losses"]]
+        boxes = [box for record in result.rounds for box in record["boxes"]]
+        best = min(range(len(losses)), key=losses.__getitem__)
+        assert list(result.candidates[0].box) == boxes[best]
+        early += best < len(losses) - 1
+    assert early, "the best look was always the last one: these scenes show nothing"
+
+
+def test_guidance_reaches_the_sampler(models):
+    scene, _ = held_out(4242, 1)
+    with_it = edit(models, scene_picture(scene), QUICK.with_values(guidance_scale=3.0, drafts=1))
+    without = edit(models, scene_picture(scene), QUICK.with_values(guidance_scale=1.0, drafts=1))
+    assert with_it.unet_evaluations - without.unet_evaluations == QUICK.steps
+    assert not torch.equal(with_it.candidates[0].image, without.candidates[0].image)
+
+
+def test_a_prompt_of_500_words_works(models):
+    scene, _ = held_out(4242, 1)
+    prompt = "a blue square and " * 125
+    result = edit_image(scene_picture(scene), CAPTION, prompt, dino=models.dino,
+                        inpainter=DiffusersInpainter(models.pipe, prompt), scorer=models.scorer,
+                        settings=QUICK)
+    assert result.unet_evaluations > 0
+    assert torch.isfinite(result.candidates[0].image).all()

@@ -5,21 +5,21 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import signal
 import sys
+import threading
 import time
 import traceback
 import uuid
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..checkpoint import clear_drafts
 from ..errors import InputError
 from .gallery import write_gallery
 from .items import Item
-from .places import Place
+from .loading import is_loader_lost, load_pictures
+from .places import STATE, Place
 from .plan import (
     BatchJob,
     check_batch,
@@ -29,6 +29,7 @@ from .plan import (
     model_identity,
 )
 from .processes import Processes, ProcessLost, device_for
+from .stopping import terminated_as_by_ctrl_c
 from .summary import Row, write_summary
 
 if TYPE_CHECKING:
@@ -36,11 +37,12 @@ if TYPE_CHECKING:
     from .editing import Editor
 
 FAILED, BAD_INPUT, STOPPED = 1, 2, 130
+_GRACE = 1.0  # seconds between the signals of one stop, at most
 
 
 def batch(args: argparse.Namespace) -> int:
     """The `batch` command; returns the exit code of this process."""
-    with Processes.from_environment() as processes, _terminated_as_by_ctrl_c():
+    with Processes.from_environment() as processes, terminated_as_by_ctrl_c() as stopped:
         try:
             job = _checked(args, processes)
         except _RefusedElsewhere:
@@ -54,7 +56,7 @@ def batch(args: argparse.Namespace) -> int:
         if device.type == "cpu":
             # one by default: more would change last digits, and with them, rarely, a choice
             torch.set_num_threads(args.threads or 1)
-        return Batch(job, processes).run()
+        return Batch(job, processes, stopped).run()
 
 
 class _RefusedElsewhere(Exception):
@@ -76,28 +78,11 @@ def _checked(args: argparse.Namespace, processes: Processes) -> BatchJob:
     return check_batch(args)
 
 
-@contextmanager
-def _terminated_as_by_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM, which torchrun sends when another process died, end in good order too."""
-    def stop(_signal: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 class Batch:
     """One run over a list."""
 
-    def __init__(self, job: BatchJob, processes: Processes) -> None:
-        self.job, self.processes = job, processes
+    def __init__(self, job: BatchJob, processes: Processes, stopped: threading.Event) -> None:
+        self.job, self.processes, self.stopped = job, processes, stopped
         self.started = time.monotonic()
         self.plan: dict[str, Any] = {}
         self.places = [Place(job.output_dir, item.folder, job.draw_box) for item in job.items]
@@ -110,19 +95,15 @@ class Batch:
 
         self.plan = self._plan()
         try:
-            with Bar(self.processes, self.job.shown) as bar, Editor(
-                    self.job, self.plan["models"], self.plan["run"], bar.step) as editor:
-                (self._shared if self.job.shared else self._each)(editor, bar)
-            self.code = FAILED if editor.failed else 0
+            try:
+                with Bar(self.processes, self.job.shown) as bar, Editor(
+                        self.job, self.plan["models"], self.plan["run"], bar.step) as editor:
+                    (self._shared if self.job.shared else self._each)(editor, bar)
+                self.code = FAILED if editor.failed else 0
+            except RuntimeError as error:
+                self._cut_off(error)
         except KeyboardInterrupt:
             self.code = STOPPED
-        except RuntimeError as error:  # ProcessLost too
-            if self.processes.world == 1:
-                raise
-            # a peer, the store or a collective was cut off: what this process finished stands
-            self.lost, self.code = str(error), FAILED
-            if not isinstance(error, ProcessLost):
-                traceback.print_exc()
         try:
             self.processes.leave(self._index, hurried=self.code == STOPPED)
         except KeyboardInterrupt:  # while waiting for others: what is done here is on disk
@@ -133,6 +114,20 @@ class Batch:
             print(f"error: {' '.join(self.lost.split())}", file=sys.stderr)
         return self.code
 
+    def _cut_off(self, error: RuntimeError) -> None:
+        """A peer, the store, a collective or a reader is gone: what this process finished stands."""
+        ended = is_loader_lost(error)
+        if ended:
+            self.stopped.wait(_GRACE)  # a signal to all may reach the readers first
+        if self.stopped.is_set():
+            self.code = STOPPED
+            return
+        if self.processes.world == 1 and not ended:
+            raise error
+        self.lost, self.code = str(error), FAILED
+        if not ended and not isinstance(error, ProcessLost):
+            traceback.print_exception(error)
+
     def _plan(self) -> dict[str, Any]:
         """What is to be done, found out by the first process: others might see results of this run."""
         if not self.processes.first:
@@ -140,6 +135,9 @@ class Batch:
         job = self.job
         for draft in job.output_dir.glob(".*.tmp"):  # of an index that was not finished
             draft.unlink(missing_ok=True)
+        if job.shared:
+            clear_drafts(job.output_dir / STATE)
+            clear_drafts(job.save_path, numbered=True)
         models = model_identity(job.choice)
         plan: dict[str, Any] = {"run": uuid.uuid4().hex, "models": models}
         if job.shared:
@@ -163,11 +161,9 @@ class Batch:
     def _edit(self, editor: Editor, places: list[int], generator: RegionGenerator | None,
               learned: str) -> None:
         """This process's share of the items, each with a copy of the generator."""
-        from .loading import load_pictures
-
         for loaded in load_pictures(
                 self.job.items, places[self.processes.rank::self.processes.world],
-                num_workers=self.job.num_workers, pin_mem=self.job.pin_mem):
+                num_workers=self.job.num_workers, pin_mem=self.job.pins):
             editor.edit(loaded, copy.deepcopy(generator), learned)
 
     def _shared(self, editor: Editor, bar: Bar) -> None:
@@ -179,8 +175,8 @@ class Batch:
         learning.teach()
         learning.finish()
         if self.processes.first:  # failed when it was their turn, in an earlier run
-            late = [n for n, place in enumerate(self.places) if not self._is_current(n)
-                    and (place.failure() or {}).get("run") != self.plan["run"]]
+            late = [n for n in range(len(self.places)) if not self._is_current(n)
+                    and not self._has_failed(n)]
             self.processes.say("late", json.dumps(late))
         else:
             late = json.loads(self.processes.hear("late"))
@@ -189,11 +185,15 @@ class Batch:
     def _is_current(self, n: int) -> bool:
         """Whether the files of an item are those that this run asks for."""
         report = self.places[n].report()
-        if report is None:
+        if report is None or self._has_failed(n):
             return False
-        if self.job.shared:
-            return str(report.get("learned")).startswith(self.plan["course"] + ":")
+        if self.job.shared:  # what an earlier epoch made is not yet what was asked for
+            return report.get("learned") == f"{self.plan['course']}:{self.job.epochs - 1}"
         return n not in self.plan["pending"] or report.get("run") == self.plan["run"]
+
+    def _has_failed(self, n: int) -> bool:
+        """Whether an item failed in this run, the last time it was its turn."""
+        return (self.places[n].failure() or {}).get("run") == self.plan["run"]
 
     def _row(self, n: int) -> Row:
         item, place = self.job.items[n], self.places[n]

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from .loading import Loaded
+from .loading import Loaded, LoaderLost, is_loader_lost
 from .places import Place
 from .plan import BatchJob, fingerprint
 
@@ -86,6 +86,8 @@ class Editor:
                 inpainter=DiffusersInpainter(pipe, item.prompt, item.negative_prompt), dino=dino,
                 scorer=scorer, settings=item.settings, generator=generator)
         except Exception as error:  # whatever it is, the other items are not to suffer from it
+            if is_loader_lost(error):  # torch raises it here too, and this item is not to blame
+                raise LoaderLost(str(error)) from None
             self._fail(index, error)
             return None
         more = {"key": item.key, "image": item.image, "image_caption": item.caption,

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ..edit import EditResult
 
 THUMB = 320  # pixels of the longer side
-LEARNED = "learned.safetensors"
+LEARNED = "learned.safetensors"  # what one picture taught the shared generator
+STATE = "learning.safetensors"  # the shared generator after the last update
 _INSIDE = ("edited.png", "region.png")
 
 

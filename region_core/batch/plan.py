@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..errors import InputError
-from ..job import ModelChoice, choose_models, generator_file
-from ..options import given_settings, settings_from
+from ..job import ModelChoice, choose_models, generator_file, path_of
+from ..options import given_settings, settings_from, suited
 from ..settings import SearchSettings
 from .items import Item
 from .reading import Defaults, read_items
@@ -51,6 +51,11 @@ class BatchJob:
         """The largest of all items."""
         return max(item.settings.max_window_size for item in self.items)
 
+    @property
+    def pins(self) -> bool:
+        """Whether pictures are read into page-locked memory: only where a device copies from it."""
+        return self.pin_mem and self.choice.device.type not in ("cpu", "mps")
+
 
 def check_batch(args: argparse.Namespace) -> BatchJob:
     """The job of a `batch` command; raises InputError for all that can be known to be wrong now."""
@@ -62,7 +67,7 @@ def check_batch(args: argparse.Namespace) -> BatchJob:
         value = getattr(args, name)
         if value is not None and value < low:
             raise InputError(f"{name} is {value}; it must be at least {low}.")
-    image_dir, output_dir = Path(args.image_dir_path), Path(args.output_dir)
+    image_dir, output_dir = path_of(args.image_dir_path), path_of(args.output_dir)
     if not image_dir.is_dir():
         raise InputError(f"image_dir_path is '{image_dir}', and there is no such folder.")
     inside = [output_dir.resolve() / name for name in FOLDERS]
@@ -70,17 +75,9 @@ def check_batch(args: argparse.Namespace) -> BatchJob:
         raise InputError(f"image_dir_path is '{image_dir}', where results would go; choose another "
                          "output_dir.")
     checks.check_writable("output_dir", output_dir)
-    small = args.models == "shapes"
-
-    def suited(settings: SearchSettings, guided: bool) -> SearchSettings:
-        if not small or guided:
-            return settings
-        from ..shapes.models import GROW, GUIDANCE
-
-        return settings.with_values(guidance_scale=GUIDANCE, grow=settings.grow or GROW)
-
-    defaults = Defaults(args.preset, given_settings(args), args.negative_prompt, suited)
-    items = read_items(Path(args.json_file), image_dir, defaults)
+    defaults = Defaults(args.preset, given_settings(args), args.negative_prompt,
+                        lambda settings, given: suited(settings, args, given))
+    items = read_items(path_of(args.json_file), image_dir, defaults)
     choice = choose_models(args)
     shared = args.epochs is not None or args.save_path is not None
     save_path = generator_file(args.save_path or args.output_dir)
@@ -94,7 +91,7 @@ def check_batch(args: argparse.Namespace) -> BatchJob:
         _check_shared(items)
     return BatchJob(
         choice=choice, items=items, output_dir=output_dir,
-        settings=suited(settings, args.guidance_scale is not None), draw_box=args.draw_box,
+        settings=suited(settings, args, given_settings(args)), draw_box=args.draw_box,
         num_workers=args.num_workers, pin_mem=args.pin_mem, shown=not args.quiet, shared=shared,
         epochs=args.epochs or 1, batch_size=args.batch_size, ckpt_interval=args.ckpt_interval,
         save_path=save_path, generator=generator, generator_digest=digest)
@@ -103,12 +100,12 @@ def check_batch(args: argparse.Namespace) -> BatchJob:
 def _loaded(path: str | None, items: list[Item]) -> tuple[RegionGenerator | None, str]:
     if path is None:
         return None, ""
-    from ..generator import load_generator
+    from ..generator import SCREEN_NUMBERS, load_generator
 
-    generator = None
+    generator, file = None, path_of(path)
     for sizes in sorted({item.settings.max_window_size for item in items}):
-        generator, _ = load_generator(path, sizes=sizes)
-    return generator, file_digest(Path(path).expanduser())
+        generator, _ = load_generator(file, sizes=sizes, extra_dim=SCREEN_NUMBERS)
+    return generator, file_digest(file)
 
 
 def _check_shared(items: list[Item]) -> None:

@@ -82,7 +82,16 @@ class Processes:
 
     def hear(self, name: str, *, of: int = 0) -> str:
         """The note of that name, waited for; ProcessLost where process `of`, who owes it, is gone."""
-        self._wait(lambda: self._store.check([name]), {of})
+        def there() -> bool:
+            gone = self._store.check([f"gone/{of}"])  # asked first: a note may be its last act
+            if self._store.check([name]):
+                return True
+            if gone:
+                raise ProcessLost(f"Process {of} of {self.world} has stopped; what is finished is "
+                                  "kept, run the command again.")
+            return False
+
+        self._wait(there, {of})
         return self._store.get(name).decode()
 
     def count(self, name: str, more: int = 1) -> int:
@@ -104,6 +113,7 @@ class Processes:
             last()
             return
         try:
+            self.say(f"gone/{self.rank}")  # who still waits for a note of this one waits in vain
             if self.count("left") >= self.world:
                 last()
                 self.say("over")

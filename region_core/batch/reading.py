@@ -6,12 +6,12 @@ import json
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from ..checks import check_texts
+from ..checks import text_problems
 from ..errors import InputError, InputProblems
 from ..settings import SearchSettings, preset
 from .items import Item, item_seed
@@ -26,13 +26,13 @@ _SHAPE = ('{"1.png": ["what is there", "what should be there"]} or [{"image": "1
 class Defaults:
     """What the command line says of all items: a preset, single settings over it, their seed.
 
-    `suited` fits finished settings to the models, given whether an item names its own guidance.
+    `suited` fits finished settings to the models, given the names that were set by hand.
     """
 
     preset: str = "standard"
     given: dict[str, Any] = field(default_factory=dict)
     negative_prompt: str = ""
-    suited: Callable[[SearchSettings, bool], SearchSettings] = lambda settings, _guided: settings
+    suited: Callable[[SearchSettings, Container[str]], SearchSettings] = lambda settings, _: settings
 
     @property
     def seed(self) -> int:
@@ -165,7 +165,7 @@ def _item(entry: _Entry, key: str, image_dir: Path,
         path = _picture(values["image"], image_dir, wrong)
     caption, prompt = values.get("image_caption"), values.get("editing_prompt")
     if isinstance(caption, str) and isinstance(prompt, str):
-        _try(lambda: check_texts(caption, prompt), wrong)
+        wrong += [problem.rstrip(".") for problem in text_problems(caption, prompt)]
     if wrong or path is None or settings is None:
         return None, wrong
     return Item(key, values["image"], path, values["image_caption"], values["editing_prompt"],
@@ -191,12 +191,12 @@ def _settings(values: dict[str, Any], key: str, defaults: Defaults,
         return None
     seed = own.get("seed", item_seed(key, defaults.seed) if _writable(key) else 0)
 
-    def build() -> SearchSettings:
-        settings = preset(name).with_values(**{**defaults.given, **own, "seed": seed})
-        settings.validate()
-        return defaults.suited(settings, "guidance_scale" in {**defaults.given, **own})
-
-    return _try(build, wrong)
+    given = {**defaults.given, **own}
+    settings = _try(lambda: preset(name).with_values(**{**given, "seed": seed}), wrong)
+    if settings is None:
+        return None
+    wrong += settings.problems()
+    return defaults.suited(settings, given)
 
 
 def _picture(name: str, image_dir: Path, wrong: list[str]) -> Path | None:

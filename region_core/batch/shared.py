@@ -10,6 +10,7 @@ list's order, and the generator hangs neither on the number of processes nor on 
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,19 +22,23 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ..checkpoint import read_checkpoint
 from ..errors import InputError
-from ..generator import RegionGenerator, build_generator, load_generator, save_generator
+from ..generator import (
+    SCREEN_NUMBERS,
+    RegionGenerator,
+    build_generator,
+    load_generator,
+    save_generator,
+)
 from .editing import Editor
 from .items import shuffled
 from .loading import load_pictures
-from .places import LEARNED
+from .places import LEARNED, STATE
 from .plan import BatchJob
 from .processes import Processes
 
 if TYPE_CHECKING:
     from ..edit import EditResult
 
-STATE = "learning.safetensors"
-SCREEN_NUMBERS = 2  # what the search tells the generator of each box beside DINO's features
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ class SharedLearning:
                               if not self._is_taught(step, i)] for step in self.steps[self.done:]}
         pictures = load_pictures(
             self.job.items, [index for places in mine.values() for index in places],
-            num_workers=self.job.num_workers, pin_mem=self.job.pin_mem)
+            num_workers=self.job.num_workers, pin_mem=self.job.pins)
         for step in self.steps[self.done:]:
             rows = self._edit(step, mine[step.number], pictures)
             self.editor.flush()
@@ -108,7 +113,7 @@ class SharedLearning:
         from ..cli import feature_dim
 
         return build_generator(feature_dim(self.editor.parts[1]), settings.max_window_size,
-                               self.job.settings.seed)
+                               self.job.settings.seed, extra_dim=SCREEN_NUMBERS)
 
     def _edit(self, step: Step, mine: list[int], pictures: Iterator[Any]) -> Tensor:
         """[batch_size, P + 1]: a row a member this process answers for, with what its copy learned
@@ -127,6 +132,10 @@ class SharedLearning:
                 after = vector(result.generator)
             else:
                 after = vector(load_generator(self.editor.place(index).folder / LEARNED)[0])
+            if not bool(torch.isfinite(after).all()):
+                print(f"{self.job.items[index].key}: what it taught is no finite number and is left "
+                      "out of the shared generator", file=sys.stderr)
+                continue
             rows[row, :-1] = after - start
             rows[row, -1] = 1
         return rows
@@ -162,10 +171,10 @@ class SharedLearning:
                 vector_to_parameters(moved, self.module.parameters())
         self.done = step.number + 1
         if self.processes.first:
-            self._save(self.state_file)
             if self.job.ckpt_interval and self.done % self.job.ckpt_interval == 0:
                 path = self.job.save_path
                 self._save(path.with_name(f"{path.stem}-{self.done:06d}{path.suffix}"))
+            self._save(self.state_file)  # last: from here on the update is not done again
 
     def finish(self) -> None:
         """Save what was learned where it was asked for."""

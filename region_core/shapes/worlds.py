@@ -13,6 +13,8 @@ def held_out(seed: int, index: int, kind: str = "replace") -> tuple[Scene, Edit]
     Training draws its scenes from plain integers, these come from pairs: they never meet.
     Raises ValueError on an unknown kind or a negative number.
     """
-    rng = np.random.default_rng(np.random.SeedSequence([seed, index]))
+    # a last number of 0 is not heard: [seed, 0] would draw training's own scene number `seed`
+    entropy = [seed, index] if index else [seed, 0, 1]
+    rng = np.random.default_rng(np.random.SeedSequence(entropy))
     scene = make_scene(rng)
     return scene, make_edit(scene, kind, rng)

@@ -97,6 +97,29 @@ def as_prompt(flow: dict) -> dict[str, dict]:
     return prompt
 
 
+def unpacked(blueprint: dict, **given: Any) -> tuple[dict[str, dict], dict[str, list]]:
+    """What is inside a blueprint as a prompt, with `given` at its sockets by name (a value, or a link
+    [node, slot]; those not given keep their widget's value), and where its outputs come from."""
+    (graph,) = blueprint["definitions"]["subgraphs"]
+    links, names = {}, [slot["name"] for slot in graph["inputs"]]
+    ends: dict[str, list] = {}
+    for link in graph["links"]:
+        start = [str(link["origin_id"]), link["origin_slot"]]
+        if link["origin_id"] != -10:  # its inputs
+            links[link["id"]] = start
+        elif names[link["origin_slot"]] in given:
+            links[link["id"]] = given[names[link["origin_slot"]]]
+        if link["target_id"] == -20:  # its outputs
+            ends[graph["outputs"][link["target_slot"]]["name"]] = start
+    prompt = {}
+    for node in graph["nodes"]:
+        inputs = widgets_of(node)
+        inputs.update({slot["name"]: links[slot["link"]] for slot in node["inputs"]
+                       if slot["link"] in links})
+        prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
+    return prompt, ends
+
+
 def find(prompt: dict[str, dict], kind: str) -> str:
     """The id of the first node of a kind; ours by the name without the prefix."""
     return next(key for key, node in prompt.items()
@@ -132,7 +155,7 @@ def with_shapes(prompt: dict[str, dict], picture: str, caption: str, wish: str) 
         kind = node["class_type"]
         if kind == "LoadImage":
             inputs["image"] = picture
-        elif kind == "PrimitiveString":
+        elif kind == "PrimitiveString" and isinstance(inputs["value"], str):
             inputs["value"] = next(strings)
         elif kind == "LearnableRegions_RegionGenerator":
             inputs["max_window_size"] = min(inputs["max_window_size"], 10)

@@ -22,6 +22,7 @@ from .seen import looking_at
 from .served import Heard, Server
 
 SIDE = 768  # template cards are square
+DEMO = PACK / "workflows" / "learnable_regions_demo.json"
 
 
 def shown(server: Server, heard: Heard, node: str) -> Image.Image:
@@ -33,7 +34,7 @@ def results(server: Server, path: Path) -> tuple[list[Image.Image], list[str]]:
     """Before, boxes and after of a workflow, run with the shapes models, and their labels."""
     seed = load(API_DEMO)[find(load(API_DEMO), "ShapesScene")]["inputs"]["seed"]
     before, caption, wish, truth = drawn_scene(server, seed)
-    if path.stem == "learnable_regions_demo":
+    if path == DEMO:
         prompt = load(API_DEMO)
     else:
         name = server.upload("painted.png", painted(before, truth, margin=8))
@@ -51,10 +52,18 @@ def results(server: Server, path: Path) -> tuple[list[Image.Image], list[str]]:
                       f"after: {wish}"]
 
 
-def with_graph(graph: Image.Image, sheet: Image.Image) -> Image.Image:
+def sheet(pictures: list[Image.Image], labels: list[str], square: bool) -> Image.Image:
+    """All pictures as a square, or a row of the three that matter most."""
+    keep = range(4) if square else (0, 2, 3)
+    return contact_sheet([pictures[i] for i in keep], [labels[i] for i in keep],
+                         columns=2 if square else 3,
+                         cell=SIDE // 2 if square else SIDE // 3).convert("RGB")
+
+
+def with_graph(graph: Image.Image, row: Image.Image) -> Image.Image:
     """A square: the graph above, the results below."""
     made = Image.new("RGB", (SIDE, SIDE), (24, 24, 24))
-    row = sheet.resize((SIDE, round(sheet.height * SIDE / sheet.width)), Image.Resampling.LANCZOS)
+    row = row.resize((SIDE, round(row.height * SIDE / row.width)), Image.Resampling.LANCZOS)
     room = SIDE - row.height
     graph = graph.copy()
     graph.thumbnail((SIDE - 16, room - 16), Image.Resampling.LANCZOS)
@@ -70,17 +79,12 @@ def main() -> None:
         try:
             server.wait()
             server.touch_models(WORKFLOWS)
+            # all runs first: a browser's own event loop leaves no room for a client's
+            sheets = {path: sheet(*results(server, path), path == DEMO) for path in WORKFLOWS}
             with looking_at(server, Path(folder), (2400, 1400)) as seen:
-                for path in WORKFLOWS:
-                    pictures, labels = results(server, path)
-                    if path.stem == "learnable_regions_demo":
-                        sheet = contact_sheet(pictures, labels, columns=2, cell=SIDE // 2)
-                        made = sheet.convert("RGB")
-                    else:
-                        keep = (0, 2, 3)
-                        sheet = contact_sheet([pictures[i] for i in keep],
-                                              [labels[i] for i in keep], columns=3, cell=256)
-                        made = with_graph(seen.graph_picture(path), sheet.convert("RGB"))
+                for path, made in sheets.items():
+                    if path != DEMO:
+                        made = with_graph(seen.graph_picture(path), made)
                     made.save(path.with_suffix(".jpg"), quality=88, optimize=True)
                     print(path.with_suffix(".jpg").name, made.size, file=sys.stderr)
         finally:

@@ -55,8 +55,8 @@ def chromium() -> str | None:
 class Seen:
     """A page with the front end, and what is on its canvas."""
 
-    def __init__(self, page: Any, url: str) -> None:
-        self.page = page
+    def __init__(self, page: Any, url: str, folder: Path) -> None:
+        self.page, self.folder = page, folder
         page.set_default_timeout(PATIENCE)
         page.goto(url, wait_until="domcontentloaded")
         page.wait_for_function(_READY)
@@ -91,6 +91,12 @@ class Seen:
             "title => { const n = app.graph.nodes.find(n => n.title === title), d = app.canvas.ds;"
             "return [(n.pos[0] + 150 + d.offset[0]) * d.scale,"
             "        (n.pos[1] - 15 + d.offset[1]) * d.scale] }", title)
+
+    def shoot(self, name: str) -> Path:
+        """What the page shows now, as a picture of that name among the screenshots."""
+        path = self.folder / f"{name}.png"
+        self.page.screenshot(path=path)
+        return path
 
     def graph_picture(self, path: Path) -> Any:
         """A workflow's graph, drawn alone, as a PIL picture."""
@@ -128,6 +134,7 @@ def looking_at(server: Server, folder: Path, size: tuple[int, int] = (1600, 1000
         browser = driver.chromium.launch(
             executable_path=program, args=["--no-sandbox", "--disable-gpu", "--mute-audio"])
         try:
-            yield Seen(browser.new_page(viewport={"width": size[0], "height": size[1]}), server.url)
+            yield Seen(browser.new_page(viewport={"width": size[0], "height": size[1]}), server.url,
+                       folder)
         finally:
             browser.close()

@@ -1,7 +1,11 @@
-"""The person's way: ComfyUI's own front end in a headless Chromium."""
+"""The person's way: ComfyUI's own front end in a headless Chromium.
+
+Screenshots go to the folder that SCREENSHOTS names, or to pytest's own temporary one.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +24,8 @@ DEMO = PACK / "workflows" / "learnable_regions_demo.json"
 def seen(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     """One browser for all; the models that workflows name lie there, as empty files."""
     server.touch_models(WORKFLOWS)
-    with looking_at(server, tmp_path_factory.mktemp("screenshots")) as page:
+    folder = os.environ.get("SCREENSHOTS") or tmp_path_factory.mktemp("screenshots")
+    with looking_at(server, Path(folder)) as page:
         yield page
 
 
@@ -37,6 +42,8 @@ def test_a_template_opens_whole(seen: Seen, path: Path) -> None:
     assert found["kinds"] == sorted(node["type"] for node in load(path)["nodes"])
     for flaw in ("unknown", "wrong", "crowded", "cut"):
         assert not found[flaw], flaw
+    seen.fit()
+    assert seen.shoot(f"template {path.stem}").stat().st_size > 0
 
 
 def test_the_demo_runs_at_the_press_of_run(seen: Seen) -> None:
@@ -48,6 +55,8 @@ def test_the_demo_runs_at_the_press_of_run(seen: Seen) -> None:
         timeout=2 * PATIENCE)
     assert seen.pictures("After") == [[128, 128]]
     assert seen.pictures("Before") == [[128, 128]]
+    seen.fit()
+    seen.shoot("demo after its run")
 
 
 def test_the_help_page_of_a_node_shows(seen: Seen) -> None:
@@ -56,6 +65,7 @@ def test_the_help_page_of_a_node_shows(seen: Seen) -> None:
     seen.page.mouse.click(*seen.title_bar("Region Inpaint Optimize"))
     seen.page.get_by_test_id("info-button").click()
     seen.page.get_by_text("Finds the region that the caption names").wait_for()
+    seen.shoot("help page")
 
 
 @pytest.mark.parametrize("path", BLUEPRINTS, ids=lambda path: path.stem)
@@ -72,6 +82,7 @@ def test_a_blueprint_is_offered_and_opens_whole(seen: Seen, path: Path) -> None:
         const node = app.graph.nodes[0]
         return [node.inputs.map(i => i.name), node.subgraph.nodes.map(n => n.type).sort()]
     }""")
+    seen.shoot(f"blueprint {path.stem}")
     flow = load(path)
     assert outer == [slot["name"] for slot in flow["nodes"][0]["inputs"]]
     assert inside == sorted(n["type"] for n in flow["definitions"]["subgraphs"][0]["nodes"])

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from .conftest import Comfy, demo_graph
+from .parts import tiny_graph
 
 
 def test_demo_runs_and_is_cached(comfy: Comfy) -> None:
@@ -70,6 +71,19 @@ def test_cancel_leaves_everything_as_it_was(comfy: Comfy, monkeypatch: pytest.Mo
     assert any(event == "execution_interrupted" for event, _ in run.messages)
     assert torch.equal(random, torch.random.get_rng_state())
     assert comfy.run(graph).success
+
+
+def test_nothing_learned_is_nothing_to_save(comfy: Comfy) -> None:
+    taught = tiny_graph(comfy)
+    taught["save"] = {"class_type": "LearnableRegions_SaveLearnedGenerator",
+                      "inputs": {"learned": ["edit", 7], "filename_prefix": "regions"}}
+    assert comfy.run(taught).success
+    untaught = tiny_graph(comfy, learning="off")
+    run = comfy.run(untaught)
+    assert run.success, run.messages
+    assert run.seen["v7"] is None
+    untaught["save"] = taught["save"]
+    assert "nothing was learned" in comfy.run(untaught).error["exception_message"]
 
 
 BAD = [

@@ -104,6 +104,14 @@ def test_plain_model_keeps_the_picture_outside(comfy: Comfy, demo: dict[str, Any
     assert torch.allclose(work.denoised[kept], source[kept], atol=1e-4)
 
 
+def test_a_schedule_that_is_not_a_number_is_refused(comfy: Comfy, demo: dict[str, Any]) -> None:
+    error = comfy.part("region_core.errors").InputError
+    one = inpainter(comfy, demo, scheduler="kl_optimal", sampler="euler")
+    with pytest.raises(error, match=r"'kl_optimal'.* 1 step; take more steps .*another scheduler"):
+        one.begin(*pictures(), 5, 1)
+    assert one.begin(*pictures(), 5, 3).z.isfinite().all()
+
+
 def test_wrong_parts_are_named(comfy: Comfy, demo: dict[str, Any]) -> None:
     error = comfy.part("region_core.errors").InputError
     wide = [[torch.zeros(1, 77, 768), {}]]

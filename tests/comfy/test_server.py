@@ -23,6 +23,7 @@ from .flows import (
     find,
     load,
     show_text,
+    unpacked,
     with_shapes,
 )
 from .scenes import drawn_scene, painted
@@ -191,3 +192,21 @@ def test_workflows_run_with_the_shapes_models_in_their_loaders(server: Server, p
     assert changed[1] >= box["y"] - grown
     assert changed[2] <= box["x"] + box["width"] + grown
     assert changed[3] <= box["y"] + box["height"] + grown
+
+
+@pytest.mark.parametrize("server", VERSIONS[:1] or [None], indirect=True)
+@pytest.mark.parametrize("path", BLUEPRINTS, ids=lambda path: path.stem)
+def test_a_blueprint_runs_with_the_shapes_models_in_its_loaders(server: Server, path: Path) -> None:
+    scene = load(API_DEMO)[find(load(API_DEMO), "ShapesScene")]
+    _, caption, wish, truth = drawn_scene(server, scene["inputs"]["seed"])
+    inner, ends = unpacked(load(path), image=["scene", 0], image_caption=["scene", 1],
+                           editing_prompt=["scene", 2], seed=42)
+    prompt = with_shapes(inner, "", caption, wish)
+    prompt["scene"] = scene
+    prompt["after"] = {"class_type": "PreviewImage", "inputs": {"images": ends["edited"]}}
+    heard = server.run(show_text(prompt, found=(find(prompt, "RegionInpaintOptimize"), 2),
+                                 report=tuple(ends["report"])))
+    assert heard.status == "success", heard.problem
+    assert overlap(heard.text("found"), truth) >= 0.5
+    assert "edited" in heard.text("report")
+    assert heard.outputs["after"]["images"]

@@ -208,6 +208,8 @@ def test_widget_values_fit_comfyuis_schemas(comfy: Comfy, path: Path) -> None:
         linked = {slot["name"] for slot in node["inputs"] if slot["link"] is not None}
         for name, (one, fields) in specs.items():
             value = values[name]
+            if fields.get("tooltip", "").startswith("Only with preset \"custom\""):
+                assert value == fields.get("default", (fields.get("options") or one)[0]), name
             options = one if isinstance(one, list) else fields.get("options")
             if kind in OURS and options and "download: " not in str(value):
                 assert value in options, (kind, name, value)
