@@ -194,7 +194,10 @@ def _teacher(generator: RegionGenerator | None, features: PatchFeatures, candida
         maps.shape[0], candidates.shape[1], settings.seed, extra_dim=extra.shape[1],
         device=maps.device)
     with torch.inference_mode(False):
-        optimizer = None if settings.learning == "off" else optimizer_for(module, settings.lr)
+        # without a screen its numbers are all 0, and the places are all there is to learn
+        own = 0.02 if settings.screen else 1.0
+        optimizer = (None if settings.learning == "off" else
+                     optimizer_for(module, settings.lr, own=own))
     return Teacher(module, optimizer, maps, candidates, extra.to(maps.device),
                    torch.Generator("cpu").manual_seed(settings.seed))
 

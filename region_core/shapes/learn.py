@@ -87,6 +87,8 @@ def main(args: argparse.Namespace) -> int:
             print(f"the generator that reads the screen is in {args.save_path}")
     results: dict[str, list[Found]] = {}
     ways = policies(settings, args.looks, priors)
+    if args.ways:
+        ways = {name: way for name, way in ways.items() if name in args.ways}
     for name, (_, play) in tqdm(ways.items(), unit="way"):
         results[name] = [play(known, index) for index, known in enumerate(scenes)]
     text = report(results, {name: looks for name, (looks, _) in ways.items()}, len(scenes[0].losses))

@@ -58,9 +58,10 @@ def by_learning(known: Known, budget: int, settings: SearchSettings, *, reads_sc
                 ) -> Found:
     """Looks chosen by a region generator that is taught on every look so far.
 
-    A fresh one (`prior` None) knows nothing, so its first quarter of the looks is drawn at random,
-    unless `with_screen`: then the screen's order is added to its opinion, as in the search. A
-    `prior` was taught on other scenes and chooses from the first look; it is copied, not changed.
+    A look is drawn from the generator's own probabilities, without putting back: the best box so far
+    for ever would teach it nothing about the others, and a fresh generator begins as chance does.
+    `with_screen` adds the screen's order to its opinion, as in the search. A `prior` was taught on
+    other scenes; it is copied, not changed.
     `reads_screen`: whether it is given the screen's numbers beside DINO's features.
     """
     count = len(known.losses)
@@ -81,17 +82,12 @@ def by_learning(known: Known, budget: int, settings: SearchSettings, *, reads_sc
     wish_before = torch.zeros(count)
     if with_screen:
         wish_before = (known.screen - known.screen.mean()) / known.screen.std().clamp(min=1e-6)
-    warm = [] if prior is not None or with_screen else torch.randperm(
-        count, generator=generator)[:max(1, budget // 4)].tolist()
     looks: list[int] = []
     while len(looks) < budget:
         room = min(settings.looks_per_round, budget - len(looks))
-        if warm:
-            looks, warm = looks + warm[:room], warm[room:]
-        else:
-            wish = wish_before + opinion()
-            wish[looks] = -torch.inf
-            looks += wish.argsort(descending=True, stable=True)[:room].tolist()
+        wish = wish_before + opinion() + _gumbel(count, generator)
+        wish[looks] = -torch.inf
+        looks += wish.argsort(descending=True, stable=True)[:room].tolist()
         looked = torch.zeros(count, dtype=torch.bool)
         looked[looks] = True
         losses = known.losses
@@ -103,13 +99,19 @@ def by_learning(known: Known, budget: int, settings: SearchSettings, *, reads_sc
     return found(known, looks)
 
 
+def _gumbel(count: int, generator: torch.Generator) -> Tensor:
+    """Gumbel noise [count]: the largest of log p + noise is a draw from p."""
+    uniform = torch.rand(count, generator=generator).clamp(1e-10, 1 - 1e-7)
+    return -(-uniform.log()).log()
+
+
 def learn_prior(scenes: list[Known], settings: SearchSettings, *, reads_screen: bool,
                 passes: int = 10, lr: float = 5e-4, seed: int = 0) -> RegionGenerator:
     """A region generator taught on all candidates of many scenes, for `passes` over them."""
     first = scenes[0]
     module = build_generator(first.features.shape[0], first.candidates.shape[1], seed,
                              extra_dim=first.extra.shape[1] if reads_screen else 0)
-    optimizer = optimizer_for(module, lr, FASTER)
+    optimizer = optimizer_for(module, lr, shared=FASTER, own=1.0)
     shuffle = torch.Generator().manual_seed(seed)
     for _ in range(passes):
         for index in torch.randperm(len(scenes), generator=shuffle).tolist():

@@ -64,6 +64,8 @@ def build_parser() -> Parser:
                                 "learned on other scenes.")
     learn.add_argument("--scenes", type=int, default=50, metavar="N", help="how many (default: 50)")
     learn.add_argument("--seed", type=int, required=True, metavar="S", help="which scenes")
+    learn.add_argument("--ways", type=lambda text: text.split(";"), default=None, metavar="LIST",
+                       help="only these ways to choose, separated by semicolons (default: all)")
     learn.add_argument("--looks", type=int, default=20, metavar="K",
                        help="how many looks a scene (default: 20)")
     learn.add_argument("--teach", type=int, default=100, metavar="N",
