@@ -68,7 +68,7 @@ def test_the_help_page_of_a_node_shows(seen: Seen) -> None:
     seen.shoot("help page")
 
 
-@pytest.mark.slow  # the node library's own drawing takes minutes on a busy machine
+@pytest.mark.slow  # it has waited for minutes without an end, and the cause is not known yet
 @pytest.mark.parametrize("path", BLUEPRINTS, ids=lambda path: path.stem)
 def test_a_blueprint_is_offered_and_opens_whole(seen: Seen, path: Path) -> None:
     seen.page.evaluate("() => app.graph.clear()")
