@@ -162,7 +162,8 @@ def _one(layers: Tensor, channels: int) -> Tensor:
 def _from_pil(image: Image.Image) -> Picture:
     try:
         upright = ImageOps.exif_transpose(image)  # a copy: the caller's may be closed or changed
-    except Exception:  # EXIF that cannot be read, which fails in many ways, turns nothing
+    # EXIF that cannot be read turns nothing; "not a TIFF file" is a SyntaxError of Pillow's
+    except (*_BROKEN, LookupError, TypeError, ArithmeticError, AttributeError):
         upright = image.copy()
     picture = _from_array(_pil_array(upright))
     picture.source = upright
