@@ -264,12 +264,12 @@ def test_loading_goes_on_behind_the_edit(monkeypatch: pytest.MonkeyPatch) -> Non
                          ids=["a generator each", "a shared one"])
 def test_killed_at_any_moment_it_goes_on(monkeypatch: pytest.MonkeyPatch,
                                          more: tuple[str, ...]) -> None:
-    write_list({f"{n}.png": f"thing {n}" for n in range(12)})
-    for n in range(12):
+    write_list({f"{n}.png": f"thing {n}" for n in range(20)})
+    for n in range(20):
         Image.new("RGB", (40, 40), (n, 2 * n, 3 * n)).save(f"in/{n}.png")
     assert batch(*more, out="whole") == 0
     edits = len(begun())
-    monkeypatch.setenv("BATCH_SLEEP", "0.05")
+    monkeypatch.setenv("BATCH_SLEEP", "0.1")
     chance, killed, kept = random.Random(0), 0, 0
     while killed < 5:
         with warnings.catch_warnings():
@@ -279,7 +279,7 @@ def test_killed_at_any_moment_it_goes_on(monkeypatch: pytest.MonkeyPatch,
             os._exit(batch(*more))
         while kept == len(list(Path("out").rglob("report.json"))) and not more:
             time.sleep(0.002)  # so that every life brings something forward
-        time.sleep(chance.uniform(0, 0.3))
+        time.sleep(chance.uniform(0, 0.2))
         os.kill(child, signal.SIGKILL)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL, (
             "it came to its end before it was killed: make the list longer")
@@ -293,7 +293,7 @@ def test_killed_at_any_moment_it_goes_on(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("BATCH_SLEEP", "0")
     assert batch(*more) == 0
     assert pictures() == pictures("whole")
-    assert [row["status"] for row in table()] == ["edited"] * 12
+    assert [row["status"] for row in table()] == ["edited"] * 20
     # one begun and not finished, and one or two not written yet, are lost with each life
     assert edits <= len(begun()) <= edits + 5 * 4
     left = [p for p in Path("out").rglob("*") if p.name.endswith((".tmp", ".part"))

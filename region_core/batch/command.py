@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..checkpoint import clear_drafts
 from ..errors import InputError
+from .bar import Bar
 from .gallery import write_gallery
 from .items import Item
-from .loading import is_loader_lost, load_pictures
+from .loading import LoaderLost, is_loader_lost, load_pictures
 from .places import STATE, Place
 from .plan import (
     BatchJob,
@@ -124,7 +125,8 @@ class Batch:
             return
         if self.processes.world == 1 and not ended:
             raise error
-        self.lost, self.code = str(error), FAILED
+        # torch raises it wherever this process is when the reader dies, also amid an edit
+        self.lost, self.code = str(LoaderLost() if ended else error), FAILED
         if not ended and not isinstance(error, ProcessLost):
             traceback.print_exception(error)
 
@@ -214,34 +216,6 @@ class Batch:
               + f"\n{seconds:.1f} seconds with {world} process{'es' * (world > 1)}"
               f"\nwritten to {self.job.output_dir}: index.html, summary.csv, results, items"
               + ", boxes" * self.job.draw_box)
-
-
-class Bar:
-    """How many items are done, by all processes, on the first one's stderr."""
-
-    def __init__(self, processes: Processes, shown: bool) -> None:
-        self.processes, self.shown = processes, shown and processes.first
-        self._bar: Any = None
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *_raised: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def begin(self, total: int) -> None:
-        """Show that there are so many, if any."""
-        from tqdm import tqdm
-
-        if total:
-            self._bar = tqdm(total=total, unit="item", disable=not self.shown, dynamic_ncols=True)
-
-    def step(self) -> None:
-        """One is done here."""
-        done = self.processes.count("done")
-        if self._bar is not None:
-            self._bar.update(done - self._bar.n if self.processes.world > 1 else 1)
 
 
 def _print(item: Item, models: dict[str, str], learned: str) -> str:

@@ -87,7 +87,7 @@ class Editor:
                 scorer=scorer, settings=item.settings, generator=generator)
         except Exception as error:  # whatever it is, the other items are not to suffer from it
             if is_loader_lost(error):  # torch raises it here too, and this item is not to blame
-                raise LoaderLost(str(error)) from None
+                raise LoaderLost from None
             self._fail(index, error)
             return None
         more = {"key": item.key, "image": item.image, "image_caption": item.caption,

@@ -20,6 +20,10 @@ from .plan import file_digest
 class LoaderLost(RuntimeError):
     """A process that reads pictures ahead was ended from outside."""
 
+    def __init__(self) -> None:
+        super().__init__("A process that reads pictures was ended, perhaps for lack of memory; what is "
+                         "finished is kept, run the command again with fewer num_workers.")
+
 
 def is_loader_lost(error: BaseException) -> bool:
     """Whether torch raised it because a reading process died: by a signal, so anywhere in the code."""
@@ -95,9 +99,7 @@ def load_pictures(items: list[Item], places: Sequence[int], *, num_workers: int,
     except RuntimeError as error:
         if not is_loader_lost(error):
             raise
-        raise LoaderLost("A process that reads pictures was ended, perhaps for lack of memory; what "
-                         "is finished is kept, run the command again with fewer num_workers."
-                         ) from None
+        raise LoaderLost from None
 
 
 def _as_it_is(loaded: Any) -> Any:

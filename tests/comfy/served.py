@@ -132,6 +132,16 @@ class Client:
         urllib.request.urlopen(
             urllib.request.Request(self.url + "/interrupt", b"{}", method="POST"), timeout=60).close()
 
+    def forget(self) -> None:
+        """Empty the server's cache of outputs, so that the next prompt runs whole."""
+        urllib.request.urlopen(urllib.request.Request(
+            self.url + "/free", b'{"free_memory": true}', {"Content-Type": "application/json"},
+            method="POST"), timeout=60).close()
+        # it is done between two prompts, so this one goes first
+        self.run({"1": {"class_type": "EmptyImage", "inputs": {
+            "width": 8, "height": 8, "batch_size": 1, "color": 0}},
+            "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}})
+
     async def _run(self, graph: dict, on_frame: Callable[[int], None] | None) -> Heard:
         import aiohttp
 
