@@ -6,7 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..region_core.edit import check_texts
+from ..region_core.checks import check_texts
 from ..region_core.errors import InputError
 from .common import ClipScorerSocket, Loss, advanced, named_errors, schema
 from .descriptions import LossDescription

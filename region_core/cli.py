@@ -89,8 +89,9 @@ def run(job: Job, more: Callable[[Any], dict[str, Any]] | None = None) -> tuple[
                 dino=models.dino, scorer=models.scorer, settings=job.settings,
                 generator=job.generator, seed=job.settings.seed, on_event=progress)
     except KeyboardInterrupt:
-        kept = write_stopped(job.output_dir, job.picture, progress, job.settings,
-                             time.perf_counter() - started, asked)
+        kept = write_stopped(job.output_dir, job.picture, progress, job.settings, {
+            "unet_evaluations": models.inpainter.evaluations,
+            "seconds": time.perf_counter() - started, **asked})
         print(f"Stopped after {progress.done} looks; " + (
             f"the best picture so far is '{job.output_dir / 'edited.png'}'." if kept else
             "there was no picture to keep yet."), file=sys.stderr)

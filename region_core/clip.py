@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .dino import check_images, first_line, nothing, prepare
-from .errors import InputError
+from .dino import check_images, nothing, prepare
+from .errors import InputError, first_line
 
 TEMPLATE = "a high quality image of {}."
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional as F
 
-from .errors import InputError
+from .errors import InputError, first_line
 from .inpaint import Latents
 
 if TYPE_CHECKING:
@@ -43,10 +43,9 @@ def load_pipeline(path_or_id: str | Path, device: str | torch.device = "cpu",
             pipe = StableDiffusionInpaintPipeline.from_pretrained(
                 str(local) if local.exists() else name, torch_dtype=dtype, safety_checker=None)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         way = ("is it an inpainting pipeline?" if local.exists() else
                "is there a network, and is the name right? A local folder works without one")
-        raise InputError(f"inpainting model {name!r} could not be loaded ({first}); {way}"
+        raise InputError(f"inpainting model {name!r} could not be loaded ({first_line(error)}); {way}"
                          ) from error
     pipe.set_progress_bar_config(disable=True)
     return pipe.to(device)

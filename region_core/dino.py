@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .errors import InputError
+from .errors import InputError, first_line
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -162,9 +162,3 @@ def load_dino(
             f"{sorted(info['missing_keys'])[0]}); pass a DINO ViT such as facebook/dino-vitb8."
         )
     return DinoEncoder(model.to(device=device, dtype=dtype), image_size)
-
-
-def first_line(error: Exception) -> str:
-    """What went wrong in another library, short enough to stand inside one sentence."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".")[:160] if lines else type(error).__name__

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .anchors import CandidateSet
 from .canvas import Canvas
+from .checks import check_texts
 from .encoders import ClipScorer, DinoEncoder, PatchFeatures
 from .errors import InputError
 from .generator import RegionGenerator, build_generator
@@ -73,17 +74,6 @@ class EditResult:
     extras: dict[str, Any] = field(default_factory=dict)
 
 
-def check_texts(caption: str, prompt: str) -> None:
-    """Raise InputError where a text is empty or caption and prompt are the same."""
-    for name, text in (("image_caption", caption), ("editing_prompt", prompt)):
-        if not text.strip():
-            raise InputError(f"{name} is empty; say what "
-                             f"{'is' if name == 'image_caption' else 'should be'} in the picture")
-    if caption.casefold().split() == prompt.casefold().split():
-        raise InputError(f"image_caption and editing_prompt are the same ({caption.strip()!r}); "
-                         "there is nothing to change")
-
-
 def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
                dino: DinoEncoder | None, scorer: ClipScorer,
                settings: SearchSettings | None = None, generator: RegionGenerator | None = None,
@@ -120,7 +110,8 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
     # CLIP sees a few hundred pixels at most, so screening reads the reduced picture
     scale = torch.tensor([canvas.small.shape[-1] / width, canvas.small.shape[-2] / height] * 2)
     prior = None if prior is None else F.interpolate(prior.float(), canvas.small.shape[-2:])
-    proposal = propose(canvas.small, caption, _scaled(candidates, scale), scorer, settings, prior)
+    proposal = propose(canvas.small, caption, _scaled(candidates, scale), features, scorer, settings,
+                       prior)
     pool = _unscaled(proposal.pool, scale, height, width)
     teacher = _teacher(generator, features, candidates, proposal.extra, settings)
     weights = LossWeights(clip=settings.loss_alpha, direction=settings.loss_beta,

@@ -16,3 +16,9 @@ class InputProblems(InputError):
     def __init__(self, summary: str, problems: list[tuple[str, str]]) -> None:
         self.problems = problems
         super().__init__("\n".join([summary, *(f"  {what}: {why}" for what, why in problems)]))
+
+
+def first_line(error: Exception) -> str:
+    """What went wrong in another library, short enough to stand inside one sentence."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".")[:160] if lines else type(error).__name__

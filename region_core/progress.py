@@ -12,15 +12,17 @@ if TYPE_CHECKING:
 class Progress:
     """Shows how many looks are done, the last loss and the best score; an `on_event` callback.
 
-    It also keeps the last picture that was best, so that a run that is stopped can leave it on
-    disk. Use it as a context manager.
+    It also keeps the last picture that was best, its box and the rounds, so that a run that is
+    stopped can leave them on disk. Use it as a context manager.
     """
 
     def __init__(self, label: str = "edit", *, shown: bool = True) -> None:
         self.label = label
         self.shown = shown
         self.best: Any = None  # [1, 3, H, W]
+        self.best_box: list[int] | None = None
         self.best_score = float("nan")
+        self.rounds: list[dict] = []
         self.done = 0
         self._loss = float("nan")
         self._bar: Any = None
@@ -40,6 +42,10 @@ class Progress:
         self.done = event.done
         if event.best is not None:
             self.best, self.best_score = event.best, event.best_score
+            self.best_box = (None if event.best_box is None
+                             else [round(v) for v in event.best_box.tolist()])
+        if event.record is not None:
+            self.rounds.append(event.record)
         self._bar.total = max(event.total, event.done)
         self._bar.n = event.done
         if math.isfinite(event.loss):

@@ -11,12 +11,14 @@ from .anchors import CandidateSet, candidate_boxes, pick_anchors
 from .boxes import iou
 from .encoders import ClipScorer, PatchFeatures
 from .errors import InputError
+from .extent import fit_boxes
 from .prior import INSIDE, Prior
 from .screen import Evidence, Screen, distinct, lattice
 from .search import Pool
 from .settings import SearchSettings
 
 REFINED = 3  # distinct boxes whose edges are moved while the evidence grows
+FITTED = 8  # of the best boxes, fitted to the things in them
 
 
 @dataclass(frozen=True)
@@ -48,16 +50,19 @@ def place_candidates(features: PatchFeatures, height: int, width: int, settings:
         attention = attention.masked_fill((grid <= 0.5).to(attention.device), -torch.inf)
     count = settings.point_number
     allowed = int(attention.isfinite().sum())
-    anchors = pick_anchors(attention, min(count, allowed) if region_prior is not None else count)
+    anchors = pick_anchors(attention, min(count, allowed) if region_prior is not None else count,
+                           settings.anchor_distance)
     rows, columns = attention.shape
     return candidate_boxes(anchors, settings.max_window_size, (rows, columns), (height, width))
 
 
-def propose(source: Tensor, caption: str, candidates: CandidateSet, scorer: ClipScorer,
-            settings: SearchSettings, region_prior: Tensor | None = None) -> Proposal:
+def propose(source: Tensor, caption: str, candidates: CandidateSet, features: PatchFeatures,
+            scorer: ClipScorer, settings: SearchSettings,
+            region_prior: Tensor | None = None) -> Proposal:
     """Screen the candidates of source [1, 3, H, W] with CLIP, and a lattice beside them, refine the
-    best and form the pool. With a region prior [1, 1, H, W] every box in the pool lies where it is
-    white for the most part, and the white area's own box is among them.
+    best, fit them to what DINO's features say is one thing, and form the pool. With a region prior
+    [1, 1, H, W] every box in the pool lies where it is white for the most part, and the white
+    area's own box is among them.
 
     With the screen off every candidate is in the pool and none is preferred.
     """
@@ -93,6 +98,14 @@ def propose(source: Tensor, caption: str, candidates: CandidateSet, scorer: Clip
               and float(total.max()) <= scorer.evidence_floor)
     kept = distinct(every, total)
     every, total = every[kept], total[kept]
+    if settings.fit and not screen.for_ground:
+        fitted = fit_boxes(every[:FITTED], features, *source.shape[-2:])
+        if prior is not None:
+            fitted = prior.cut(fitted)
+            fitted = torch.where(prior.share(fitted)[:, None] >= INSIDE, fitted, every[:FITTED])
+        every = torch.cat([fitted, every[FITTED:]])
+        kept = distinct(every, total)  # several boxes of one thing are one now
+        every, total = every[kept], total[kept]
     # the generator speaks of candidates; a moved box is spoken for by the one it overlaps most
     origin = iou(every, boxes).argmax(dim=1)
     return Proposal(candidates, evidence, extra, Pool(every, origin, _unit(total), total), absent)

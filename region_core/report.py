@@ -144,18 +144,24 @@ def report_of(result: EditResult, more: dict[str, Any] | None = None) -> dict[st
 
 
 def write_stopped(folder: Path, picture: Picture, progress: Progress, settings: SearchSettings,
-                  seconds: float, more: dict[str, Any] | None = None) -> bool:
+                  more: dict[str, Any]) -> bool:
     """Write what an edit that was stopped had found; False where that is nothing yet.
 
     The search works on a reduced copy of a large picture, and the best so far is of that size; the
-    transparency is kept where the sizes are the same.
+    transparency is kept where the sizes are the same. What an earlier run left in the folder beside
+    it would not belong to it and goes. `more` goes into the report too.
     """
+    from .draw import loss_curve
+
     if progress.best is None:
         return False
+    for name in RESULTS:
+        (folder / name).unlink(missing_ok=True)
     alpha = picture.alpha if progress.best.shape[-2:] == picture.rgb.shape[-2:] else None
     save_png(to_pil(progress.best, alpha), folder / "edited.png", picture.icc_profile)
+    save_png(loss_curve(progress.rounds), folder / "loss.png")
     write_json(folder / "report.json", {
-        "box": None, "score": progress.best_score, "verdict": "stopped", "seed": settings.seed,
-        "settings": settings, "versions": versions(), "rounds": [], "unet_evaluations": None,
-        "seconds": seconds, **(more or {})})
+        "box": progress.best_box, "score": progress.best_score, "verdict": "stopped",
+        "seed": settings.seed, "settings": settings, "versions": versions(),
+        "rounds": progress.rounds, **more})
     return True

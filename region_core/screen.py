@@ -19,6 +19,7 @@ from torchvision.ops import roi_align
 from .boxes import area, clamp_boxes, iou
 from .encoders import ClipScorer
 
+GROUND_AREA = 0.6  # weight of a box's share of the picture where something new is asked for
 GROUND = ("background", "the background", "a background")
 
 
@@ -31,7 +32,7 @@ class Evidence:
     `alone_weight` times alone, less `aside_weight` times how far covering the box moves the
     embedding in other directions (other things were under it), less `area_weight` times its share
     of the picture, so that the tightest cover wins. Where the caption is the ground, total is how
-    little the embedding moves, plus the area term: the larger of two empty places is the better.
+    little the embedding moves, plus an area term: the larger of two empty places is the better.
     """
 
     drop: torch.Tensor
@@ -43,7 +44,7 @@ class Screen:
     """The evidence for boxes of one source picture [1, 3, H, W] and one caption."""
 
     def __init__(self, scorer: ClipScorer, source: torch.Tensor, caption: str, *,
-                 area_weight: float = 0.6, aside_weight: float = 0.5,
+                 area_weight: float = 1.0, aside_weight: float = 0.5,
                  alone_weight: float = 1.0) -> None:
         self.scorer = scorer
         self.source = source
@@ -102,7 +103,7 @@ class Screen:
         aside = (change.square().sum(dim=1) - drop.square()).clamp(min=0).sqrt()
         share = area(boxes) / (self.height * self.width)
         if self.for_ground:
-            total = self.area_weight * share - change.norm(dim=1)
+            total = GROUND_AREA * share - change.norm(dim=1)
             return Evidence(drop.float().cpu(), alone.float().cpu(), total.float().cpu())
         total = (drop + self.alone_weight * alone - self.aside_weight * aside
                  - self.area_weight * share)

@@ -27,7 +27,8 @@ class Event:
     """What the search is doing, for whoever watches. A watcher may raise to stop it.
 
     `kind` is "look" or "final"; `done` of `total` looks; `boxes` [n, 4] those just tried;
-    `best` [1, 3, h, w] the best picture so far (reduced); `loss` and `best_score` of that picture.
+    `best` [1, 3, h, w] the best picture so far (reduced), `best_box` [4] its box; `loss` and
+    `best_score` of that picture; `record` the round's, as `report.json` has it.
     """
 
     kind: str
@@ -37,6 +38,8 @@ class Event:
     best: Tensor | None
     loss: float
     best_score: float
+    best_box: Tensor | None = None
+    record: dict | None = None
 
 
 Watcher = Callable[[Event], None]
@@ -134,7 +137,8 @@ def look_around(canvas: Canvas, pool: Pool, loss: BoundLoss, teacher: Teacher,
             "boxes": [[round(v) for v in box] for box in pool.boxes[chosen].tolist()],
             "losses": terms.total.tolist()})
         watch(Event("look", len(looks.places), total + settings.finalists, pool.boxes[chosen],
-                    looks.pictures[best], looks.losses[best], -looks.losses[best]))
+                    looks.pictures[best], looks.losses[best], -looks.losses[best],
+                    pool.boxes[looks.places[best]], looks.records[-1]))
     return looks
 
 
@@ -176,5 +180,5 @@ def finish(canvas: Canvas, pool: Pool, chosen: Tensor, score: Callable[[Tensor, 
     best_first = (scores + evidence).argsort(descending=True, stable=True)
     work, scores = work.select(best_first.tolist()), scores[best_first]
     watch(Event("final", done, total, work.boxes, pictures[best_first[:1]], float("nan"),
-                float(scores[0])))
+                float(scores[0]), work.boxes[0]))
     return work, scores

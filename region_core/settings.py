@@ -21,7 +21,9 @@ class SearchSettings:
     image similarity in the final score; ours adds `test_gamma`, of the screen's evidence.
     Sampling: `steps`, `guidance_scale`, `strength` of the full edit; `look_steps`,
     `look_guidance` of a cheap look. `finalists` boxes are painted from `drafts` noises each to half
-    way, and as many edits as there are finalists to the end.
+    way, and as many edits as there are finalists to the end. `anchor_distance` is the least
+    distance between anchors in grid cells. `screen`, `refine` (CLIP moves the best boxes' edges)
+    and `fit` (DINO fits them to the things in them) can be left out.
     """
 
     point_number: int = 9
@@ -47,6 +49,8 @@ class SearchSettings:
     drafts: int = 2
     screen: bool = True
     refine: bool = True
+    fit: bool = True
+    anchor_distance: float = 2.0
     learning: str = "exact"
     generator_steps: int = 8
     grow: int = 0
@@ -90,7 +94,8 @@ class SearchSettings:
 
 
 _RANGES: tuple[tuple[str, float, float], ...] = (
-    ("point_number", 1, 256), ("max_window_size", 1, 128), ("per_image_iteration", 1, 1000),
+    ("point_number", 1, 256), ("anchor_distance", 0, 128), ("max_window_size", 1, 128),
+    ("per_image_iteration", 1, 1000),
     ("lr", 0, 10), ("loss_alpha", 0, 1000), ("loss_beta", 0, 1000), ("loss_gamma", 0, 1000),
     ("loss_area", 0, 1000), ("loss_crop", 0, 1000), ("test_alpha", 0, 1000),
     ("test_beta", 0, 1000), ("test_gamma", 0, 1000),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -259,11 +260,14 @@ def test_ctrl_c_leaves_the_best_so_far(monkeypatch: pytest.MonkeyPatch, looks: i
 
     def stopped(*_texts: object, on_event: object, **_models: object) -> None:
         for done in range(looks):
-            on_event(Event("look", done, 9, torch.zeros(1, 4), best, 0.5, 0.7))  # type: ignore[operator]
+            on_event(Event("look", done, 9, torch.zeros(1, 4), best, 0.5, 0.7,  # type: ignore[operator]
+                           torch.tensor([1.0, 2, 30, 40]), {"round": done, "loss": 0.5}))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "load_models", lambda _job: cli.Models(None, None, None))  # type: ignore[arg-type]
+    monkeypatch.setattr(cli, "load_models", lambda _job: cli.Models(  # type: ignore[arg-type]
+        SimpleNamespace(evaluations=8), None, None))  # type: ignore[arg-type]
     monkeypatch.setattr(edit, "edit_image", stopped)
+    Path("out/region.png").write_text("of an earlier run")
     assert cli.main(arguments("--quiet")) == 130
     assert "Stopped" in capsys.readouterr().err
     if looks:
@@ -271,9 +275,15 @@ def test_ctrl_c_leaves_the_best_so_far(monkeypatch: pytest.MonkeyPatch, looks: i
         want = (best[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
         assert (edited == want).all()
         report = json.loads(Path("out/report.json").read_text())
-        assert (report["verdict"], report["box"], report["score"]) == ("stopped", None, 0.7)
+        assert (report["verdict"], report["box"], report["score"]) == (
+            "stopped", [1, 2, 30, 40], 0.7)
+        assert [one["round"] for one in report["rounds"]] == [0, 1]
+        assert report["unet_evaluations"] == 8
+        assert np.asarray(Image.open("out/loss.png")).shape == (400, 640, 3)
+        assert not Path("out/region.png").exists()
     else:
         assert Path("out/edited.png").read_text() == "kept"
+        assert Path("out/region.png").read_text() == "of an earlier run"
 
 
 def test_a_real_edit_from_the_command_line(tmp_path: Path,

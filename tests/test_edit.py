@@ -215,7 +215,7 @@ def test_settings_out_of_range_are_named_before_any_model_runs(values, message):
 
 @pytest.mark.parametrize(("caption", "prompt", "message"), [
     ("", "a dog", "image_caption is empty"), ("a cat", "  ", "editing_prompt is empty"),
-    ("a cat", "a  cat", "are the same"),
+    ("a cat", "a  cat", "are both"),
 ])
 def test_empty_or_equal_texts_are_refused(caption, prompt, message):
     with pytest.raises(InputError, match=message):

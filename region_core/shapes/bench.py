@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from ..errors import InputError
 from ..images import save_png, to_pil
-from .ablations import SWITCHES
 from .bench_file import Ledger
 from .bench_pictures import success_curve, write_sheets
 from .bench_report import report
@@ -45,10 +44,7 @@ def main(args: argparse.Namespace) -> int:
     methods = METHODS if args.generator is None else with_generator(METHODS, args.generator)
     names = list(args.methods)
     if args.ablate:
-        missing = [part for part in SWITCHES if f"standard-{part}" not in METHODS]
-        if missing:
-            print(f"no setting takes out: {', '.join(missing)}")
-        names += [f"standard-{part}" for part in SWITCHES if f"standard-{part}" in METHODS]
+        names += [name for name in METHODS if name.startswith("standard-")]
     names = chosen(names, methods)
     limits = read_limits(args.limits, names)
     ledger = Ledger(args.json, args.seed, {n: SETTINGS[n] for n in names if n in SETTINGS})

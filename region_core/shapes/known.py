@@ -61,7 +61,7 @@ def know(scene: Scene, edit: Edit, models: ShapesModels, settings: SearchSetting
     source = picture_of(scene)
     features = models.dino(source)
     candidates = place_candidates(features, SIZE, SIZE, settings)
-    proposal = propose(source, edit.caption, candidates, models.scorer,
+    proposal = propose(source, edit.caption, candidates, features, models.scorer,
                        settings.with_values(refine=False))
     screen = (torch.zeros(len(candidates)) if proposal.evidence is None
               else proposal.evidence.total)

@@ -9,7 +9,7 @@ from ..edit import edit_image
 from ..errors import InputError
 from ..generator import load_generator
 from ..settings import PRESETS, SearchSettings
-from .ablations import ablations
+from .ablations import ablations, random_anchors
 from .baselines.diffedit import diffedit
 from .baselines.heatmap import clip_heatmap
 from .baselines.paper import paper
@@ -22,12 +22,16 @@ from .scenes import Edit, Scene
 __all__ = ["METHODS", "NOTES", "Method", "Outcome", "ours", "picture_of", "with_generator"]
 
 
-def ours(settings: SearchSettings, generator: Path | None = None) -> Method:
-    """The product's own way, at given settings, started from a saved region generator or none."""
+def ours(settings: SearchSettings, generator: Path | None = None, *,
+         anywhere: bool = False) -> Method:
+    """The product's own way, at given settings, started from a saved region generator or none, with
+    anchors where DINO attends or `anywhere`.
+    """
     def run(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Outcome:
         # an edit teaches its generator in place: every scene begins with the saved one
         module = None if generator is None else load_generator(generator)[0]
-        result = edit_image(picture_of(scene), edit.caption, edit.prompt,
+        features = random_anchors(models.dino(picture_of(scene)), seed) if anywhere else None
+        result = edit_image(picture_of(scene), edit.caption, edit.prompt, features=features,
                             inpainter=inpainter_of(models, edit), dino=models.dino,
                             scorer=models.scorer, settings=settings, generator=module, seed=seed)
         return Outcome(result.image[0], result.box, result.unet_evaluations)
@@ -48,6 +52,7 @@ SETTINGS: dict[str, SearchSettings] = {
 
 METHODS: dict[str, Method] = {
     **{name: ours(settings) for name, settings in SETTINGS.items()},
+    "standard-anchors": ours(shapes_settings("standard"), anywhere=True),
     "random": random_box,
     "true_box": true_box,
     "best_candidate": best_candidate,
@@ -64,7 +69,19 @@ NOTES: dict[str, str] = {
     "true_box": "told where the object is: the inpainting model's own limit",
     "best_candidate": "told which of the standard preset's candidates is nearest the object",
     "exhaustive": "every candidate of the standard preset at full steps, best final score",
-    "screen_only": "the box CLIP's screen ranks first, painted once, no looks",
+    "screen_only": "the box CLIP's screen ranks first, fitted by DINO, painted once, no looks",
+    "standard-half": "half the rounds of looks",
+    "standard-screen": "no screen: looks choose, and the generator learns from them",
+    "standard-looks": "one look in place of ten",
+    "standard-halving": "one noise for every finalist",
+    "standard-refine": "CLIP moves no edges",
+    "standard-fit": "DINO fits no box",
+    "standard-nms": "anchors may lie side by side",
+    "standard-windows": "boxes of at most 6 cells to the side, the published code's default",
+    "standard-anchors": "anchors at random cells",
+    "standard-screen-learning": "no screen, and the generator does not learn",
+    "standard-screen-crops": "no screen, and losses of the whole picture only",
+    "standard-screen-looks": "no screen, and one look in place of ten",
     "released": "the 9 edits of its last round are painted; the 90 it throws away, which cannot "
                 "change its answer, are counted and not painted (evaluations and seconds times 11)",
     "paper": "10 rounds of one full edit an anchor, learning repaired; a box drawn again is not "

@@ -10,11 +10,12 @@ import torch
 from region_core.boxes import iou
 from region_core.errors import InputError
 from region_core.generator import build_generator, save_generator
+from region_core.pieces import box_of, piece
 from region_core.settings import SearchSettings
 from region_core.shapes import methods
 from region_core.shapes.ablations import SWITCHES, ablations
 from region_core.shapes.baselines import diffedit, heatmap, paper, released, simple
-from region_core.shapes.baselines.heat import box_of, heat_box, piece
+from region_core.shapes.baselines.heat import heat_box
 from region_core.shapes.methods import METHODS, NOTES, SETTINGS, with_generator
 from region_core.shapes.models import ShapesModels, load_shapes_models, shapes_settings
 from region_core.shapes.painting import inpainter_of, paint, picture_of
@@ -54,7 +55,7 @@ def test_an_ablation_changes_its_own_part_and_nothing_else() -> None:
         assert changed == set(SWITCHES[part]), name
         settings.validate()
         assert name in METHODS
-    assert {"standard-screen", "standard-learning", "standard-crops", "standard-refine"} <= set(SETTINGS)
+    assert {"standard-screen", "standard-refine", "standard-fit"} <= set(SETTINGS)
 
 
 def test_half_the_looks_is_half_the_rounds() -> None:

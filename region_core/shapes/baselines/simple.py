@@ -77,8 +77,9 @@ def screen_only(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Ou
     """The box that CLIP's screen ranks first, painted once: what the looks must improve upon."""
     settings = shapes_settings("standard")
     source, inpainter = picture_of(scene), inpainter_of(models, edit)
-    candidates = place_candidates(models.dino(source), SIZE, SIZE, settings)
-    pool = propose(source, edit.caption, candidates, models.scorer, settings).pool
+    features = models.dino(source)
+    candidates = place_candidates(features, SIZE, SIZE, settings)
+    pool = propose(source, edit.caption, candidates, features, models.scorer, settings).pool
     box = pool.boxes[int(pool.evidence.argmax())].round()
     pictures = paint(source, box[None], inpainter, settings, seed)
     return Outcome(pictures[0], whole(box), inpainter.evaluations)
