@@ -53,7 +53,7 @@ def test_boxes_of_one_thing_are_one_box(proposed):
     for index in SCENES:
         pool = proposed(index)[1].pool
         overlap = iou(pool.boxes, pool.boxes) - torch.eye(len(pool.boxes))
-        assert float(overlap.max()) <= 0.8
+        assert float(overlap.max()) < 0.8 + 1e-5
         assert torch.equal(pool.evidence, pool.evidence.sort(descending=True).values)
         assert len(pool.boxes) == len(pool.origin) == len(pool.prior)
 
