@@ -20,13 +20,15 @@ class Work:
     """N candidates part of the way through sampling.
 
     `boxes` [N, 4] as they were found (source pixels), `painted` [N, 4] the same after growing,
-    `windows` [N, 4] the squares round them.
+    `windows` [N, 4] the squares round them. `edits` [N, 3, s, s] are the latents decoded, where that
+    has been done: it costs as much as several sampling steps.
     """
 
     boxes: Tensor
     painted: Tensor
     windows: Tensor
     latents: Latents
+    edits: Tensor | None = None
 
     @staticmethod
     def cat(parts: Sequence[Work]) -> Work:
@@ -40,7 +42,8 @@ class Work:
         index = torch.as_tensor(indices, dtype=torch.long)
         return replace(self, boxes=self.boxes[index], painted=self.painted[index],
                        windows=self.windows[index],
-                       latents=self.latents.select(index))
+                       latents=self.latents.select(index),
+                       edits=None if self.edits is None else self.edits[index])
 
 
 class Canvas:
@@ -75,12 +78,24 @@ class Canvas:
 
     def advance(self, work: Work, stop: int, guidance: float) -> Work:
         """Sample on to step `stop` of the schedule."""
-        return replace(work, latents=self.inpainter.advance(work.latents, stop, guidance))
+        return replace(work, latents=self.inpainter.advance(work.latents, stop, guidance),
+                       edits=None)
+
+    def decoded(self, work: Work) -> Work:
+        """The same work with its `edits`, for all that is asked of it next."""
+        if work.edits is not None:
+            return work
+        return replace(work, edits=self.inpainter.decode(work.latents).to(self.source))
+
+    def _edits(self, work: Work) -> Tensor:
+        edits = self.decoded(work).edits
+        assert edits is not None
+        return edits
 
     def pictures(self, work: Work) -> Tensor:
         """The edits as they stand, in the small picture: [N, 3, h, w]."""
-        edits = self.inpainter.decode(work.latents).to(self.small)
-        return stitch_at(self.small, edits, work.windows, work.painted, self.height, self.width)
+        return stitch_at(self.small, self._edits(work), work.windows, work.painted, self.height,
+                         self.width)
 
     def full(self, work: Work, index: int) -> tuple[Tensor, Tensor]:
         """One edit in the full picture [1, 3, H, W] and its region mask [1, 1, H, W].
@@ -88,6 +103,6 @@ class Canvas:
         Pixels where the mask is 0 equal the source bit for bit.
         """
         one = work.select([index])
-        edit = self.inpainter.decode(one.latents).to(self.source)
+        edit = self._edits(one)
         mask = region_mask(one.painted, self.height, self.width, 0, self.feather)
         return stitch(self.source, edit, one.windows, mask), mask

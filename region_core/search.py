@@ -174,7 +174,7 @@ def finish(canvas: Canvas, pool: Pool, chosen: Tensor, score: Callable[[Tensor, 
         halfway = score(canvas.pictures(work), canvas.small_boxes(work.boxes)) + evidence
         order = halfway.argsort(descending=True, stable=True)[:settings.finalists]
         work, evidence = work.select(order.tolist()), evidence[order]
-    work = canvas.advance(work, settings.steps, settings.guidance_scale)
+    work = canvas.decoded(canvas.advance(work, settings.steps, settings.guidance_scale))
     pictures = canvas.pictures(work)
     scores = score(pictures, canvas.small_boxes(work.boxes))
     best_first = (scores + evidence).argsort(descending=True, stable=True)

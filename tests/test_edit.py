@@ -350,3 +350,17 @@ def test_a_prompt_of_500_words_works(models):
                         settings=QUICK)
     assert result.unet_evaluations > 0
     assert torch.isfinite(result.candidates[0].image).all()
+
+
+def test_no_edit_is_decoded_twice(models):
+    decoded = []
+
+    class Counting(DiffusersInpainter):
+        def decode(self, latents):
+            decoded.append(len(latents))
+            return super().decode(latents)
+
+    settings = QUICK.with_values(finalists=2, drafts=2, per_image_iteration=1)
+    edit_image(Image.fromarray(held_out(5, 0)[0].image), CAPTION, PROMPT, settings=settings,
+               inpainter=Counting(models.pipe, PROMPT), dino=models.dino, scorer=models.scorer)
+    assert decoded == [2, 4, 2]  # a round of looks, all drafts at half way, the finished edits

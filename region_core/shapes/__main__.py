@@ -151,6 +151,17 @@ def learn(args: argparse.Namespace) -> int:
     return run_learn(args)
 
 
+def rank(args: argparse.Namespace) -> int:
+    """The `rank` command."""
+    check_count("scenes", args.scenes, 2)
+    check_count("seed", args.seed, 0)
+    check_count("candidates", args.candidates, 3)
+    _check_places(args, "json")
+    from .rank import main as run_rank
+
+    return run_rank(args)
+
+
 def cost(args: argparse.Namespace) -> int:
     """The `cost` command."""
     from .cost import AXES, FACTORS
@@ -186,7 +197,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def command() -> int:
         args = build_parser().parse_args(argv)
         return {"train": train, "bench": bench, "scenes": scenes, "learn": learn,
-                "cost": cost}[args.command](args)
+                "cost": cost, "rank": rank}[args.command](args)
 
     return guarded(command)
 

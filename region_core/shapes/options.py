@@ -88,6 +88,15 @@ def build_parser() -> Parser:
     cost.add_argument("--seed", type=int, default=7, metavar="S", help="of the scene (default: 7)")
     cost.add_argument("--json", type=Path, default=None, metavar="FILE", help="the numbers")
 
+    rank = commands.add_parser("rank", help="does a cheap look rank boxes as the full edit does?",
+                               description="Spearman's rank correlation of the candidates' losses after "
+                               "few sampling steps with those after all, scene by scene.")
+    rank.add_argument("--scenes", type=int, default=12, metavar="N", help="how many (default: 12)")
+    rank.add_argument("--seed", type=int, required=True, metavar="S", help="which scenes")
+    rank.add_argument("--candidates", type=int, default=24, metavar="K",
+                      help="how many of a scene's candidates (default: 24)")
+    rank.add_argument("--json", type=Path, default=None, metavar="FILE", help="the numbers")
+
     scenes = commands.add_parser("scenes", help="write held-out scenes as pictures",
                                  description="Write pictures, edits.json (picture -> [caption, "
                                  "prompt]) and truth.json (all boxes, the target's index).")
