@@ -49,7 +49,7 @@ class LoadShapesDemo(io.ComfyNode):
                 if not part.is_dir():
                     raise InputError(f"the demo weights {part.name!r} are missing from the pack; "
                                      "install the pack again")
-            dino = load_dino(WEIGHTS / "dino", image_size=128)
+            dino = load_dino(WEIGHTS / "dino")
             scorer = load_clip(f"local-dir:{WEIGHTS / 'clip'}")
             return io.NodeOutput(
                 shapes_models.load_model(folder), shapes_models.load_text_encoder(folder),

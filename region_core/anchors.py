@@ -57,6 +57,8 @@ def pick_anchors(attention: Tensor, count: int, min_distance: float = 2.0) -> Te
     scores = torch.where(values.isfinite(), values, torch.full_like(values, -torch.inf)).flatten()
     rows, columns = attention.shape
     points = torch.cartesian_prod(torch.arange(rows), torch.arange(columns))
+    if int(scores.isfinite().sum()) >= count:  # or the rest would come in before the distance gives way
+        points, scores = points[scores.isfinite()], scores[scores.isfinite()]
     kept = nms_points(points, scores, count, min_distance)
     while len(kept) < count:
         min_distance *= 0.75

@@ -104,5 +104,5 @@ class Canvas:
         """
         one = work.select([index])
         edit = self._edits(one)
-        mask = region_mask(one.painted, self.height, self.width, 0, self.feather)
+        mask = region_mask(one.painted, self.height, self.width, 0, self.feather).to(self.source)
         return stitch(self.source, edit, one.windows, mask), mask

@@ -92,6 +92,12 @@ def check_clip(name: str, pretrained: str) -> None:
         check_model_path("clip_pretrained", pretrained, hub=False)
 
 
+def check_named(option: str, path: str | None) -> None:
+    """Raise InputError where a path was given and is empty: it would be the current folder."""
+    if path is not None and not path.strip():
+        raise InputError(f"{option} is empty; name a place, or . for the current folder.")
+
+
 def check_writable(option: str, folder: Path) -> None:
     """Raise InputError where files could not be put into `folder`, which need not exist yet.
 

@@ -89,7 +89,7 @@ def run(job: Job, more: Callable[[Any], dict[str, Any]] | None = None) -> tuple[
                 dino=models.dino, scorer=models.scorer, settings=job.settings,
                 generator=job.generator, seed=job.settings.seed, on_event=progress)
     except KeyboardInterrupt:
-        kept = write_stopped(job.output_dir, job.picture, progress, job.settings, {
+        kept = write_stopped(job.output_dir, job.picture, progress, job.settings, job.stem, {
             "unet_evaluations": models.inpainter.evaluations,
             "seconds": time.perf_counter() - started, **asked})
         print(f"Stopped after {progress.done} looks; " + (
@@ -142,7 +142,7 @@ def guarded(command: Callable[[], int]) -> int:
         print("error: " + re.sub(r"\s+", " ", str(error)), file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
-        print("Stopped; nothing was written.", file=sys.stderr)
+        print("Stopped before the end.", file=sys.stderr)
         return STOPPED
 
 

@@ -124,7 +124,7 @@ class DiffusersInpainter:
         `steps` is the length of the schedule; `strength` (0, 1] skips its first part and starts
         from the noised picture instead.
         """
-        schedule = self._schedule(steps)
+        schedule, masks = self._schedule(steps), masks.to(images)
         side = self.size // self.vae_scale
         generator = torch.Generator("cpu").manual_seed(seed)
         noise = torch.randn((1, 4, side, side), generator=generator)
@@ -143,6 +143,8 @@ class DiffusersInpainter:
     def _schedule(self, steps: int) -> Any:
         schedule = type(self.schedule).from_config(self.schedule.config)
         schedule.set_timesteps(steps, device=self.device)
+        # with as many steps as there are noise levels, an offset of 1 would point past the last
+        schedule.timesteps.clamp_(max=schedule.config.num_train_timesteps - 1)
         return schedule
 
     @torch.inference_mode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from .errors import InputError, first_line
 
+IMAGE_SIZE = 256  # pixels a side that a picture is read at
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -67,7 +69,7 @@ class DinoEncoder:
 
     before_forward: Callable[[], None] = staticmethod(nothing)
 
-    def __init__(self, model: nn.Module, image_size: int = 256) -> None:
+    def __init__(self, model: nn.Module, image_size: int = IMAGE_SIZE) -> None:
         config: Any = model.config
         patch = config.patch_size
         self.patch_size: int = int(patch[0] if isinstance(patch, list | tuple) else patch)
@@ -122,11 +124,21 @@ def _use_eager_attention(model: nn.Module) -> None:
         model.config._attn_implementation = "eager"  # type: ignore[union-attr]
 
 
+def grid_of(folder: str | Path, image_size: int = IMAGE_SIZE) -> int | None:
+    """Cells a side of the grid that a DINO model in a local folder lays over a picture; None where its
+    config.json is not to be had."""
+    try:
+        config = json.loads((Path(folder).expanduser() / "config.json").read_text(encoding="utf-8"))
+        return image_size // int(config["patch_size"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def load_dino(
     path_or_hub_id: str | Path,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
-    image_size: int = 256,
+    image_size: int = IMAGE_SIZE,
     cache_dir: str | None = None,
 ) -> DinoEncoder:
     """A DINO encoder from a local folder or, where there is none of that name, from the hub.

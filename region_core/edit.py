@@ -30,7 +30,7 @@ EDITED, NO_REGION = "edited", "no region"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A finished edit: picture [1, 3, H, W], its box in pixels, its final score, its look's loss.
+    """A finished edit: picture [1, 3, H, W], its box in pixels, its final score.
 
     The score can be compared with the source's; what put the candidates in order is the score and
     the screen's evidence for the box together.
@@ -39,7 +39,6 @@ class Candidate:
     image: Tensor
     box: tuple[int, int, int, int]
     score: float
-    loss: float
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
     seed: replaces `settings.seed`. on_event: called after every round; it may raise to stop.
 
     Same seed and settings give the same result; the global random state is not touched. Raises
-    InputError for whatever is wrong with the input, before any model runs.
+    InputError for whatever is wrong with the input, before any diffusion.
     """
     started = time.monotonic()
     settings = settings or SearchSettings()
@@ -96,6 +95,7 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
     settings.validate()
     check_texts(caption, prompt)
     picture = picture_from(image)
+    _check_prior(prior, picture.rgb)
     source = picture.rgb.float()
     before = inpainter.evaluations
     watch = on_event or _nobody
@@ -109,7 +109,8 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
                     feather=settings.feather, strength=settings.strength)
     # CLIP sees a few hundred pixels at most, so screening reads the reduced picture
     scale = torch.tensor([canvas.small.shape[-1] / width, canvas.small.shape[-2] / height] * 2)
-    prior = None if prior is None else F.interpolate(prior.float(), canvas.small.shape[-2:])
+    # a thin line must not fall between the pixels of the reduced picture
+    prior = None if prior is None else F.adaptive_max_pool2d(prior.float(), canvas.small.shape[-2:])
     proposal = propose(canvas.small, caption, _scaled(candidates, scale), features, scorer, settings,
                        prior)
     pool = _unscaled(proposal.pool, scale, height, width)
@@ -144,7 +145,7 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
         full, mask = canvas.full(work, index)
         if index == 0:
             best_mask = mask
-        ranked.append(Candidate(full, _whole(box), float(scores[index]), float("nan")))
+        ranked.append(Candidate(full, _whole(box), float(scores[index])))
     best = work.select([0])
     reason = ranking.objection(canvas.pictures(best), canvas.small_boxes(best.boxes))
     found = not reason
@@ -156,6 +157,13 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
         rounds=looks.records,
         unet_evaluations=inpainter.evaluations - before, seconds=time.monotonic() - started,
         tried_boxes=pool.boxes[looks.places], reason=reason, **common)
+
+
+def _check_prior(prior: Tensor | None, image: Tensor) -> None:
+    wanted = (1, 1, *image.shape[-2:])
+    if prior is not None and tuple(prior.shape) != wanted:
+        raise InputError(f"the region prior has shape {tuple(prior.shape)}; pass a mask of the "
+                         f"picture's size, {wanted}")
 
 
 def _nobody(_event: Event) -> None:

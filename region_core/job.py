@@ -137,6 +137,8 @@ def check_edit(args: argparse.Namespace) -> Job:
     from .images import load_picture
     from .report import RESULTS
 
+    checks.check_named("output_dir", args.output_dir)
+    checks.check_named("save_path", args.save_path)
     path, output_dir = path_of(args.image_file_path), path_of(args.output_dir)
     picture = load_picture(path)
     choice = choose_models(args)

@@ -21,7 +21,7 @@ class Progress:
         self.shown = shown
         self.best: Any = None  # [1, 3, H, W]
         self.best_box: list[int] | None = None
-        self.best_score = float("nan")
+        self.score: float | None = None  # the final one, where it has come to that
         self.rounds: list[dict] = []
         self.done = 0
         self._loss = float("nan")
@@ -41,7 +41,8 @@ class Progress:
         """Take in one event."""
         self.done = event.done
         if event.best is not None:
-            self.best, self.best_score = event.best, event.best_score
+            self.best = event.best
+            self.score = event.best_score if event.kind == "final" else None
             self.best_box = (None if event.best_box is None
                              else [round(v) for v in event.best_box.tolist()])
         if event.record is not None:

@@ -62,7 +62,8 @@ def propose(source: Tensor, caption: str, candidates: CandidateSet, features: Pa
     """Screen the candidates of source [1, 3, H, W] with CLIP, and a lattice beside them, refine the
     best, fit them to what DINO's features say is one thing, and form the pool. With a region prior
     [1, 1, H, W] every box in the pool lies where it is white for the most part, and the white
-    area's own box is among them.
+    area's own box is among those screened. A fitted box keeps the evidence of the one it came from:
+    CLIP's word on the thing, which on extents is worth less than DINO's.
 
     With the screen off every candidate is in the pool and none is preferred.
     """

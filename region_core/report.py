@@ -109,6 +109,7 @@ def write_result(folder: Path, picture: Picture, result: EditResult, stem: str, 
 
     `more` goes into the report too.
     """
+    (folder / "report.json").unlink(missing_ok=True)  # it spoke of other pictures
     write_pictures(folder, picture, result)
     if draw_box:
         save_png(boxes_image(picture, result), folder / "boxes" / f"{stem}.png")
@@ -144,7 +145,7 @@ def report_of(result: EditResult, more: dict[str, Any] | None = None) -> dict[st
 
 
 def write_stopped(folder: Path, picture: Picture, progress: Progress, settings: SearchSettings,
-                  more: dict[str, Any]) -> bool:
+                  stem: str, more: dict[str, Any]) -> bool:
     """Write what an edit that was stopped had found; False where that is nothing yet.
 
     The search works on a reduced copy of a large picture, and the best so far is of that size; the
@@ -155,13 +156,13 @@ def write_stopped(folder: Path, picture: Picture, progress: Progress, settings: 
 
     if progress.best is None:
         return False
-    for name in RESULTS:
+    for name in (*RESULTS, f"boxes/{stem}.png"):
         (folder / name).unlink(missing_ok=True)
     alpha = picture.alpha if progress.best.shape[-2:] == picture.rgb.shape[-2:] else None
     save_png(to_pil(progress.best, alpha), folder / "edited.png", picture.icc_profile)
     save_png(loss_curve(progress.rounds), folder / "loss.png")
     write_json(folder / "report.json", {
-        "box": progress.best_box, "score": progress.best_score, "verdict": "stopped",
+        "box": progress.best_box, "score": progress.score, "verdict": "stopped",
         "seed": settings.seed, "settings": settings, "versions": versions(),
         "rounds": progress.rounds, **more})
     return True

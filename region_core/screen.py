@@ -20,6 +20,7 @@ from .boxes import area, clamp_boxes, iou
 from .encoders import ClipScorer
 
 GROUND_AREA = 0.6  # weight of a box's share of the picture where something new is asked for
+AT_ONCE = 256  # boxes whose coverings are held in memory together
 GROUND = ("background", "the background", "a background")
 
 
@@ -92,7 +93,11 @@ class Screen:
     @torch.inference_mode()
     def evidence(self, boxes: torch.Tensor) -> Evidence:
         """What CLIP says of boxes [N, 4] (xyxy pixels of the source)."""
-        boxes = boxes.to(self.source.device)
+        parts = [self._evidence(some) for some in boxes.to(self.source.device).split(AT_ONCE)]
+        return Evidence(*(torch.cat([getattr(part, name) for part in parts])
+                          for name in ("drop", "alone", "total")))
+
+    def _evidence(self, boxes: torch.Tensor) -> Evidence:
         without, only = self.covered(boxes)
         seen = self.scorer.encode_images(torch.cat([without, only]))
         self.encodings += len(seen)
@@ -101,7 +106,7 @@ class Screen:
         alone = (kept @ self.text.T)[:, 0]
         # what covering the box changes beside the caption: other things were under it
         aside = (change.square().sum(dim=1) - drop.square()).clamp(min=0).sqrt()
-        share = area(boxes) / (self.height * self.width)
+        share = area(boxes).to(drop) / (self.height * self.width)
         if self.for_ground:
             total = GROUND_AREA * share - change.norm(dim=1)
             return Evidence(drop.float().cpu(), alone.float().cpu(), total.float().cpu())

@@ -27,8 +27,9 @@ class Event:
     """What the search is doing, for whoever watches. A watcher may raise to stop it.
 
     `kind` is "look" or "final"; `done` of `total` looks; `boxes` [n, 4] those just tried;
-    `best` [1, 3, h, w] the best picture so far (reduced), `best_box` [4] its box; `loss` and
-    `best_score` of that picture; `record` the round's, as `report.json` has it.
+    `best` [1, 3, h, w] the best picture so far (reduced), `best_box` [4] its box, `best_score` its
+    final score or, of a look, its loss with the sign turned; `loss` the round's mean; `record` the
+    round's, as `report.json` has it.
     """
 
     kind: str
@@ -137,7 +138,7 @@ def look_around(canvas: Canvas, pool: Pool, loss: BoundLoss, teacher: Teacher,
             "boxes": [[round(v) for v in box] for box in pool.boxes[chosen].tolist()],
             "losses": terms.total.tolist()})
         watch(Event("look", len(looks.places), total + settings.finalists, pool.boxes[chosen],
-                    looks.pictures[best], looks.losses[best], -looks.losses[best],
+                    looks.pictures[best], float(terms.total.mean()), -looks.losses[best],
                     pool.boxes[looks.places[best]], looks.records[-1]))
     return looks
 

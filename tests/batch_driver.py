@@ -40,6 +40,7 @@ def quick_edit(image: Any, caption: str, prompt: str, *, settings: SearchSetting
         raise ArithmeticError("this one cannot be done")
     if caption == os.environ.get("BATCH_DIE"):
         os.kill(os.getpid(), signal.SIGKILL)
+    assert _models["inpainter"] == prompt, "the inpainter was not given the prompt"
     picture, noise = picture_from(image), torch.Generator().manual_seed(settings.seed)
     start = 0.0
     if generator is not None:
@@ -52,7 +53,7 @@ def quick_edit(image: Any, caption: str, prompt: str, *, settings: SearchSetting
     edited = torch.where(mask > 0, torch.rand(picture.rgb.shape, generator=noise), picture.rgb)
     box = (4, 8, 20, 24)
     return EditResult(
-        edited, picture.alpha, mask, box, "edited", 1 + start, 0.25, [Candidate(edited, box, 1, 0.5)],
+        edited, picture.alpha, mask, box, "edited", 1 + start, 0.25, [Candidate(edited, box, 1)],
         [{"round": 0, "loss": 0.5, "best": 0.5}], 12, 0.1, torch.tensor([box]).float(), mask,
         settings, settings.seed, generator)
 
@@ -64,7 +65,7 @@ def quick_parts(_choice: object, _window: int) -> tuple[Any, Any, Any]:
 
 
 REPLACED = ((cli, "load_parts", quick_parts), (edit, "edit_image", quick_edit),
-            (diffusers_inpainter, "DiffusersInpainter", lambda *_: None))
+            (diffusers_inpainter, "DiffusersInpainter", lambda _pipe, prompt, _negative: prompt))
 
 if __name__ == "__main__":
     for module, name, other in REPLACED:

@@ -72,12 +72,36 @@ def test_settings_of_an_item_go_before_the_command_lines(folder: Path) -> None:
         entry, {**entry, "preset": "fast"},
         {**entry, "name": "mine", "seed": 7, "steps": 30, "lr": 1, "negative_prompt": "grey"}],
         Defaults("quality", {"finalists": 3, "seed": 5}, "blurred"))
-    assert plain.settings == PRESETS["quality"].with_values(finalists=3, seed=item_seed("1.png", 5))
+    assert plain.settings == PRESETS["quality"].with_values(
+        finalists=3, seed=item_seed(plain.key, 5))
     assert fast.settings.per_image_iteration == PRESETS["fast"].per_image_iteration
     assert fast.settings.finalists == 3
     assert own.settings == PRESETS["quality"].with_values(finalists=3, seed=7, steps=30, lr=1.0)
     assert (plain.negative_prompt, own.negative_prompt) == ("blurred", "grey")
-    assert [item.key for item in (plain, fast, own)] == ["1.png", "1.png#2", "mine"]
+    assert (plain.key.startswith("1.png#"), own.key) == (True, "mine")
+    assert plain.key != fast.key
+
+
+def test_edits_of_one_picture_are_named_by_what_they_ask_for(folder: Path) -> None:
+    fox, dog = ({"image": "1.png", "image_caption": "x", "editing_prompt": wish}
+                for wish in ("a fox", "a dog"))
+    there, back = read(folder, [fox, dog]), read(folder, [dog, fox])
+    assert {i.prompt: (i.key, i.settings.seed) for i in there} == {
+        i.prompt: (i.key, i.settings.seed) for i in back}
+    assert len({i.key for i in there}) == 2
+    assert [i.key for i in read(folder, [fox])] == ["1.png"]
+    for twice in ([fox, fox], [fox, {**fox, "image": "./1.png"}]):
+        with pytest.raises(InputError, match="same name"):
+            read(folder, twice)
+
+
+def test_no_problem_of_an_edit_hides_another(folder: Path) -> None:
+    with pytest.raises(InputError) as told:
+        read(folder, [{"image": "1.png", "image_caption": "", "editing_prompt": 3, "preset": "best",
+                       "steps": 0, "lr": -1}])
+    for problem in ("image_caption is empty", "editing_prompt is 3", "preset 'best'", "steps is 0",
+                    "lr is -1"):
+        assert problem in str(told.value)
 
 
 def test_seeds_and_epochs_hang_on_names_and_not_on_places(folder: Path) -> None:

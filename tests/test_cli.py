@@ -14,10 +14,11 @@ import pytest
 import torch
 from PIL import Image
 
-from region_core import cli, edit
+from region_core import cli, diffusers_inpainter, edit
 from region_core.checks import check_inpainting_model
 from region_core.edit import Candidate, EditResult
 from region_core.errors import InputError
+from region_core.job import check_edit
 from region_core.options import build_parser, given_settings, settings_from, suited
 from region_core.search import Event
 from region_core.settings import PRESETS, SearchSettings
@@ -32,6 +33,8 @@ ROOT = Path(__file__).resolve().parents[1]
 def python(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *args], cwd=ROOT, capture_output=True, text=True,
                           check=False)
+
+LOAD_MODELS = cli.load_models  # the fixtures put others in its place
 
 
 @pytest.fixture
@@ -204,7 +207,7 @@ def result_of(image: object, on_event: object, settings: SearchSettings) -> Edit
     for done in (1, 2):
         on_event(Event("look", done, 2, torch.tensor([box]).float(), edited, 0.5, 0.7))  # type: ignore[operator]
     return EditResult(
-        edited, alpha, mask, box, "edited", 0.7, float("nan"), [Candidate(edited, box, 0.7, 0.5)],
+        edited, alpha, mask, box, "edited", 0.7, float("nan"), [Candidate(edited, box, 0.7)],
         [{"round": 0, "loss": 0.5, "best": 0.5}], 12, 0.1, torch.tensor([box]).float(), mask,
         settings, settings.seed)
 
@@ -276,7 +279,7 @@ def test_ctrl_c_leaves_the_best_so_far(monkeypatch: pytest.MonkeyPatch, looks: i
         assert (edited == want).all()
         report = json.loads(Path("out/report.json").read_text())
         assert (report["verdict"], report["box"], report["score"]) == (
-            "stopped", [1, 2, 30, 40], 0.7)
+            "stopped", [1, 2, 30, 40], None)
         assert [one["round"] for one in report["rounds"]] == [0, 1]
         assert report["unet_evaluations"] == 8
         assert np.asarray(Image.open("out/loss.png")).shape == (400, 640, 3)
@@ -284,6 +287,15 @@ def test_ctrl_c_leaves_the_best_so_far(monkeypatch: pytest.MonkeyPatch, looks: i
     else:
         assert Path("out/edited.png").read_text() == "kept"
         assert Path("out/region.png").read_text() == "of an earlier run"
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_inpainter_is_given_the_prompt_and_not_the_files_name(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "load_parts", lambda *_: ("pipe", None, None))
+    monkeypatch.setattr(diffusers_inpainter, "DiffusersInpainter", lambda *given: given)
+    args = build_parser().parse_args(arguments("--negative_prompt", "grey"))
+    assert LOAD_MODELS(check_edit(args)).inpainter == ("pipe", args.editing_prompt, "grey")
 
 
 def test_a_real_edit_from_the_command_line(tmp_path: Path,

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch._subclasses import FakeTensorMode
 
 from region_core.boxes import iou
 from region_core.canvas import Canvas
@@ -19,6 +20,8 @@ from region_core.edit import NO_REGION, edit_image
 from region_core.errors import InputError
 from region_core.generator import SCREEN_NUMBERS, build_generator
 from region_core.images import picture_from, to_pil
+from region_core.propose import place_candidates
+from region_core.screen import Screen
 from region_core.settings import SearchSettings
 from region_core.shapes.models import ShapesModels, load_shapes_models
 from region_core.shapes.worlds import held_out
@@ -364,3 +367,90 @@ def test_no_edit_is_decoded_twice(models):
     edit_image(Image.fromarray(held_out(5, 0)[0].image), CAPTION, PROMPT, settings=settings,
                inpainter=Counting(models.pipe, PROMPT), dino=models.dino, scorer=models.scorer)
     assert decoded == [2, 4, 2]  # a round of looks, all drafts at half way, the finished edits
+
+
+def test_looks_of_all_rounds_begin_from_one_noise(models):
+    begun = []
+
+    class Recording(DiffusersInpainter):
+        def begin(self, *args, **kwargs):
+            latents = super().begin(*args, **kwargs)
+            begun.append(latents)
+            return latents
+
+    settings = QUICK.with_values(per_image_iteration=3, looks_per_round=1, drafts=1)
+    edit_image(Image.fromarray(held_out(5, 0)[0].image), CAPTION, PROMPT, settings=settings,
+               inpainter=Recording(models.pipe, PROMPT), dino=models.dino, scorer=models.scorer)
+    looks = [latents.z for latents in begun if latents.steps == settings.look_steps]
+    assert len(looks) == 3
+    assert all(torch.equal(z, looks[0]) for z in looks)
+
+
+@pytest.fixture(scope="module")
+def plain(models):
+    """What QUICK makes of a scene without the screen, where every setting has its say."""
+    return edit(models, scene_picture(held_out(4242, 1)[0]), QUICK.with_values(screen=False))
+
+
+def losses(result):
+    return [record["losses"] for record in result.rounds]
+
+
+def scores(result):
+    return [candidate.score for candidate in result.candidates]
+
+
+@pytest.mark.parametrize(("change", "seen"), [
+    ({"loss_alpha": 5.0}, losses), ({"loss_beta": 5.0}, losses), ({"loss_gamma": 5.0}, losses),
+    ({"loss_area": 5.0}, losses), ({"loss_crop": 0.0}, losses), ({"views": 3}, losses),
+    ({"test_alpha": 9.0}, scores), ({"test_beta": 9.0}, scores),
+    ({"look_guidance": 3.0}, lambda result: result.unet_evaluations),
+    ({"look_steps": 3}, lambda result: result.unet_evaluations),
+    ({"finalists": 2}, lambda result: len(result.candidates)),
+    ({"drafts": 3}, lambda result: result.unet_evaluations),
+    ({"anchor_distance": 12.0}, lambda result: result.tried_boxes.tolist()),
+    ({"max_window_size": 3}, lambda result: result.tried_boxes.tolist()),
+    ({"feather": 6}, lambda result: result.candidates[0].image.sum().item()),
+    ({"grow": 9}, lambda result: result.candidates[0].image.sum().item()),
+    ({"seed": 7}, losses),
+], ids=lambda value: next(iter(value)) if isinstance(value, dict) else "")
+def test_every_setting_does_something(models, plain, change, seen):
+    result = edit(models, scene_picture(held_out(4242, 1)[0]),
+                  QUICK.with_values(screen=False, **change))
+    assert seen(result) != seen(plain)
+
+
+def test_a_thin_prior_on_a_large_picture_is_seen(models):
+    prior = torch.zeros(1, 1, 700, 1400)
+    prior[..., 300:400, 700:702] = 1  # nearest neighbours at 512 pixels could miss two columns
+    result = edit(models, noise_picture(1400, 700, "RGB"), prior=prior)
+    assert len(result.candidates) == 1
+    with pytest.raises(InputError, match=r"shape \(700, 1400\)"):
+        edit(models, noise_picture(1400, 700, "RGB"), prior=prior[0, 0])
+
+
+def test_anchors_lie_where_the_prior_is_white(models):
+    features = models.dino(torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(1)))
+    prior = torch.zeros(1, 1, 128, 128)
+    prior[..., 40:52, 60:70] = 1
+    candidates = place_candidates(features, 128, 128, QUICK.with_values(point_number=9), prior)
+    rows, columns = candidates.anchors.T * 4  # 32 cells over 128 pixels
+    assert bool(((rows >= 36) & (rows < 52) & (columns >= 56) & (columns < 70)).all())
+
+
+def test_the_screen_works_where_pictures_and_clip_lie_on_different_devices():
+    """An accelerator's part is played by fake tensors: they have a device and no numbers."""
+    with FakeTensorMode():
+        class Scorer:
+            image_size = 32
+
+            def encode_text(self, _text):
+                return torch.empty(1, 8, device="cuda")
+
+            def encode_images(self, images):
+                return torch.empty(len(images), 8, device="cuda")
+
+        for caption in (CAPTION, "background"):
+            evidence = Screen(Scorer(), torch.empty(1, 3, 64, 64), caption).evidence(torch.empty(5, 4))
+            assert evidence.total.shape == (5,)
+            assert evidence.total.device.type == "cpu"

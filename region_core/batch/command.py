@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import re
 import sys
 import threading
 import time
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from .editing import Editor
 
 FAILED, BAD_INPUT, STOPPED = 1, 2, 130
+_DRAFT = re.compile(r"\.[0-9a-f]{32}\.tmp")
 _GRACE = 1.0  # seconds between the signals of one stop, at most
 
 
@@ -107,8 +109,9 @@ class Batch:
             self.code = STOPPED
         try:
             self.processes.leave(self._index, hurried=self.code == STOPPED)
-        except KeyboardInterrupt:  # while waiting for others: what is done here is on disk
+        except KeyboardInterrupt:  # while waiting for others: torchrun does so where one has died
             self.code = STOPPED
+            self._index()
         if self.code == STOPPED:
             print("Stopped; what is finished is kept, the same command goes on.", file=sys.stderr)
         elif self.lost:
@@ -136,7 +139,8 @@ class Batch:
             return json.loads(self.processes.hear("plan"))
         job = self.job
         for draft in job.output_dir.glob(".*.tmp"):  # of an index that was not finished
-            draft.unlink(missing_ok=True)
+            if _DRAFT.fullmatch(draft.name):  # a person may keep files of their own there
+                draft.unlink(missing_ok=True)
         if job.shared:
             clear_drafts(job.output_dir / STATE)
             clear_drafts(job.save_path, numbered=True)
@@ -206,16 +210,26 @@ class Batch:
     def _index(self) -> None:
         """The gallery and the table, from what is on disk; a line for the person."""
         rows = [self._row(n) for n in range(len(self.places))]
-        write_gallery(self.job.output_dir, rows)
-        write_summary(self.job.output_dir, rows)
+        for write in (write_gallery, write_summary):
+            try:
+                write(self.job.output_dir, rows)
+            except InputError as error:  # a table that is open in another program, say
+                print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+                self.code = self.code or FAILED
         counts = Counter(row.status for row in rows)
-        if counts["failed"] and not self.code:
-            self.code = FAILED
+        if counts["failed"] or counts["waiting"]:
+            self.code = self.code or FAILED
         world, seconds = self.processes.world, time.monotonic() - self.started
-        print(f"{len(rows)} items: " + ", ".join(f"{n} {what}" for what, n in counts.items())
+        _tell(f"{len(rows)} items: " + ", ".join(f"{n} {what}" for what, n in counts.items())
               + f"\n{seconds:.1f} seconds with {world} process{'es' * (world > 1)}"
               f"\nwritten to {self.job.output_dir}: index.html, summary.csv, results, items"
               + ", boxes" * self.job.draw_box)
+
+
+def _tell(text: str) -> None:
+    """Print, also where the terminal has no sign for a letter of a folder's name."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _print(item: Item, models: dict[str, str], learned: str) -> str:

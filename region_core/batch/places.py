@@ -120,8 +120,8 @@ def _thumbs(picture: Picture, result: EditResult) -> dict[str, Image.Image]:
     if result.box is not None:
         scale = [a / b for a, b in zip(thumbs["region"].size * 2, region.size * 2, strict=True)]
         x0, y0, x1, y1 = (v * s for v, s in zip(result.box, scale, strict=True))
-        ImageDraw.Draw(thumbs["region"]).rectangle((x0, y0, x1 - 1, y1 - 1), outline=(255, 94, 58),
-                                                   width=2)
+        corners = (x0, y0, max(x0, x1 - 1), max(y0, y1 - 1))  # of a long strip it may be a line
+        ImageDraw.Draw(thumbs["region"]).rectangle(corners, outline=(255, 94, 58), width=2)
     return thumbs
 
 

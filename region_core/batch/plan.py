@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import __version__
-from ..errors import InputError
+from ..errors import InputError, InputProblems
 from ..job import ModelChoice, choose_models, generator_file, path_of
 from ..options import given_settings, settings_from, suited
 from ..settings import SearchSettings
 from .items import Item
-from .reading import Defaults, read_items
+from .reading import Defaults, quoted, read_items
 
 if TYPE_CHECKING:
     from ..generator import RegionGenerator
@@ -67,6 +67,8 @@ def check_batch(args: argparse.Namespace) -> BatchJob:
         value = getattr(args, name)
         if value is not None and value < low:
             raise InputError(f"{name} is {value}; it must be at least {low}.")
+    checks.check_named("output_dir", args.output_dir)
+    checks.check_named("save_path", args.save_path)
     image_dir, output_dir = path_of(args.image_dir_path), path_of(args.output_dir)
     if not image_dir.is_dir():
         raise InputError(f"image_dir_path is '{image_dir}', and there is no such folder.")
@@ -79,6 +81,7 @@ def check_batch(args: argparse.Namespace) -> BatchJob:
                         lambda settings, given: suited(settings, args, given))
     items = read_items(path_of(args.json_file), image_dir, defaults)
     choice = choose_models(args)
+    _check_grid(choice, items)
     shared = args.epochs is not None or args.save_path is not None
     save_path = generator_file(args.save_path or args.output_dir)
     if args.ckpt_interval and not shared:
@@ -95,6 +98,22 @@ def check_batch(args: argparse.Namespace) -> BatchJob:
         num_workers=args.num_workers, pin_mem=args.pin_mem, shown=not args.quiet, shared=shared,
         epochs=args.epochs or 1, batch_size=args.batch_size, ckpt_interval=args.ckpt_interval,
         save_path=save_path, generator=generator, generator_digest=digest)
+
+
+def _check_grid(choice: ModelChoice, items: list[Item]) -> None:
+    """Refuse windows larger than the grid of a DINO model whose folder says how large that is; of one
+    yet to be downloaded it is not known here."""
+    from ..dino import grid_of
+
+    side = grid_of(choice.dino)
+    if side is None:
+        return
+    wrong = [(quoted(item.key), f"max_window_size is {item.settings.max_window_size}, and the grid of "
+              f"the DINO model has {side} x {side} cells; choose from 1 to {side}")
+             for item in items if item.settings.max_window_size > side]
+    if wrong:
+        many = len(wrong)
+        raise InputProblems(f"The list has {many} problem{'s' * (many > 1)}; nothing was edited.", wrong)
 
 
 def _loaded(path: str | None, items: list[Item]) -> tuple[RegionGenerator | None, str]:

@@ -115,15 +115,17 @@ class Processes:
         try:
             self.say(f"gone/{self.rank}")  # who still waits for a note of this one waits in vain
             if self.count("left") >= self.world:
-                last()
-                self.say("over")
+                try:
+                    last()
+                finally:
+                    self.say("over")
                 return
             self._wait(lambda: self._store.check(["over"]), set(range(self.world)),
                        3 * _BEAT if hurried else _LOST)
         except ProcessLost:
             last()  # each survivor: the files are whole whoever writes them
         except RuntimeError:
-            pass  # the store went with the process that had come last: all was done
+            last()  # the store is gone, and nobody can say whether this was done
 
     def sum(self, values: Tensor, device: torch.device) -> Tensor:
         """The sum of a CPU tensor over all processes, which are known to be there."""
@@ -134,7 +136,7 @@ class Processes:
         if not self._grouped:
             dist.init_process_group(
                 backend_for(device), store=dist.PrefixStore("group", self._store), rank=self.rank,
-                world_size=self.world, timeout=timedelta(minutes=10))
+                world_size=self.world, timeout=timedelta(seconds=_LOST))  # all have just met
             self._grouped = True
         there = values.to(device) if dist.get_backend() == "nccl" else values.clone()
         dist.all_reduce(there)
@@ -168,8 +170,15 @@ class Processes:
 
 
 def backend_for(device: torch.device) -> str:
-    """NCCL between CUDA devices, gloo between anything else."""
-    return "nccl" if device.type == "cuda" else "gloo"
+    """NCCL between CUDA devices, where there is one for each process of this machine and torch was
+    built with it (on Windows it is not); gloo between anything else.
+    """
+    import torch
+    import torch.distributed as dist
+
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    alone = device.type == "cuda" and torch.cuda.device_count() >= here
+    return "nccl" if alone and dist.is_nccl_available() else "gloo"
 
 
 def device_for(device: torch.device, local_rank: int) -> torch.device:

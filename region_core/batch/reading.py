@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import unicodedata
@@ -61,18 +62,15 @@ def read_items(json_file: Path, image_dir: Path, defaults: Defaults) -> list[Ite
     entries = list(_entries(_parse(json_file), problems))
     if not entries and not problems:
         raise InputError(f"json_file '{json_file}' has no edits in it; write them as {_SHAPE}.")
-    uses = Counter(e.values["image"] for e in entries if isinstance(e.values.get("image"), str))
+    uses = Counter(_image(entry) for entry in entries)
     keys: dict[str, str] = {}
-    seen: Counter[str] = Counter()
     items = []
     for entry in entries:
-        image = entry.values.get("image")
-        key = image if isinstance(image, str) else entry.label
-        seen[key] += 1
+        key = _image(entry) or entry.label
         if isinstance(entry.values.get("name"), str) and entry.values["name"].strip():
             key = entry.values["name"]
-        elif uses[key] > 1 and seen[key] > 1:  # the first keeps its name when a second is added
-            key = f"{key}#{seen[key]}"
+        elif uses[key] > 1:  # named by what they ask for, not by their order in the list
+            key = f"{key}#{_wish(entry)}"
         item, wrong = _item(entry, key, image_dir, defaults)
         if key in keys:
             wrong.append(f"has the same name as {keys[key]}; give each edit a name of its own")
@@ -85,6 +83,19 @@ def read_items(json_file: Path, image_dir: Path, defaults: Defaults) -> list[Ite
         raise InputProblems(f"json_file '{json_file}' has {many} problem{'s' * (many > 1)}; "
                             "nothing was edited.", problems)
     return items
+
+
+def _image(entry: _Entry) -> str:
+    """The picture's name, the same for "./1.png" and "1.png"; "" where it has none."""
+    image = entry.values.get("image")
+    return PurePosixPath(image).as_posix() if isinstance(image, str) and image else ""
+
+
+def _wish(entry: _Entry) -> str:
+    """A few letters that differ where texts or settings do."""
+    asked = sorted((name, repr(value)) for name, value in entry.values.items()
+                   if name not in ("image", "name"))
+    return hashlib.sha256(repr(asked).encode()).hexdigest()[:6]
 
 
 def _parse(json_file: Path) -> Any:
@@ -164,8 +175,10 @@ def _item(entry: _Entry, key: str, image_dir: Path,
     if isinstance(values.get("image"), str) and _writable(values["image"]):
         path = _picture(values["image"], image_dir, wrong)
     caption, prompt = values.get("image_caption"), values.get("editing_prompt")
-    if isinstance(caption, str) and isinstance(prompt, str):
-        wrong += [problem.rstrip(".") for problem in text_problems(caption, prompt)]
+    # a text that is none has been told of; the other one is looked at all the same
+    wrong += [problem.rstrip(".") for problem in text_problems(
+        caption if isinstance(caption, str) else "no caption",
+        prompt if isinstance(prompt, str) else "no prompt")]
     if wrong or path is None or settings is None:
         return None, wrong
     return Item(key, values["image"], path, values["image_caption"], values["editing_prompt"],
@@ -187,8 +200,8 @@ def _settings(values: dict[str, Any], key: str, defaults: Defaults,
         else:
             own[name] = value
     name = values.get("preset", defaults.preset)
-    if not isinstance(name, str):
-        return None
+    if not isinstance(name, str) or _try(lambda: preset(name), wrong) is None:
+        name = defaults.preset  # the other settings are looked at all the same
     seed = own.get("seed", item_seed(key, defaults.seed) if _writable(key) else 0)
 
     given = {**defaults.given, **own}

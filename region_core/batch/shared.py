@@ -157,7 +157,9 @@ class SharedLearning:
         if number >= 0:
             members = self.steps[number].members
             for index in members[self.processes.rank::self.processes.world]:
-                (self.editor.place(index).folder / LEARNED).unlink(missing_ok=True)
+                file = self.editor.place(index).folder / LEARNED
+                if _lessons(file).get("step") == number:  # a later step may have its own there already
+                    file.unlink(missing_ok=True)
 
     def _update(self, step: Step, rows: Tensor) -> None:
         assert self.module is not None

@@ -38,7 +38,9 @@ class Row:
 
 
 def write_summary(folder: Path, rows: list[Row]) -> None:
-    """Write `summary.csv` (UTF-8, one line an item in the list's order) into `folder`."""
+    """Write `summary.csv` (UTF-8 with the mark by which spreadsheets know it, one line an item in the
+    list's order) into `folder`.
+    """
     file = io.StringIO(newline="")
     table = csv.writer(file)
     table.writerow(COLUMNS)
@@ -49,4 +51,4 @@ def write_summary(folder: Path, rows: list[Row]) -> None:
             item.key, item.image, item.caption, item.prompt, row.status, row.value("score"),
             row.value("source_score"), *box, item.settings.seed, row.value("unet_evaluations"),
             row.value("seconds"), result, row.error or None])
-    write_whole(folder / "summary.csv", file.getvalue().encode())
+    write_whole(folder / "summary.csv", file.getvalue().encode("utf-8-sig"))
