@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import folder_paths
 from comfy_api.latest import io
 
-from ..region_core.encoders import load_clip, load_dino
+from ..region_core.encoders import DinoEncoder, load_clip, load_dino
 from ..region_core.errors import InputError
 from .common import ClipScorerSocket, Dino, named_errors, schema
 from .download import fetch_files
@@ -45,7 +46,17 @@ def _local(kind: str, marker: str) -> dict[str, Path]:
 
 
 def _options(local: dict[str, Path], hub: list[str]) -> list[str]:
-    return [*local, *(DOWNLOAD + name for name in hub if name.split("/")[-1] not in local)]
+    # what has been downloaded stays among them: saved workflows name it
+    return [*local, *(DOWNLOAD + name for name in hub)]
+
+
+def _found(kind: str, marker: str, option: str, name: str) -> Path:
+    """Where a model on disk is; InputError where a linked text names none."""
+    local = _local(kind, marker)
+    if name not in local:
+        raise InputError(f"{option} is {name!r}, which is not in models/{kind}; put it there or choose "
+                         f"one of {', '.join(local) or 'those to download'}")
+    return local[name]
 
 
 def _first_folder(kind: str) -> Path:
@@ -67,9 +78,9 @@ class LoadDinoEncoder(io.ComfyNode):
                 io.Combo.Input("dino_name", options=_options(
                     _local(DINO_FOLDER, "config.json"), list(DINO_HUB)), tooltip=(
                     "dino-vitb8 is the method's own; vits8 is smaller, the 16s coarser.")),
-                io.Int.Input("image_size", default=256, min=32, max=2048, step=8, tooltip=(
+                io.Int.Input("image_size", default=256, min=32, max=1024, step=8, tooltip=(
                     "The picture is seen at this size; 256 pixels give a 32 x 32 grid with "
-                    "dino-vitb8.")),
+                    "dino-vitb8 and take 0.6 GB, 512 pixels 9 GB.")),
             ],
             outputs=[Dino.Output("dino", tooltip="For Learnable Region Generator.")],
         )
@@ -90,12 +101,21 @@ class LoadDinoEncoder(io.ComfyNode):
                 repository = dino_name.removeprefix(DOWNLOAD)
                 path = _first_folder(DINO_FOLDER) / repository.split("/")[-1]
                 fetch_files(repository, {name: path / name
-                                         for name in ("config.json", "model.safetensors")})
+                                         # the last one makes it a model: see _local
+                                         for name in ("model.safetensors", "config.json")})
             else:
-                path = _local(DINO_FOLDER, "config.json")[dino_name]
+                path = _found(DINO_FOLDER, "config.json", "dino_name", dino_name)
             dino = load_dino(path, image_size=image_size)
             dino.batch_size = 1  # a batch's attention maps would outgrow what the manager is told
-            return io.NodeOutput(ManagedEncoder(dino, dino_name))
+            return io.NodeOutput(ManagedEncoder(dino, dino_name, _attention_bytes(dino)))
+
+
+def _attention_bytes(dino: DinoEncoder) -> int:
+    """What the attention maps of all layers take for one picture."""
+    config: Any = dino.model.config
+    tokens = (dino.image_size // dino.patch_size) ** 2 + 1
+    size = next(dino.model.parameters()).element_size()
+    return config.num_hidden_layers * config.num_attention_heads * tokens ** 2 * size
 
 
 class LoadClipScorer(io.ComfyNode):
@@ -134,7 +154,7 @@ class LoadClipScorer(io.ComfyNode):
                 path = _first_folder(CLIP_FOLDER) / name
                 fetch_files(repository, {file: path})
             else:
-                path = _local(CLIP_FOLDER, "open_clip_config.json")[clip_name]
+                path = _found(CLIP_FOLDER, "open_clip_config.json", "clip_name", clip_name)
             if path.is_dir():
                 scorer = load_clip(f"local-dir:{path}")
             else:

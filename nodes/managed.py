@@ -9,7 +9,7 @@ import torch
 from comfy import model_management
 from comfy.model_patcher import ModelPatcher
 
-_ACTIVATIONS = 1 << 30  # bytes that one forward of an encoder may take beside its weights
+_ACTIVATIONS = 1 << 30  # bytes that one forward of an encoder takes beside its weights, at most
 
 
 class _Holder(torch.nn.Module):
@@ -30,8 +30,10 @@ class ManagedEncoder:
     nothing of two devices, sees one. Cancel stops between two forwards.
     """
 
-    def __init__(self, encoder: Any, name: str) -> None:
+    def __init__(self, encoder: Any, name: str, more: int = 0) -> None:
+        """`more`: bytes that a forward takes beyond what all encoders do."""
         self.encoder = encoder
+        self.needs = _ACTIVATIONS + more
         self.name = name
         encoder.before_forward = model_management.throw_exception_if_processing_interrupted
         load, offload = model_management.get_torch_device(), model_management.unet_offload_device()
@@ -62,7 +64,7 @@ class ManagedEncoder:
 
     def _bring_in(self) -> None:
         # in parts an encoder cannot work: its layers are not ComfyUI's
-        model_management.load_models_gpu([self.patcher], memory_required=_ACTIVATIONS,
+        model_management.load_models_gpu([self.patcher], memory_required=self.needs,
                                         force_full_load=True)
 
 

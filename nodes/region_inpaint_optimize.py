@@ -14,6 +14,7 @@ from ..region_core.edit import EditResult, edit_image
 from ..region_core.errors import InputError
 from ..region_core.images import to_pil
 from ..region_core.settings import LEARNING, PRESETS, SearchSettings
+from ..region_core.settings import preset as preset_of
 from .common import (
     MAX_SEED,
     BoundingBox,
@@ -33,9 +34,10 @@ from .inpainter import ComfyInpainter
 
 CUSTOM = "custom"
 _CUSTOM_INPUTS = (  # open to the person where the preset is "custom"
-    (io.Int.Input, "per_image_iteration", 1, 1000, 1, "Rounds of looks."),
+    (io.Int.Input, "per_image_iteration", 1, 1000, 1, "Rounds of looks, which teach the generator; "
+     "with screen off they choose the region."),
     (io.Float.Input, "lr", 0.0001, 10.0, 0.0001, "Learning rate of the region generator. Too large "
-     "diverges, too small stalls; 0.003 where edits are weak."),
+     "diverges, too small stalls. It has a say in the edit with screen off."),
     (io.Int.Input, "looks_per_round", 1, 256, 1, "Regions looked at in a round."),
     (io.Int.Input, "look_steps", 1, 1000, 1, "Sampling steps of a look; at most steps."),
     (io.Float.Input, "look_guidance", 0.0, 100.0, 0.1, "cfg of a look; 1 costs half."),
@@ -60,6 +62,9 @@ def _custom_inputs() -> list[Any]:
         "by the paper's Gumbel-softmax, or not at all.")))
     made.append(advanced(io.Int.Input, "native_size", default=0, min=0, max=4096, step=8, tooltip=(
         "Side in pixels of the squares the model paints; 0 takes the model's own.")))
+    made.append(advanced(io.Boolean.Input, "screen", default=True, tooltip=(
+        "Only with preset \"custom\": let CLIP choose among all boxes before anything is painted. "
+        "Off, the looks choose, by the losses' weights, and the region generator learns from them.")))
     return made
 
 
@@ -91,7 +96,8 @@ class RegionInpaintOptimize(io.ComfyNode):
                              tooltip="Same seed and settings, same result."),
                 io.Int.Input("steps", default=20, min=1, max=1000, tooltip="Steps of a full edit."),
                 io.Float.Input("cfg", default=7.5, min=0.0, max=100.0, step=0.1, tooltip=(
-                    "How closely the full edit follows the prompt; 1 or less costs half.")),
+                    "How closely the full edit follows the prompt; 1 or less costs half. For Flux Fill "
+                    "1, with a FluxGuidance node before positive.")),
                 io.Combo.Input("sampler_name", options=comfy.samplers.KSampler.SAMPLERS,
                                default="ddim", tooltip="ddim and euler suit the search best."),
                 io.Combo.Input("scheduler", options=comfy.samplers.KSampler.SCHEDULERS,
@@ -107,8 +113,8 @@ class RegionInpaintOptimize(io.ComfyNode):
             outputs=[
                 io.Image.Output("edited", tooltip="The edit; the source where nothing was found."),
                 io.Mask.Output("mask", tooltip="The region; black where nothing was found."),
-                BoundingBox.Output("bounding_box", tooltip="The region in pixels; a list where "
-                                                           "there are several pictures."),
+                BoundingBox.Output("bounding_box", tooltip="The region in pixels; of several "
+                                                           "pictures a list of boxes each."),
                 io.Image.Output("ranked", tooltip="All finished edits, best first, picture by "
                                                   "picture."),
                 io.Image.Output("boxes", tooltip="The source with all boxes that were tried."),
@@ -174,7 +180,7 @@ class RegionInpaintOptimize(io.ComfyNode):
     def _settings(generator: GeneratorDescription, loss: LossDescription, preset: str,
                   custom: dict[str, Any], **values: Any) -> SearchSettings:
         """The preset's settings, or the custom ones, with what the sockets say."""
-        start = SearchSettings(**custom) if preset == CUSTOM else PRESETS[preset]
+        start = SearchSettings(**custom) if preset == CUSTOM else preset_of(preset)
         settings = start.with_values(
             point_number=generator.point_number, max_window_size=generator.max_window_size,
             loss_alpha=loss.alpha, loss_beta=loss.beta, loss_gamma=loss.gamma,
@@ -202,7 +208,9 @@ class RegionInpaintOptimize(io.ComfyNode):
         taught = [result.generator for result in results if result.generator is not None
                   and result.rounds and result.settings.learning != "off"]
         learned = LearnedGenerator.of(taught, asdict(results[0].settings)) if taught else None
-        return io.NodeOutput(edited, mask.float(), boxes[0] if len(boxes) == 1 else boxes, ranked,
+        # core's nodes take a flat list for boxes of one picture, and a list a picture for a batch
+        found = boxes[0] if len(boxes) == 1 else [[box] if box["width"] else [] for box in boxes]
+        return io.NodeOutput(edited, mask.float(), found, ranked,
                              pil_to_comfy(drawn), pil_to_comfy(curves), report, learned)
 
 
