@@ -42,7 +42,7 @@ _FIT = """margin => {
     app.canvas.setDirty(true, true)
     return [left, top, left + (x1 - x0) * view.scale, top + (y1 - y0) * view.scale]
 }"""
-PATIENCE = 240_000  # milliseconds; a wait ends when the thing is there
+PATIENCE = 120_000  # milliseconds; a wait ends when the thing is there
 
 
 def chromium() -> str | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -14,8 +13,6 @@ from .parts import DEMO_NAMES, demo_parts, take, tiny_graph
 
 SOCKETS = {"model": ["edit.model"], "clip": ["positive.clip", "negative.clip"],
            "vae": ["edit.vae"], "dino": ["generator.dino"], "scorer": ["loss.scorer"]}
-STEPS = 4
-
 
 @pytest.fixture(scope="module")
 def parts(comfy: Comfy) -> dict[str, Any]:
@@ -24,82 +21,124 @@ def parts(comfy: Comfy) -> dict[str, Any]:
 
 
 class Pressed:
-    """Presses Cancel at the n-th time something happens and counts what happens after it."""
+    """Presses Cancel when a module begins its n-th forward (once `after`, (module, times), is over)
+    and keeps what begins after that."""
 
-    def __init__(self, comfy: Comfy, at: int) -> None:
-        self.comfy, self.at, self.count = comfy, at, 0
+    def __init__(self, comfy: Comfy, modules: dict[str, torch.nn.Module], at: tuple[str, int],
+                 after: tuple[str, int] | None) -> None:
+        self.comfy, self.modules, self.at, self.after = comfy, modules, at, after
+        self.begun: Counter[str] = Counter()
+        self.before: Counter[str] | None = None  # what had begun when `after` was over
+        self.pressed = False
+        self.too_late: list[str] = []
 
-    def __call__(self, *_: Any) -> None:
-        self.count += 1
-        if self.count == self.at:
+    def saw(self, name: str) -> None:
+        """A forward of `name` begins."""
+        if self.pressed:
+            self.too_late.append(name)
+            return
+        if self.before is None and (self.after is None
+                                    or self.begun[self.after[0]] == self.after[1]):
+            self.before = self.begun.copy()
+        self.begun[name] += 1
+        which, times = self.at
+        if self.before is not None and self.begun[which] - self.before[which] == times:
+            self.pressed = True
             self.comfy.nodes.interrupt_processing(True)
 
-    @property
-    def after(self) -> int:
-        return self.count - self.at
+    def __enter__(self) -> Pressed:
+        self.handles = [module.register_forward_pre_hook(lambda *_, name=name: self.saw(name))
+                        for name, module in self.modules.items()]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self.handles:
+            handle.remove()
 
 
-@contextmanager
-def pressed_at(module: torch.nn.Module, pressed: Pressed) -> Iterator[None]:
-    handle = module.register_forward_pre_hook(pressed)
-    try:
-        yield
-    finally:
-        handle.remove()
+def modules_of(parts: dict[str, Any]) -> dict[str, torch.nn.Module]:
+    """What every forward of each model goes through; CLIP's towers have several doors."""
+    clip, vae = parts["scorer"].encoder.model, parts["vae"].first_stage_model.vae
+    return {
+        "words": parts["clip"].cond_stage_model.clip_l.transformer,
+        "DINO": parts["dino"].encoder.model,
+        "CLIP's words": next(m for m in clip.modules() if isinstance(m, torch.nn.Embedding)),
+        "CLIP": next(m for m in clip.visual.modules() if isinstance(m, torch.nn.Conv2d)),
+        "encoder": vae.encoder, "UNet": parts["model"].model.diffusion_model,
+        "decoder": vae.decoder}
 
 
-def run_with(comfy: Comfy, parts: dict[str, Any]) -> Run:
-    graph = tiny_graph(comfy, steps=STEPS, cfg=2.0, finalists=2, look_steps=2)
+def run_with(comfy: Comfy, parts: dict[str, Any], screen: bool) -> Run:
+    """One round of two looks of two steps; four drafts of four steps, two of which go on half way."""
+    graph = tiny_graph(comfy, steps=4, cfg=2.0, finalists=2, drafts=2, look_steps=2, screen=screen)
     for name in DEMO_NAMES:
         for socket in SOCKETS[name]:
             take(comfy, graph, socket, parts[name])
+    comfy.forget()
     return comfy.run(graph)
 
 
-def weights_of(parts: dict[str, Any]) -> list[torch.Tensor]:
+def state_of(parts: dict[str, Any]) -> tuple[Any, ...]:
+    """All that an edit must leave as it was: weights (their sums), options, patches, random state."""
     modules = (parts["model"].model, parts["vae"].first_stage_model,
                parts["clip"].cond_stage_model, parts["dino"].encoder.model,
                parts["scorer"].encoder.model)
-    return [w.detach().float().sum() for m in modules for w in m.state_dict().values()]
+    model = parts["model"]
+    return ([float(w.detach().double().sum()) for m in modules for w in m.state_dict().values()],
+            repr(sorted(model.model_options)), list(model.patches),
+            torch.random.get_rng_state().tolist())
 
 
-# where Cancel is pressed: the module that runs, the how many-eth time, how often it may run after
-STAGES: dict[str, tuple[Callable[[dict[str, Any]], torch.nn.Module], int, int]] = {
-    "DINO reads the picture": (lambda p: p["dino"].encoder.model, 1, 0),
-    "CLIP screens the boxes": (lambda p: p["scorer"].encoder.model.visual, 3, 0),
-    "the VAE encodes for a look": (lambda p: p["vae"].first_stage_model.vae.encoder, 1, 0),
-    "a look is sampled": (lambda p: p["model"].model.diffusion_model, 1, 0),
-    "a look is decoded": (lambda p: p["vae"].first_stage_model.vae.decoder, 1, 0),
-    "the edit is sampled": (lambda p: p["model"].model.diffusion_model, 4, 0),
+# where Cancel is pressed: the forward that has begun, counted from where another model has run so
+# often; whether CLIP screens in that run (the later stages do without, which saves seconds)
+STAGES: dict[str, tuple[tuple[str, int], tuple[str, int] | None, bool]] = {
+    "the sampler's text is encoded": (("words", 1), None, True),
+    "DINO reads the picture": (("DINO", 1), None, True),
+    "CLIP reads the caption": (("CLIP's words", 1), None, True),
+    "CLIP screens the boxes": (("CLIP", 3), None, True),
+    "the VAE encodes for a look": (("encoder", 1), None, False),
+    "a look is sampled": (("UNet", 1), None, False),
+    "a look is decoded": (("decoder", 1), None, False),
+    "the looks are scored": (("CLIP", 1), ("decoder", 2), False),
+    "first half of the edit": (("UNet", 1), ("decoder", 2), False),
+    "the drafts are decoded": (("decoder", 1), ("UNet", 4), False),
+    "the drafts are scored": (("CLIP", 1), ("decoder", 6), False),
+    "second half of the edit": (("UNet", 1), ("decoder", 6), False),
+    "final decode": (("decoder", 1), ("UNet", 6), False),
+    "final scoring": (("CLIP", 1), ("decoder", 8), False),
 }
 
 
-def test_cancel_stops_at_every_stage_and_the_next_prompt_works(comfy: Comfy,
-                                                               parts: dict[str, Any]) -> None:
-    comfy.forget()
-    want = run_with(comfy, parts)
-    assert want.success, want.messages
-    random = torch.random.get_rng_state()
-    weights = weights_of(parts)
-    options = repr(sorted(parts["model"].model_options))
-    for stage, (module, at, more) in STAGES.items():
-        comfy.forget()
-        pressed = Pressed(comfy, at)
-        with pressed_at(module(parts), pressed):
-            run = run_with(comfy, parts)
-        assert not run.success, stage
-        events = [event for event, _ in run.messages]
-        assert "execution_interrupted" in events, (stage, events)
-        assert "execution_error" not in events, (stage, events)
-        assert 0 <= pressed.after <= more, (stage, pressed.count)
-        assert torch.equal(random, torch.random.get_rng_state()), stage
-    again = run_with(comfy, parts)
+@pytest.fixture(scope="module")
+def undisturbed(comfy: Comfy, parts: dict[str, Any]) -> Run:
+    """The run without screen that nobody cancels."""
+    run = run_with(comfy, parts, screen=False)
+    assert run.success, (run.messages, run.problems)
+    return run
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_cancel_stops_at_every_stage_and_the_next_prompt_works(
+        comfy: Comfy, parts: dict[str, Any], undisturbed: Run, stage: str) -> None:
+    """No forward of any model begins after Cancel, the prompt counts as interrupted, and models and
+    random state are as before. Then, after every stage, the same prompt without CLIP's screen runs
+    through and gives bit for bit what it gives when nothing was ever cancelled."""
+    at, after, screen = STAGES[stage]
+    before = state_of(parts)
+    with Pressed(comfy, modules_of(parts), at, after) as cancel:
+        run = run_with(comfy, parts, screen)
+    assert cancel.pressed, f"never got there: {dict(cancel.begun)}"
+    events = [event for event, _ in run.messages]
+    assert "execution_interrupted" in events, events
+    assert "execution_error" not in events, events
+    assert not run.success
+    assert not run.seen
+    assert not cancel.too_late
+    assert state_of(parts) == before
+    again = run_with(comfy, parts, screen=False)
     assert again.success, again.messages
-    assert torch.equal(again.seen["v0"], want.seen["v0"])
-    assert torch.equal(again.seen["v3"], want.seen["v3"])
-    assert weights_of(parts) == weights
-    assert repr(sorted(parts["model"].model_options)) == options
-    assert not parts["model"].patches
+    for output in ("v0", "v1", "v3"):
+        assert torch.equal(again.seen[output], undisturbed.seen[output]), output
 
 
 def test_a_run_tells_looks_and_shows_boxes_and_the_best_so_far(comfy: Comfy,

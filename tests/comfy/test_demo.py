@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import pytest
 import torch
 
 from .conftest import Comfy, demo_graph
-from .parts import tiny_graph
+from .parts import take, tiny_graph
 
 
 def test_demo_runs_and_is_cached(comfy: Comfy) -> None:
@@ -39,18 +40,58 @@ def test_demo_runs_and_is_cached(comfy: Comfy) -> None:
     assert {"demo", "scene", "generator", "loss"} <= comfy.run(changed).cached
 
 
-def test_batch_edits_every_image(comfy: Comfy) -> None:
-    graph = demo_graph()
-    graph["batch"] = {"class_type": "RepeatImageBatch",
-                      "inputs": {"image": ["scene", 0], "amount": 2}}
-    if "RepeatImageBatch" not in comfy.nodes.NODE_CLASS_MAPPINGS:
-        graph["batch"] = {"class_type": "ImageBatch",
-                          "inputs": {"image1": ["scene", 0], "image2": ["scene", 0]}}
-    graph["generator"]["inputs"]["image"] = graph["edit"]["inputs"]["image"] = ["batch", 0]
+def scene_of(comfy: Comfy, seed: int) -> tuple[torch.Tensor, str, str]:
+    """Picture [1,H,W,3], caption and prompt of a Shapes Scene."""
+    return comfy.part("nodes.shapes_demo").ShapesScene.execute(seed, "recolour").args[:3]
+
+
+def edit_of(comfy: Comfy, image: torch.Tensor, caption: str, prompt: str,
+            screen: bool) -> dict[str, Any]:
+    """What Region Inpaint Optimize gives for a picture or a batch, by output."""
+    graph = tiny_graph(comfy, steps=4, cfg=2.0, finalists=2, screen=screen)
+    for node in ("generator", "edit"):
+        take(comfy, graph, f"{node}.image", image)
+    graph["loss"]["inputs"].update(image_caption=caption, editing_prompt=prompt)
+    graph["positive"]["inputs"]["text"] = prompt
+    comfy.forget()
     run = comfy.run(graph)
-    assert run.success, run.messages
-    assert len(run.seen["v0"]) == len(run.seen["v1"]) == len(run.seen["v2"]) == 2
-    assert torch.equal(run.seen["v0"][0], run.seen["v0"][1])
+    assert run.success, (run.messages, run.problems)
+    return dict(zip(("edited", "mask", "bounding_box", "ranked"),
+                    (run.seen[f"v{i}"] for i in range(4)), strict=True))
+
+
+def test_each_picture_of_a_batch_comes_out_as_it_does_alone(comfy: Comfy) -> None:
+    """Two scenes with the same thing to change in other places; without the screen, to be quick."""
+    first, caption, prompt = scene_of(comfy, 3)
+    second = next(image for image, there, _ in (scene_of(comfy, seed) for seed in count(4))
+                  if there == caption)
+    alone = [edit_of(comfy, one, caption, prompt, screen=False) for one in (first, second)]
+    batch = edit_of(comfy, torch.cat([first, second]), caption, prompt, screen=False)
+    for output in ("edited", "mask", "ranked"):
+        whole = torch.cat([one[output] for one in alone])
+        assert batch[output].shape == whole.shape, output
+        assert torch.allclose(batch[output], whole, atol=1e-4), output
+    assert len(batch["ranked"]) == 4
+    boxes = [one["bounding_box"] for one in alone]
+    assert all(set(box) == {"x", "y", "width", "height"} for box in boxes)
+    assert batch["bounding_box"] == [[box] if box["width"] else [] for box in boxes]
+    assert boxes[0] != boxes[1], "the same place in both proves little"
+
+
+def test_a_batch_has_a_list_of_boxes_a_picture(comfy: Comfy) -> None:
+    """Also for one in which there is nothing to be found."""
+    scene, caption, prompt = scene_of(comfy, 3)
+    bare = scene.flatten(1, 2).median(dim=1).values.expand_as(scene).contiguous()
+    batch = edit_of(comfy, torch.cat([bare, scene]), caption, prompt, screen=True)
+    none, (box,) = batch["bounding_box"]
+    assert none == []
+    assert not batch["mask"][0].any()
+    assert torch.equal(batch["edited"][0], bare[0])
+    assert torch.equal(batch["ranked"][0], bare[0])
+    assert len(batch["ranked"]) == 3
+    inside = torch.zeros_like(batch["mask"][1])
+    inside[box["y"]:box["y"] + box["height"], box["x"]:box["x"] + box["width"]] = 1
+    assert torch.equal(batch["mask"][1], inside)
 
 
 def test_cancel_leaves_everything_as_it_was(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:

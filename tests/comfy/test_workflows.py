@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +217,33 @@ def test_widget_values_fit_comfyuis_schemas(comfy: Comfy, path: Path) -> None:
             if one in ("INT", "FLOAT") and name not in linked:
                 assert fields["min"] <= value <= fields["max"], (kind, name, value)
                 assert isinstance(value, int) or one == "FLOAT", (kind, name, value)
+
+
+def test_what_a_workflow_downloads_stays_in_the_list_when_it_is_there(comfy: Comfy) -> None:
+    """Or the front end would report a missing model each time the workflow is opened again."""
+    loaders = comfy.part("nodes.loaders")
+    dino = Path(loaders._first_folder("dino")) / "dino-vitb8"
+    clip = Path(loaders._first_folder("open_clip")) / "ViT-B-16-openai.safetensors"
+    dino.mkdir(parents=True)
+    clip.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        (dino / "config.json").touch()
+        clip.touch()
+        options = {kind: node.define_schema().inputs[0].options for kind, node in (
+            ("LearnableRegions_LoadDinoEncoder", loaders.LoadDinoEncoder),
+            ("LearnableRegions_LoadClipScorer", loaders.LoadClipScorer))}
+        assert dino.name in options["LearnableRegions_LoadDinoEncoder"]
+        assert clip.name in options["LearnableRegions_LoadClipScorer"]
+        chosen = [(node["type"], node["widgets_values"][0]) for path in WORKFLOWS
+                  for node in load(path)["nodes"] if node["type"] in options]
+        assert chosen
+        assert all(name in options[kind] for kind, name in chosen)
+    finally:
+        shutil.rmtree(dino)
+        clip.unlink()
+
+
+def test_a_linked_name_that_is_none_is_one_sentence(comfy: Comfy) -> None:
+    for kind, option in (("LoadDinoEncoder", "dino_name"), ("LoadClipScorer", "clip_name")):
+        with pytest.raises(Exception, match=f"{option} is 'none'.* put it there or choose"):
+            getattr(comfy.part("nodes.loaders"), kind).execute("none", *[256] * (kind[4] == "D"))

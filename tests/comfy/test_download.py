@@ -1,0 +1,120 @@
+"""Downloads from a hub on this machine: Cancel on a silent link, links that die."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from .conftest import PACK, Comfy, Run
+
+WEIGHTS = PACK / "region_core" / "shapes" / "weights"
+HUB_DINO = "dino-vits16"  # one that no other test asks for
+
+
+class Hub(ThreadingHTTPServer):
+    """A hub on this machine that has one DINO, and falls silent or hangs up where it is told to."""
+
+    daemon_threads = True
+    stops: str = ""  # "headers", "middle" or nowhere
+    hangs_up = False  # where it stops, rather than falling silent
+
+    def __init__(self, on_silence: Callable[[], None]) -> None:
+        super().__init__(("127.0.0.1", 0), Page)
+        self.on_silence, self.over, self.gave_up = on_silence, threading.Event(), False
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def fall_silent(self) -> None:
+        """Until the test is over; whoever is still there after 15 seconds has waited for an answer."""
+        self.on_silence()
+        self.gave_up = not self.over.wait(15)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """The other side has gone, as it should."""
+
+
+class Page(BaseHTTPRequestHandler):
+    """An answer of the hub."""
+
+    server: Hub
+
+    def do_GET(self) -> None:  # noqa: N802
+        data = (WEIGHTS / "dino" / self.path.rsplit("/", 1)[1]).read_bytes()
+        stops = self.server.stops
+        if stops == "headers":
+            self.server.fall_silent()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if stops == "middle":
+            self.wfile.write(data[:len(data) // 2])
+            if not self.server.hangs_up:
+                self.server.fall_silent()
+            return
+        self.wfile.write(data)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def hub(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """The hub that the pack downloads from; it presses Cancel when it has fallen silent."""
+    made = Hub(lambda: comfy.nodes.interrupt_processing(True))
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{made.server_port}")
+    yield made
+    made.over.set()
+    made.shutdown()
+    made.server_close()
+    shutil.rmtree(comfy.base / "models" / "dino" / HUB_DINO, ignore_errors=True)
+
+
+def download(comfy: Comfy) -> Run:
+    """A prompt that downloads the hub's DINO and loads it."""
+    comfy.forget()
+    return comfy.run({
+        "load": {"class_type": "LearnableRegions_LoadDinoEncoder",
+                 "inputs": {"dino_name": f"download: facebook/{HUB_DINO}", "image_size": 64}},
+        "sink": {"class_type": "TestSink", "inputs": {"v0": ["load", 0]}}})
+
+
+def files_in(comfy: Comfy) -> list[str]:
+    return [path.name for path in (comfy.base / "models").rglob("*")
+            if path.is_file() and (HUB_DINO in path.parts or path.suffix == ".part")]
+
+
+@pytest.mark.parametrize("stops", ["headers", "middle"])
+def test_cancel_stops_a_download_on_a_silent_link(comfy: Comfy, hub: Hub, stops: str) -> None:
+    """While the hub still says nothing; no half file stays, and the next prompt has the whole."""
+    hub.stops = stops
+    run = download(comfy)
+    assert not hub.gave_up, "Cancel waited for the link"
+    events = [event for event, _ in run.messages]
+    assert "execution_interrupted" in events, events
+    assert "execution_error" not in events, run.error
+    assert not run.success
+    assert files_in(comfy) == []
+    hub.stops = ""
+    again = download(comfy)
+    assert again.success, again.messages
+    assert sorted(files_in(comfy)) == ["config.json", "model.safetensors"]
+    for name in files_in(comfy):
+        assert (comfy.base / "models" / "dino" / HUB_DINO / name).read_bytes() == (
+            WEIGHTS / "dino" / name).read_bytes()
+
+
+@pytest.mark.parametrize(("hangs_up", "words"), [(True, "bytes arrived"), (False, "timed out")])
+def test_a_link_that_dies_is_told_and_leaves_no_half_file(
+        comfy: Comfy, hub: Hub, monkeypatch: pytest.MonkeyPatch, hangs_up: bool,
+        words: str) -> None:
+    monkeypatch.setattr(comfy.part("nodes.download"), "_PATIENCE", 0.5)
+    hub.stops, hub.hangs_up, hub.on_silence = "middle", hangs_up, lambda: None
+    run = download(comfy)
+    assert not hub.gave_up
+    assert words in run.error["exception_message"]
+    assert "could not be downloaded" in run.error["exception_message"]
+    assert files_in(comfy) == []
