@@ -1,12 +1,14 @@
 """Small stand-ins for what a person loads: random models of several families, and a way to hand any
-object to a node."""
+object to a node; the memory that something takes."""
 
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable
 from typing import Any
 
+import psutil
 import torch
 
 from .conftest import Comfy, demo_graph
@@ -168,3 +170,23 @@ def words(width: int = 48, pooled: int = 0) -> list:
     source = torch.Generator().manual_seed(8)
     more = {"pooled_output": torch.randn(1, pooled, generator=source)} if pooled else {}
     return [[torch.randn(1, 12, width, generator=source), more]]
+
+
+class PeakMemory:
+    """Resident memory of this process in bytes: at the `start`, and at most so much `more`."""
+
+    def __enter__(self) -> PeakMemory:
+        process, self.stop = psutil.Process(), threading.Event()
+        self.start, self.more = process.memory_info().rss, 0
+
+        def look() -> None:
+            while not self.stop.wait(0.02):
+                self.more = max(self.more, process.memory_info().rss - self.start)
+
+        self.thread = threading.Thread(target=look, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self.thread.join()

@@ -5,7 +5,6 @@ Minutes and gigabytes: `python -m pytest -m slow tests/comfy/test_full_size.py`.
 
 from __future__ import annotations
 
-import resource
 import time
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -18,6 +17,7 @@ from PIL import Image
 from . import flows
 from .conftest import PACK, Comfy
 from .full_size import write_clip, write_dino, write_sd2_inpainting
+from .parts import PeakMemory
 
 FLOW = PACK / "workflows" / "learnable_regions_sd2_inpainting.json"
 SIDE = 512
@@ -113,6 +113,7 @@ def test_the_sd2_workflow_on_a_checkpoint_of_full_size(comfy: Comfy,
                 ("CLIP's text tower", judge.encoder.model.transformer),
                 ("DINO", eyes.encoder.model)):
             stack.enter_context(clock.on(part, module))
+        memory = stack.enter_context(PeakMemory())
         started = time.perf_counter()
         run = comfy.run(prompt)
         spent = time.perf_counter() - started
@@ -125,10 +126,11 @@ def test_the_sd2_workflow_on_a_checkpoint_of_full_size(comfy: Comfy,
     assert run.seen["v0"].isfinite().all()
     assert sizes == {(9, SIDE // 8, SIDE // 8)}
     assert clock.runs["UNet"] >= 2
-    shown(capsys, clock, spent, run.seen["v6"])
+    shown(capsys, clock, memory, spent, run.seen["v6"])
 
 
-def shown(capsys: pytest.CaptureFixture[str], clock: Clock, spent: float, report: str) -> None:
+def shown(capsys: pytest.CaptureFixture[str], clock: Clock, memory: PeakMemory, spent: float,
+          report: str) -> None:
     """Print the bill, and what it would be at the settings that are shipped."""
     inside = clock.seconds["UNet"] + clock.seconds["VAE encoder"] + clock.seconds["VAE decoder"]
     evaluations = int(report.split("model evaluations: ")[1].split(",")[0])
@@ -141,5 +143,5 @@ def shown(capsys: pytest.CaptureFixture[str], clock: Clock, spent: float, report
         print(f"{'everything':20} {spent:8.1f} s, {evaluations} evaluations of the UNet")
         print(f"outside UNet and VAE: {1 - inside / spent:.0%} here; at 200 evaluations about "
               f"{(spent - inside) / whole:.0%}")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(f"peak resident memory {peak / 2**20:.1f} GiB")
+        print(f"resident memory: {memory.start / 2**30:.1f} GiB with all models loaded, at most "
+              f"{memory.more / 2**30:.1f} GiB more while it ran")

@@ -9,21 +9,53 @@ import pytest
 from .conftest import PACK, Comfy
 
 GOLDEN = PACK / "tests" / "comfy" / "sockets.json"
+OPTIONS = {
+    ("LearnableRegions_RegionInpaintOptimize", "preset"): ["fast", "standard", "quality", "custom"],
+    ("LearnableRegions_RegionInpaintOptimize", "learning"): ["exact", "gumbel", "off"],
+    ("LearnableRegions_ShapesScene", "kind"): ["replace", "recolour", "remove", "add", "absent"],
+}
+# options that are ComfyUI's, or files on a disk
+FROM_ELSEWHERE = {"sampler_name", "scheduler", "dino_name", "clip_name", "learned_name"}
 
 
 def infos(comfy: Comfy) -> dict:
     return {name: cls.GET_NODE_INFO_V1() for name, cls in comfy.classes.items()}
 
 
+def inputs_of(info: dict) -> dict[str, tuple]:
+    """What the node asks for, in order: type or list of options, and the fields beside it."""
+    return {key: spec for group in ("required", "optional")
+            for key, spec in info["input"].get(group, {}).items()}
+
+
 def test_sockets_are_as_in_the_golden_file(comfy: Comfy) -> None:
-    found = {}
+    """In the same order too: widget values of saved workflows and links go by their place."""
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    assert set(comfy.classes) == set(golden)
     for name, info in infos(comfy).items():
         inputs = {group: {key: spec[0] if isinstance(spec[0], str) else "COMBO"
                           for key, spec in info["input"].get(group, {}).items()}
                   for group in ("required", "optional")}
+        for group, own in inputs.items():  # what the front end goes by
+            assert info["input_order"].get(group, []) == list(own), name
         outputs = [list(pair) for pair in zip(info["output_name"], info["output"], strict=True)]
-        found[name] = {"inputs": inputs, "outputs": outputs}
-    assert found == json.loads(GOLDEN.read_text(encoding="utf-8"))
+        found = {"inputs": inputs, "outputs": outputs}
+        assert json.dumps(found, indent=1) == json.dumps(golden[name], indent=1), name
+        # the front end puts one more value behind these
+        controlled = [key for key, spec in inputs_of(info).items()
+                      if spec[1].get("control_after_generate")]
+        assert controlled == [key for key in inputs_of(info) if key == "seed"], name
+
+
+def test_options_of_fixed_combos_stay(comfy: Comfy) -> None:
+    """Saved workflows name them. New ones may be added here, none may go."""
+    found = {}
+    for name, info in infos(comfy).items():
+        for key, (kind, fields) in inputs_of(info).items():
+            options = kind if isinstance(kind, list) else fields.get("options")
+            if options is not None and key not in FROM_ELSEWHERE:
+                found[name, key] = list(options)
+    assert found == OPTIONS
 
 
 def test_everything_has_a_tooltip_and_a_help_page(comfy: Comfy) -> None:
