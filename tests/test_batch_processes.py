@@ -89,7 +89,13 @@ def test_bad_input_is_told_once() -> None:
 
 def test_backend_and_device_of_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert backend_for(torch.device("cpu")) == "gloo"
-    assert backend_for(torch.device("cuda", 1)) == "nccl"
+    monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for here, backend in (("2", "nccl"), ("3", "gloo")):  # NCCL wants a GPU for each process
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", here)
+        assert backend_for(torch.device("cuda", 1)) == backend
+    monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: False)  # as on Windows
+    assert backend_for(torch.device("cuda", 0)) == "gloo"
     monkeypatch.setattr(torch.accelerator, "device_count", lambda: 4)
     assert device_for(torch.device("cuda"), 5) == torch.device("cuda", 1)
     assert device_for(torch.device("cuda", 2), 1) == torch.device("cuda", 2)

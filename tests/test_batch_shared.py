@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from safetensors import safe_open
 from region_core import checkpoint, cli, edit
 from region_core.batch import shared
 from region_core.batch.items import shuffled
+from region_core.batch.places import LEARNED
 from region_core.batch.plan import check_batch
-from region_core.batch.shared import schedule, vector
+from region_core.batch.processes import Processes
+from region_core.batch.shared import SharedLearning, schedule, vector
 from region_core.checkpoint import write_checkpoint
 from region_core.generator import (
     SCREEN_NUMBERS,
@@ -60,7 +63,8 @@ def test_the_generator_moves_by_the_mean_of_what_a_groups_pictures_taught() -> N
             copied = build_generator(seed=0, **module.config)
             copied.load_state_dict(module.state_dict())
             item = job.items[n]
-            quick_edit(image, item.caption, item.prompt, settings=item.settings, generator=copied)
+            quick_edit(image, item.caption, item.prompt, settings=item.settings, generator=copied,
+                       inpainter=item.prompt)
             after.append(vector(copied))
         torch.nn.utils.vector_to_parameters(
             start + (torch.stack(after) - start).mean(dim=0), module.parameters())
@@ -244,3 +248,18 @@ def test_a_shared_step_with_the_real_method(tmp_path: Path) -> None:
     learned, _ = load_generator(tmp_path / "g" / "generator.safetensors", sizes=3,
                                 extra_dim=SCREEN_NUMBERS)
     assert vector(learned).isfinite().all()
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_what_an_item_taught_in_a_later_update_is_not_forgotten_with_an_earlier_one() -> None:
+    """With a short list the next epoch's edit of an item comes before the update before it is told."""
+    job = job_of(*SHARED, "--epochs", "2", "--batch_size", "8")
+    place = SimpleNamespace(folder=Path("."))
+    editor: Any = SimpleNamespace(place=lambda _index: place)
+    learning = SharedLearning(job, editor, Processes(), "r")
+    module = build_generator(FEATURES, 4, 1, extra_dim=SCREEN_NUMBERS)
+    save_generator(module, Path(LEARNED), {}, {"run": "r", "step": 1})
+    learning._forget(0)
+    assert Path(LEARNED).exists()
+    learning._forget(1)
+    assert not Path(LEARNED).exists()
