@@ -71,6 +71,7 @@ PAIRS = (
     ("prior, half", "random, half"), ("prior, half", "random"), ("prior, half", "learned"),
     ("prior, reads screen, half", "screen, half"), ("prior, reads screen, half", "random"),
     ("prior, reads screen, half", "screen + learned"),
+    ("prior, reads screen, half", "learned, reads screen"),
 )
 
 
