@@ -269,8 +269,8 @@ def test_loading_goes_on_behind_the_edit(monkeypatch: pytest.MonkeyPatch) -> Non
                          ids=["a generator each", "a shared one"])
 def test_killed_at_any_moment_it_goes_on(monkeypatch: pytest.MonkeyPatch,
                                          more: tuple[str, ...]) -> None:
-    write_list({f"{n}.png": f"thing {n}" for n in range(20)})
-    for n in range(20):
+    write_list({f"{n}.png": f"thing {n}" for n in range(26)})
+    for n in range(26):
         Image.new("RGB", (40, 40), (n, 2 * n, 3 * n)).save(f"in/{n}.png")
     assert batch(*more, out="whole") == 0
     edits = len(begun())
@@ -304,7 +304,7 @@ def test_killed_at_any_moment_it_goes_on(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("BATCH_SLEEP", "0")
     assert batch(*more) == 0
     assert pictures() == pictures("whole")
-    assert [row["status"] for row in table()] == ["edited"] * 20
+    assert [row["status"] for row in table()] == ["edited"] * 26
     # one begun and not finished, and one or two not written yet, are lost with each life
     assert edits <= len(begun()) <= edits + 5 * 4
     left = [p for p in Path("out").rglob("*") if p.name.endswith((".tmp", ".part"))
