@@ -115,10 +115,7 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
                        prior)
     pool = _unscaled(proposal.pool, scale, height, width)
     teacher = _teacher(generator, features, candidates, proposal.extra, settings)
-    weights = LossWeights(clip=settings.loss_alpha, direction=settings.loss_beta,
-                          structure=settings.loss_gamma, area=settings.loss_area,
-                          crop=settings.loss_crop)
-    loss = RegionLoss(scorer, caption, prompt, weights, views=settings.views,
+    loss = RegionLoss(scorer, caption, prompt, LossWeights.of(settings), views=settings.views,
                       seed=settings.seed).bind(canvas.small)
     ranking = Ranking(scorer, canvas.small, caption, prompt, test_alpha=settings.test_alpha,
                       test_beta=settings.test_beta)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,9 @@ from .boxes import area, expand, pixel_boxes
 from .encoders import ClipScorer
 from .errors import InputError
 from .views import Views
+
+if TYPE_CHECKING:
+    from .settings import SearchSettings
 
 __all__ = ["BoundLoss", "LossTerms", "LossWeights", "RegionLoss", "Views", "self_similarity"]
 
@@ -32,6 +36,12 @@ class LossWeights:
     structure: float = 1.0
     area: float = 0.3
     crop: float = 1.0
+
+    @classmethod
+    def of(cls, settings: SearchSettings) -> LossWeights:
+        """The weights that a search's settings name."""
+        return cls(clip=settings.loss_alpha, direction=settings.loss_beta,
+                   structure=settings.loss_gamma, area=settings.loss_area, crop=settings.loss_crop)
 
 
 @dataclass

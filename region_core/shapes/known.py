@@ -75,11 +75,8 @@ def know(scene: Scene, edit: Edit, models: ShapesModels, settings: SearchSetting
             work = canvas.advance(work, settings.look_steps, settings.look_guidance)
             parts.append(canvas.pictures(work))
         edits = torch.cat(parts)
-    weights = LossWeights(clip=settings.loss_alpha, direction=settings.loss_beta,
-                          structure=settings.loss_gamma, area=settings.loss_area,
-                          crop=settings.loss_crop)
-    loss = RegionLoss(models.scorer, edit.caption, edit.prompt, weights, views=settings.views,
-                      seed=settings.seed).bind(source)
+    loss = RegionLoss(models.scorer, edit.caption, edit.prompt, LossWeights.of(settings),
+                      views=settings.views, seed=settings.seed).bind(source)
     losses = torch.cat([loss(some, boxes).total for some, boxes in zip(
         edits.split(32), candidates.boxes.split(32), strict=True)])
     truth = scene.objects[edit.target].box if edit.target is not None else (0, 0, 0, 0)

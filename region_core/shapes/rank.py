@@ -58,11 +58,8 @@ def losses_of(scene: Scene, edit: Edit, models: ShapesModels, settings: SearchSe
     every = place_candidates(models.dino(source), SIZE, SIZE, settings).boxes
     boxes = every[torch.linspace(0, len(every) - 1, min(count, len(every))).round().long()]
     canvas = Canvas(source, inpainter_of(models, edit), seed=seed, grow=settings.grow)
-    weights = LossWeights(clip=settings.loss_alpha, direction=settings.loss_beta,
-                          structure=settings.loss_gamma, area=settings.loss_area,
-                          crop=settings.loss_crop)
-    loss = RegionLoss(models.scorer, edit.caption, edit.prompt, weights, views=settings.views,
-                      seed=seed).bind(source)
+    loss = RegionLoss(models.scorer, edit.caption, edit.prompt, LossWeights.of(settings),
+                      views=settings.views, seed=seed).bind(source)
     return {(steps, guidance): loss(canvas.pictures(canvas.advance(
         canvas.begin(boxes, steps), steps, guidance)), boxes).total.cpu() for steps, guidance in ways}
 
