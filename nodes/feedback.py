@@ -8,8 +8,8 @@ from comfy import model_management
 from PIL import Image
 
 from ..region_core.draw import contact_sheet, draw_boxes
+from ..region_core.events import Event
 from ..region_core.images import to_pil
-from ..region_core.search import Event
 
 PREVIEW_SIDE = 512  # of the sheet that is sent, in pixels
 

@@ -51,7 +51,8 @@ class SaveLearnedGenerator(io.ComfyNode):
         """Save as safetensors with the settings it was taught with."""
         with named_errors(cls):
             if learned is None:
-                raise InputError("nothing was learned in this search; choose a preset that learns")
+                raise InputError("nothing was learned in this search; choose preset custom and a "
+                                 "learning other than off, in Region Inpaint Optimize")
             stem = _place(filename_prefix)
             if stem is None:
                 raise InputError(_no_place(filename_prefix))

@@ -92,16 +92,23 @@ def run(job: Job, more: Callable[[Any], dict[str, Any]] | None = None) -> tuple[
         kept = write_stopped(job.output_dir, job.picture, progress, job.settings, job.stem, {
             "unet_evaluations": models.inpainter.evaluations,
             "seconds": time.perf_counter() - started, **asked})
-        print(f"Stopped after {progress.done} looks; " + (
+        print(f"Stopped after {progress.done} of {progress.total} stages; " + (
             f"the best picture so far is '{job.output_dir / 'edited.png'}'." if kept else
             "there was no picture to keep yet."), file=sys.stderr)
         return STOPPED, None
     write_result(job.output_dir, job.picture, result, job.stem, draw_box=job.draw_box,
                  more={**asked, **(more(result) if more else {})})
-    if job.save_path is not None and result.generator is not None:
+    if job.save_path is not None:
         from .generator import save_generator
 
-        save_generator(result.generator, job.save_path, asdict(job.settings))
+        if result.generator is not None:
+            save_generator(result.generator, job.save_path, asdict(job.settings))
+        else:
+            print("Nothing was learned, for there was nothing to look at; no generator was saved.",
+                  file=sys.stderr)
+    if job.generator is not None and not job.settings.looks:
+        print("The loaded region generator had no say: CLIP's screen chose. With --no-screen looks "
+              "choose, and it says where.", file=sys.stderr)
     return 0, result
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,14 +15,15 @@ from .canvas import Canvas
 from .checks import check_texts
 from .encoders import ClipScorer, DinoEncoder, PatchFeatures
 from .errors import InputError
+from .events import Course, Watcher
 from .generator import RegionGenerator, build_generator
 from .images import picture_from
 from .inpaint import Inpainter
 from .learning import optimizer_for
 from .losses import LossWeights, RegionLoss
-from .propose import place_candidates, propose
+from .propose import FITTED, ROUNDS, place_candidates, propose
 from .ranking import Ranking
-from .search import Event, Pool, Teacher, Watcher, finalists, finish, look_around
+from .search import Looks, Teacher, finalists, finish, look_around
 from .settings import SearchSettings
 
 EDITED, NO_REGION = "edited", "no region"
@@ -49,8 +50,9 @@ class EditResult:
     the source bit for bit; box (x0, y0, x1, y1) in pixels, as found (the mask is the box grown by
     `settings.grow`), or None; verdict "edited" or "no region"
     (then image is the source); candidates best first, none where nothing in the picture answers to
-    the caption; one record a round; UNet evaluations counted
-    on the model; tried_boxes [n, 4]; saliency [1, 1, H, W] 0..1.
+    the caption; one record a round, of the looks or, where none were made, of the screen; UNet
+    evaluations counted on the model; tried_boxes [n, 4], those looked at or the best that the screen
+    found; saliency [1, 1, H, W] 0..1; the region generator as it was taught, None where no look did.
     """
 
     image: Tensor
@@ -70,7 +72,6 @@ class EditResult:
     seed: int
     generator: RegionGenerator | None = None
     reason: str = ""
-    extras: dict[str, Any] = field(default_factory=dict)
 
 
 def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
@@ -82,9 +83,10 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
 
     image: PIL picture, array [H, W, C] or tensor [1, 3, H, W] in 0..1, at least 32 pixels a side.
     inpainter: a model bound to the prompt, see `inpaint.Inpainter`. dino may be None where
-    `features` of the picture are given. generator: a learned region generator to start from; it is
-    taught further in place. prior: mask [1, 1, H, W], regions are proposed where it is white.
-    seed: replaces `settings.seed`. on_event: called after every round; it may raise to stop.
+    `features` of the picture are given. generator: a learned region generator to start from; looks,
+    where the settings have any, follow its opinion and teach it further in place. prior: mask
+    [1, 1, H, W], regions are proposed where it is white. seed: replaces `settings.seed`. on_event:
+    called after every round; it may raise to stop.
 
     Same seed and settings give the same result; the global random state is not touched. Raises
     InputError for whatever is wrong with the input, before any diffusion.
@@ -98,7 +100,6 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
     _check_prior(prior, picture.rgb)
     source = picture.rgb.float()
     before = inpainter.evaluations
-    watch = on_event or _nobody
     if features is None:
         if dino is None:
             raise InputError("neither a DINO encoder nor patch features are given; pass one")
@@ -111,31 +112,39 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
     scale = torch.tensor([canvas.small.shape[-1] / width, canvas.small.shape[-2] / height] * 2)
     # a thin line must not fall between the pixels of the reduced picture
     prior = None if prior is None else F.adaptive_max_pool2d(prior.float(), canvas.small.shape[-2:])
+    course = Course(on_event, screening=ROUNDS if settings.screen else 0, looks=settings.looks,
+                    finalists=settings.finalists)
+
+    def in_source(boxes: Tensor) -> Tensor:
+        limits = torch.tensor([width, height] * 2)
+        return torch.minimum((boxes.cpu() / scale).round().clamp(min=0), limits)
+
     proposal = propose(canvas.small, caption, _scaled(candidates, scale), features, scorer, settings,
-                       prior)
-    pool = _unscaled(proposal.pool, scale, height, width)
-    teacher = _teacher(generator, features, candidates, proposal.extra, settings)
-    loss = RegionLoss(scorer, caption, prompt, LossWeights.of(settings), views=settings.views,
-                      seed=settings.seed).bind(canvas.small)
+                       prior, lambda boxes, evidence: course.screened(in_source(boxes), -evidence))
+    pool = replace(proposal.pool, boxes=in_source(proposal.pool.boxes))
     ranking = Ranking(scorer, canvas.small, caption, prompt, test_alpha=settings.test_alpha,
                       test_beta=settings.test_beta)
     common: dict[str, Any] = {
         "alpha": picture.alpha, "source_score": ranking.source_score, "settings": settings,
-        "seed": settings.seed, "saliency": _saliency(features, height, width),
-        "generator": teacher.module}
+        "seed": settings.seed, "saliency": _saliency(features, height, width)}
     if proposal.absent:  # before any diffusion is spent on it
         return EditResult(
             image=source, mask=torch.zeros_like(source[:, :1]), box=None, verdict=NO_REGION,
-            score=ranking.source_score, candidates=[], rounds=[],
+            score=ranking.source_score, candidates=[], rounds=course.rounds,
             unet_evaluations=inpainter.evaluations - before, seconds=time.monotonic() - started,
             tried_boxes=torch.zeros(0, 4), **common,
             reason=f"nothing in the picture answers to {caption.strip()!r}; to add something new, "
                    "give the caption 'background'")
 
-    looks = look_around(canvas, pool, loss, teacher, settings, watch)
+    looks, module, tried = Looks(), None, pool.boxes[:FITTED]
+    if settings.looks:
+        loss = RegionLoss(scorer, caption, prompt, LossWeights.of(settings), views=settings.views,
+                          seed=settings.seed).bind(canvas.small)
+        teacher = _teacher(generator, features, candidates, proposal.extra, settings)
+        looks = look_around(canvas, pool, loss, teacher, settings, course)
+        module, tried = teacher.module, pool.boxes[looks.places]
     chosen = finalists(pool, looks, settings.finalists)
-    total = len(looks.places) + settings.finalists
-    work, scores = finish(canvas, pool, chosen, ranking.scores, settings, watch, total, total)
+    work, scores = finish(canvas, pool, chosen, ranking.scores, settings, course)
 
     ranked = []
     for index, box in enumerate(work.boxes.tolist()):
@@ -151,9 +160,9 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
         mask=best_mask if found else torch.zeros_like(best_mask),
         box=ranked[0].box if found else None, verdict=EDITED if found else NO_REGION,
         score=float(scores[0]) if found else ranking.source_score, candidates=ranked,
-        rounds=looks.records,
+        rounds=course.rounds, generator=module,
         unet_evaluations=inpainter.evaluations - before, seconds=time.monotonic() - started,
-        tried_boxes=pool.boxes[looks.places], reason=reason, **common)
+        tried_boxes=tried, reason=reason, **common)
 
 
 def _check_prior(prior: Tensor | None, image: Tensor) -> None:
@@ -161,10 +170,6 @@ def _check_prior(prior: Tensor | None, image: Tensor) -> None:
     if prior is not None and tuple(prior.shape) != wanted:
         raise InputError(f"the region prior has shape {tuple(prior.shape)}; pass a mask of the "
                          f"picture's size, {wanted}")
-
-
-def _nobody(_event: Event) -> None:
-    """Watches and does nothing."""
 
 
 def _whole(box: list[float]) -> tuple[int, int, int, int]:
@@ -175,11 +180,6 @@ def _whole(box: list[float]) -> tuple[int, int, int, int]:
 def _scaled(candidates: CandidateSet, scale: Tensor) -> CandidateSet:
     return CandidateSet(candidates.boxes * scale.to(candidates.boxes), candidates.cells,
                         candidates.anchors, candidates.sizes)
-
-
-def _unscaled(pool: Pool, scale: Tensor, height: int, width: int) -> Pool:
-    limits = torch.tensor([width, height] * 2)
-    return replace(pool, boxes=torch.minimum((pool.boxes / scale).round().clamp(min=0), limits))
 
 
 def _teacher(generator: RegionGenerator | None, features: PatchFeatures, candidates: CandidateSet,

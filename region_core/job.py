@@ -149,6 +149,9 @@ def check_edit(args: argparse.Namespace) -> Job:
     if args.save_path is not None:
         save_path = generator_file(args.save_path)
         checks.check_writable("save_path", save_path.parent)
+        if settings.learning == "off":
+            raise InputError("learning is off, and save_path is where to keep what is learned; leave "
+                             "one of them out.")
     if args.load_checkpoint_path is not None:
         from .generator import SCREEN_NUMBERS, load_generator
 

@@ -17,7 +17,8 @@ CLIP_MODEL, CLIP_PRETRAINED = "ViT-B-16", "openai"
 _HELP = {
     "point_number": "anchor points; more = finer localisation, more work",
     "max_window_size": "largest box tried, as half a side in cells of the feature grid",
-    "per_image_iteration": "optimisation rounds",
+    "per_image_iteration": "rounds of looks, which choose the region with --no-screen and teach the "
+    "region generator with --learning; without either there are none",
     "lr": "learning rate of the region generator",
     "loss_alpha": "weight of the clip loss",
     "loss_beta": "weight of the directional loss",
@@ -40,7 +41,8 @@ _HELP = {
     "refine": "let CLIP move the edges of the best boxes",
     "fit": "let DINO fit the best boxes to the things in them",
     "anchor_distance": "least distance between anchor points, in cells of the feature grid",
-    "learning": "how the generator learns: exact, gumbel (as in the paper) or off",
+    "learning": "how the generator learns from looks: exact, gumbel (as in the paper) or off (default: "
+    "off; exact where the generator is to be saved)",
     "generator_steps": "optimiser steps of the generator in a round",
     "grow": "pixels by which the region is made larger than its box",
     "feather": "pixels over which the edit fades in, inside the region",
@@ -80,8 +82,11 @@ def add_settings(parser: argparse.ArgumentParser, *, all_of_them: bool = True) -
 
 
 def given_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The single settings that were given on the command line."""
+    """The single settings that were given on the command line, in so many words or by asking for a
+    learned generator: what is to be saved must learn."""
     values = {f.name: getattr(args, f.name, None) for f in fields(SearchSettings)}
+    if getattr(args, "save_path", None) is not None or getattr(args, "epochs", None) is not None:
+        values["learning"] = values["learning"] or "exact"
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -13,12 +13,14 @@ from .encoders import ClipScorer, PatchFeatures
 from .errors import InputError
 from .extent import fit_boxes
 from .prior import INSIDE, Prior
-from .screen import Evidence, Screen, distinct, lattice
+from .screen import Evidence, OnRound, Screen, distinct, lattice
 from .search import Pool
 from .settings import SearchSettings
 
 REFINED = 3  # distinct boxes whose edges are moved while the evidence grows
 FITTED = 8  # of the best boxes, fitted to the things in them
+STEPS = (2.0, 1.0, 0.5)  # edges are moved by so many 32nds of the picture, each tried twice
+ROUNDS = 2 + 2 * len(STEPS)  # of the screen, at most: all boxes, the moves, the fit
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,21 @@ def place_candidates(features: PatchFeatures, height: int, width: int, settings:
 
 def propose(source: Tensor, caption: str, candidates: CandidateSet, features: PatchFeatures,
             scorer: ClipScorer, settings: SearchSettings,
-            region_prior: Tensor | None = None) -> Proposal:
+            region_prior: Tensor | None = None, on_round: OnRound | None = None) -> Proposal:
     """Screen the candidates of source [1, 3, H, W] with CLIP, and a lattice beside them, refine the
     best, fit them to what DINO's features say is one thing, and form the pool. With a region prior
     [1, 1, H, W] every box in the pool lies where it is white for the most part, and the white
     area's own box is among those screened. A fitted box keeps the evidence of the one it came from:
     CLIP's word on the thing, which on extents is worth less than DINO's.
 
-    With the screen off every candidate is in the pool and none is preferred.
+    With the screen off every candidate is in the pool and none is preferred. `on_round` is told the
+    best boxes [n, 4], best first, and their evidence [n] after each round of the screen.
     """
+    def tell(boxes: Tensor, evidence: Tensor) -> None:
+        if on_round is not None:
+            best = evidence.argsort(descending=True, stable=True)[:FITTED]
+            on_round(boxes[best], evidence[best])
+
     prior = None if region_prior is None else Prior(region_prior)
     boxes = candidates.boxes.cpu().float()
     boxes = boxes if prior is None else prior.cut(boxes)
@@ -85,10 +93,11 @@ def propose(source: Tensor, caption: str, candidates: CandidateSet, features: Pa
     if prior is not None:
         places = prior.keep(every)
         every, total = every[places], total[places]
+    tell(every, total)
     if settings.refine and not screen.for_ground:
         best = distinct(every, total, 0.6)[:REFINED]
         cell = max(source.shape[-2:]) / 32
-        refined = screen.refine(every[best], (2 * cell, cell, cell / 2))
+        refined = screen.refine(every[best], tuple(step * cell for step in STEPS), tell)
         if prior is not None:
             refined = prior.cut(refined)
             refined = refined[prior.share(refined) >= INSIDE]
@@ -107,6 +116,7 @@ def propose(source: Tensor, caption: str, candidates: CandidateSet, features: Pa
         every = torch.cat([fitted, every[FITTED:]])
         kept = distinct(every, total)  # several boxes of one thing are one now
         every, total = every[kept], total[kept]
+        tell(every, total)
     # the generator speaks of candidates; a moved box is spoken for by the one it overlaps most
     origin = iou(every, boxes).argmax(dim=1)
     return Proposal(candidates, evidence, extra, Pool(every, origin, _unit(total), total), absent)

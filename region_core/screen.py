@@ -11,6 +11,7 @@ hide nothing when they are covered.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +22,7 @@ from .encoders import ClipScorer
 
 GROUND_AREA = 0.6  # weight of a box's share of the picture where something new is asked for
 AT_ONCE = 256  # boxes whose coverings are held in memory together
+OnRound = Callable[[torch.Tensor, torch.Tensor], None]
 GROUND = ("background", "the background", "a background")
 
 
@@ -115,11 +117,13 @@ class Screen:
         return Evidence(drop.float().cpu(), alone.float().cpu(), total.float().cpu())
 
     @torch.inference_mode()
-    def refine(self, boxes: torch.Tensor, steps: tuple[float, ...]) -> torch.Tensor:
+    def refine(self, boxes: torch.Tensor, steps: tuple[float, ...],
+               on_round: OnRound | None = None) -> torch.Tensor:
         """Trim and stretch boxes [N, 4] while the evidence grows; they need not stay square.
 
         `steps` are edge moves in pixels, coarse to fine, each tried twice: every edge alone, out
-        and in, then all moves that helped together. 18 coverings a box and step.
+        and in, then all moves that helped together. 18 coverings a box and step. `on_round` is told
+        the boxes and their evidence [N] after each try that helped.
         """
         best = boxes.clone()
         value = self.evidence(best).total
@@ -144,6 +148,8 @@ class Screen:
                 chosen = clamp_boxes(both[rows, which], self.height, self.width)
                 best = torch.where(better[:, None], chosen, best)
                 value = torch.where(better, top, value)
+                if on_round is not None:
+                    on_round(best, value)
         return best
 
     def _tried(self, boxes: torch.Tensor, step: float) -> torch.Tensor:

@@ -1,8 +1,9 @@
 """The search: which box, looked at with as little diffusion as possible.
 
-CLIP screens all candidates without sampling; the region generator, taught on every look so far,
-says which to look at next; looks are few sampling steps without guidance, all from the same noise;
-the best are finished at full steps, half of them dropped half way.
+Where CLIP has screened the candidates, the best are painted at once: several drafts each, half of
+them dropped half way. Looks are made where there was no screen, and choose; or where the region
+generator is to learn. It is taught on every look so far and says which box to look at next; a look
+is few sampling steps without guidance, all from the same noise.
 """
 
 from __future__ import annotations
@@ -16,34 +17,11 @@ from torch import Tensor
 
 from .anchors import CandidateSet
 from .canvas import Canvas, Work
+from .events import Course
 from .generator import RegionGenerator
 from .learning import teach
 from .losses import BoundLoss
 from .settings import SearchSettings
-
-
-@dataclass(frozen=True)
-class Event:
-    """What the search is doing, for whoever watches. A watcher may raise to stop it.
-
-    `kind` is "look" or "final"; `done` of `total` looks; `boxes` [n, 4] those just tried;
-    `best` [1, 3, h, w] the best picture so far (reduced), `best_box` [4] its box, `best_score` its
-    final score or, of a look, its loss with the sign turned; `loss` the round's mean; `record` the
-    round's, as `report.json` has it.
-    """
-
-    kind: str
-    done: int
-    total: int
-    boxes: Tensor
-    best: Tensor | None
-    loss: float
-    best_score: float
-    best_box: Tensor | None = None
-    record: dict | None = None
-
-
-Watcher = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
@@ -67,7 +45,6 @@ class Looks:
     places: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     pictures: list[Tensor] = field(default_factory=list)
-    records: list[dict] = field(default_factory=list)
 
     @property
     def best(self) -> int:
@@ -92,6 +69,11 @@ class Teacher:
             logits = self.module(self.features, self.candidates.cells, self.extra)
         return logits.flatten().log_softmax(0).cpu()
 
+    def gumbel(self, count: int) -> Tensor:
+        """Gumbel noise [count]: the largest of log p + noise is a draw from p."""
+        uniform = torch.rand(count, generator=self.noise).clamp(1e-10, 1 - 1e-7)
+        return -(-uniform.log()).log()
+
     def learn(self, pool: Pool, looks: Looks, settings: SearchSettings) -> float:
         """Teach the generator all looks so far; returns the expected loss after it."""
         count = len(self.candidates)
@@ -114,12 +96,15 @@ class Teacher:
 
 
 def look_around(canvas: Canvas, pool: Pool, loss: BoundLoss, teacher: Teacher,
-                settings: SearchSettings, watch: Watcher) -> Looks:
+                settings: SearchSettings, course: Course) -> Looks:
     """Rounds of cheap looks: choose by prior and generator, look, score, teach."""
     looks = Looks()
-    total = min(len(pool.boxes), settings.per_image_iteration * settings.looks_per_round)
+    total = min(len(pool.boxes), settings.looks)
     while len(looks.places) < total:
         wish = pool.prior + teacher.opinion()[pool.origin]
+        if not settings.screen:
+            # drawn by the generator's own probabilities: the likeliest for ever would teach nothing
+            wish = wish + teacher.gumbel(len(wish))
         wish[looks.places] = -torch.inf
         count = min(settings.looks_per_round, total - len(looks.places))
         chosen = wish.argsort(descending=True, stable=True)[:count]
@@ -131,15 +116,8 @@ def look_around(canvas: Canvas, pool: Pool, loss: BoundLoss, teacher: Teacher,
         looks.losses += terms.total.tolist()
         looks.pictures += list(pictures.split(1))
         expected = teacher.learn(pool, looks, settings)
-        best = looks.best
-        looks.records.append({
-            "round": len(looks.records), "loss": float(terms.total.mean()),
-            "best": looks.losses[best], "expected": expected,
-            "boxes": [[round(v) for v in box] for box in pool.boxes[chosen].tolist()],
-            "losses": terms.total.tolist()})
-        watch(Event("look", len(looks.places), total + settings.finalists, pool.boxes[chosen],
-                    looks.pictures[best], float(terms.total.mean()), -looks.losses[best],
-                    pool.boxes[looks.places[best]], looks.records[-1]))
+        course.looked(pool.boxes[chosen], terms.total, expected, looks.pictures[looks.best],
+                      pool.boxes[looks.places[looks.best]])
     return looks
 
 
@@ -156,7 +134,7 @@ def finalists(pool: Pool, looks: Looks, count: int) -> Tensor:
 
 
 def finish(canvas: Canvas, pool: Pool, chosen: Tensor, score: Callable[[Tensor, Tensor], Tensor],
-           settings: SearchSettings, watch: Watcher, done: int, total: int) -> tuple[Work, Tensor]:
+           settings: SearchSettings, course: Course) -> tuple[Work, Tensor]:
     """Full edits of the chosen places: each from `drafts` noises to half way, the best to the end.
 
     A good box painted badly is lost all the same, and half an edit shows it. Returns the finished
@@ -172,14 +150,15 @@ def finish(canvas: Canvas, pool: Pool, chosen: Tensor, score: Callable[[Tensor, 
         first = work.latents.step
         work = canvas.advance(work, max((first + settings.steps) // 2, first + 1),
                               settings.guidance_scale)
-        halfway = score(canvas.pictures(work), canvas.small_boxes(work.boxes)) + evidence
-        order = halfway.argsort(descending=True, stable=True)[:settings.finalists]
+        pictures = canvas.pictures(work)
+        scores = score(pictures, canvas.small_boxes(work.boxes))
+        order = (scores + evidence).argsort(descending=True, stable=True)[:settings.finalists]
         work, evidence = work.select(order.tolist()), evidence[order]
+        course.drafted(work.boxes, pictures[order[:1]], float(scores[order[0]]))
     work = canvas.decoded(canvas.advance(work, settings.steps, settings.guidance_scale))
     pictures = canvas.pictures(work)
     scores = score(pictures, canvas.small_boxes(work.boxes))
     best_first = (scores + evidence).argsort(descending=True, stable=True)
     work, scores = work.select(best_first.tolist()), scores[best_first]
-    watch(Event("final", done, total, work.boxes, pictures[best_first[:1]], float("nan"),
-                float(scores[0]), work.boxes[0]))
+    course.finished(work.boxes, pictures[best_first[:1]], float(scores[0]))
     return work, scores

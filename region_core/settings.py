@@ -20,7 +20,8 @@ class SearchSettings:
     weights of the clip, directional and structure loss, `test_alpha/beta` weights of text and
     image similarity in the final score; ours adds `test_gamma`, of the screen's evidence.
     Sampling: `steps`, `guidance_scale`, `strength` of the full edit; `look_steps`,
-    `look_guidance` of a cheap look. `finalists` boxes are painted from `drafts` noises each to half
+    `look_guidance` of a cheap look. Looks are made where they choose the box (`screen` off) or teach
+    the generator (`learning` not off). `finalists` boxes are painted from `drafts` noises each to half
     way, and as many edits as there are finalists to the end. `anchor_distance` is the least
     distance between anchors in grid cells. `screen`, `refine` (CLIP moves the best boxes' edges)
     and `fit` (DINO fits them to the things in them) can be left out.
@@ -46,16 +47,23 @@ class SearchSettings:
     look_guidance: float = 1.0
     looks_per_round: int = 1
     finalists: int = 2
-    drafts: int = 2
+    drafts: int = 1
     screen: bool = True
     refine: bool = True
     fit: bool = True
     anchor_distance: float = 2.0
-    learning: str = "exact"
+    learning: str = "off"
     generator_steps: int = 8
     grow: int = 0
     feather: int = 0
     seed: int = 42
+
+    @property
+    def looks(self) -> int:
+        """How many looks are made, at most: none where CLIP's screen chooses and nothing is learned."""
+        if self.screen and self.learning == "off":
+            return 0
+        return self.per_image_iteration * self.looks_per_round
 
     def validate(self) -> None:
         """Raise InputError naming the first setting out of range, its value and its limit."""
@@ -105,12 +113,14 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("grow", 0, 4096), ("feather", 0, 4096), ("seed", 0, 2**63 - 1),
 )
 
+# rounds, windows and anchors as people know them. More than one finalist is for the person to choose
+# from, and so are drafts: on shapes neither makes the first choice better (README)
 PRESETS: dict[str, SearchSettings] = {
     "fast": SearchSettings(point_number=5, max_window_size=10, per_image_iteration=5,
-                           look_steps=3, finalists=1, drafts=2),
+                           look_steps=3, finalists=1),
     "standard": SearchSettings(),
     "quality": SearchSettings(point_number=12, max_window_size=20, per_image_iteration=20,
-                              finalists=3, drafts=4),
+                              finalists=3, drafts=2),
 }
 
 

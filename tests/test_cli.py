@@ -18,9 +18,9 @@ from region_core import cli, diffusers_inpainter, edit
 from region_core.checks import check_inpainting_model
 from region_core.edit import Candidate, EditResult
 from region_core.errors import InputError
+from region_core.events import Event
 from region_core.job import check_edit
 from region_core.options import build_parser, given_settings, settings_from, suited
-from region_core.search import Event
 from region_core.settings import PRESETS, SearchSettings
 from region_core.shapes import __main__ as shapes_cli
 from region_core.shapes.models import GUIDANCE

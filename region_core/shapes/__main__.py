@@ -125,10 +125,9 @@ def bench(args: argparse.Namespace) -> int:
     args.methods, args.redo = split_list(args.methods), split_list(args.redo)
     if not args.methods:
         raise InputError("methods is empty; name at least one, such as standard.")
-    from .methods import METHODS, chosen, with_generator
+    from .methods import METHODS, chosen
 
-    known = METHODS if args.generator is None else with_generator(METHODS, args.generator)
-    chosen([*args.methods, *args.redo], known)
+    chosen([*args.methods, *args.redo], METHODS)
     _check_places(args, "json", "markdown", "curve", "sheets")
     from .bench import main as run_bench
 

@@ -1,4 +1,4 @@
-"""One switch each: the standard search without one of its parts."""
+"""One switch each: the standard search without one of its parts, or with one more."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ import torch
 from ..encoders import PatchFeatures
 from ..settings import SearchSettings
 
-# name of the part -> what is changed to take it out
+# name of the row -> what is changed in the standard search: a part taken out, or put in
 SWITCHES: dict[str, dict[str, object]] = {
-    "screen": {"screen": False},
-    "looks": {"per_image_iteration": 1},
-    "halving": {"drafts": 1},  # every finalist is painted once, to the end
-    "refine": {"refine": False},
-    "fit": {"fit": False},
-    "nms": {"anchor_distance": 0.0},
-    "windows": {"max_window_size": 6},
-    # the screen chooses alone, so what looks are good for shows only without it
-    "screen-learning": {"screen": False, "learning": "off"},
-    "screen-crops": {"screen": False, "loss_crop": 0.0},
-    "screen-looks": {"screen": False, "per_image_iteration": 1},
+    "standard-screen": {"screen": False, "learning": "exact"},  # looks choose, and teach
+    "standard-finalists": {"finalists": 1},
+    "standard-refine": {"refine": False},
+    "standard-fit": {"fit": False},
+    "standard-nms": {"anchor_distance": 0.0},
+    "standard-windows": {"max_window_size": 6},
+    "standard+looks": {"learning": "exact"},
+    "standard+halving": {"drafts": 2},  # two noises a finalist, half of them dropped half way
+    # what looks are good for shows only where no screen chooses
+    "standard-screen-learning": {"screen": False},
+    "standard-screen-crops": {"screen": False, "learning": "exact", "loss_crop": 0.0},
+    "standard-screen-looks": {"screen": False, "learning": "exact", "per_image_iteration": 1},
 }
 
 
 def ablations(settings: SearchSettings) -> dict[str, SearchSettings]:
-    """`standard-PART` -> settings without the part, for every switch."""
-    return {f"standard-{part}": settings.with_values(**change) for part, change in SWITCHES.items()}
+    """Name of the row -> the settings with that one change, for every switch."""
+    return {name: settings.with_values(**change) for name, change in SWITCHES.items()}
 
 
 def random_anchors(features: PatchFeatures, seed: int) -> PatchFeatures:

@@ -17,7 +17,7 @@ from .bench_pictures import success_curve, write_sheets
 from .bench_report import report
 from .bench_rows import measure
 from .judge import load_judge
-from .methods import METHODS, NOTES, SETTINGS, chosen, with_generator
+from .methods import METHODS, NOTES, SETTINGS, chosen
 from .models import load_shapes_models, shapes_settings
 from .worlds import held_out
 
@@ -41,11 +41,10 @@ def read_limits(text: str, names: list[str]) -> dict[str, int]:
 
 def main(args: argparse.Namespace) -> int:
     """The `bench` command: args as `__main__` reads them."""
-    methods = METHODS if args.generator is None else with_generator(METHODS, args.generator)
     names = list(args.methods)
     if args.ablate:
-        names += [name for name in METHODS if name.startswith("standard-")]
-    names = chosen(names, methods)
+        names += [name for name in METHODS if name.startswith(("standard-", "standard+"))]
+    names = chosen(names, METHODS)
     limits = read_limits(args.limits, names)
     ledger = Ledger(args.json, args.seed, {n: SETTINGS[n] for n in names if n in SETTINGS})
     ledger.forget(args.redo)
@@ -59,7 +58,7 @@ def main(args: argparse.Namespace) -> int:
                 if ledger.has(name, kind, index) or index - args.first >= limits.get(name, args.scenes):
                     continue
                 started = time.monotonic()
-                outcome = methods[name](scene, edit, models, SEED + index)
+                outcome = METHODS[name](scene, edit, models, SEED + index)
                 seconds = time.monotonic() - started
                 ledger.add(name, measure(outcome, scene, edit, judge, index, seconds))
                 if pictures is not None:

@@ -21,7 +21,7 @@ from ..report import write_json
 from .models import ShapesModels, shapes_settings
 
 FACTORS = (1, 2, 4, 8)
-AXES = ("anchors", "windows", "looks", "side", "batch")
+AXES = ("anchors", "windows", "finalists", "looks", "side", "batch")
 SLACK = 1.15  # of the exponent of growth: seconds ~ candidates ** exponent; timings are noisy
 
 
@@ -105,20 +105,24 @@ def plan(axis: str, factor: int) -> tuple[dict[str, object], int, int]:
     """(settings to change, side of the picture in pixels, batch) of one point of an axis.
 
     Each begins at an eighth or so of the standard preset, so that eight times as much is not far
-    above it; `side` runs over 128, 256, 512, 1024 pixels, and `batch` looks at as many boxes in
-    all, more at once.
+    above it; `side` runs over 128, 256, 512, 1024 pixels; `finalists` are painted to the end. Looks
+    are made on two axes, where the generator learns: `looks`, and `batch`, which looks at as many
+    boxes in all, more at once.
     """
     base: dict[str, object] = {"point_number": 4, "max_window_size": 8, "per_image_iteration": 4}
+    learns = {**base, "learning": "exact"}
     if axis == "anchors":
         return {**base, "point_number": 4 * factor}, 128, 16
     if axis == "windows":
         return {**base, "max_window_size": 2 * factor}, 128, 16
     if axis == "looks":
-        return {**base, "point_number": 9, "max_window_size": 15,
+        return {**learns, "point_number": 9, "max_window_size": 15,
                 "per_image_iteration": 4 * factor}, 128, 16
+    if axis == "finalists":
+        return {**base, "finalists": factor}, 128, 16
     if axis == "side":
         return base, 128 * factor, 16
-    return {**base, "looks_per_round": 2 * factor, "per_image_iteration": 16 // (2 * factor)}, 128, \
+    return {**learns, "looks_per_round": 2 * factor, "per_image_iteration": 16 // (2 * factor)}, 128, \
         2 * factor
 
 
@@ -152,9 +156,9 @@ def measure_point(axis: str, factor: int, seed: int) -> Cost:
     seconds = time.perf_counter() - started
     counted = sum(clock.seconds.values())
     return Cost(axis, factor, settings.point_number * settings.max_window_size,
-                len(result.tried_boxes), side, batch, result.unet_evaluations, seconds,
-                clock.seconds["unet"], clock.seconds["vae"], clock.seconds["encoders"],
-                1 - counted / seconds, memory("VmHWM") - before)
+                min(len(result.tried_boxes), settings.looks), side, batch,
+                result.unet_evaluations, seconds, clock.seconds["unet"], clock.seconds["vae"],
+                clock.seconds["encoders"], 1 - counted / seconds, memory("VmHWM") - before)
 
 
 def memory(name: str) -> float:

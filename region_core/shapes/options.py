@@ -39,13 +39,11 @@ def build_parser() -> Parser:
                        help="names separated by commas; the first is compared with each other one "
                        "(default: standard,random)")
     bench.add_argument("--ablate", action="store_true",
-                       help="also the standard search without each of its parts")
+                       help="also the standard search without each of its parts, or with one more")
     bench.add_argument("--limits", default="", metavar="LIST",
                        help="dear methods on the first scenes only, such as exhaustive=50,paper=100")
     bench.add_argument("--first", type=int, default=0, metavar="I",
                        help="number of the first scene, to share a seed between runs (default: 0)")
-    bench.add_argument("--generator", type=Path, default=None, metavar="FILE",
-                       help="a saved region generator: adds the methods prior and prior-half")
     bench.add_argument("--json", type=Path, default=None, metavar="FILE",
                        help="the numbers, scene by scene")
     bench.add_argument("--redo", default="", metavar="LIST",
@@ -81,9 +79,10 @@ def build_parser() -> Parser:
 
     cost = commands.add_parser("cost", help="evaluations, seconds and memory against work",
                                description="One edit at 1, 2, 4 and 8 times the anchors, windows, "
-                               "looks, picture's side and batch, each in a process of its own.")
-    cost.add_argument("--axes", default="anchors,windows,looks,side,batch", metavar="LIST",
-                      help="which (default: anchors,windows,looks,side,batch)")
+                               "finalists, looks, picture's side and batch, each in a process of its "
+                               "own.")
+    cost.add_argument("--axes", default="anchors,windows,finalists,looks,side,batch", metavar="LIST",
+                      help="which (default: anchors,windows,finalists,looks,side,batch)")
     cost.add_argument("--factors", default="1,2,4,8", metavar="LIST", help="default: 1,2,4,8")
     cost.add_argument("--seed", type=int, default=7, metavar="S", help="of the scene (default: 7)")
     cost.add_argument("--json", type=Path, default=None, metavar="FILE", help="the numbers")

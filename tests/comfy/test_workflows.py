@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -219,28 +218,27 @@ def test_widget_values_fit_comfyuis_schemas(comfy: Comfy, path: Path) -> None:
                 assert isinstance(value, int) or one == "FLOAT", (kind, name, value)
 
 
-def test_what_a_workflow_downloads_stays_in_the_list_when_it_is_there(comfy: Comfy) -> None:
+def test_what_a_workflow_downloads_stays_in_the_list_when_it_is_there(
+        comfy: Comfy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Or the front end would report a missing model each time the workflow is opened again."""
     loaders = comfy.part("nodes.loaders")
-    dino = Path(loaders._first_folder("dino")) / "dino-vitb8"
-    clip = Path(loaders._first_folder("open_clip")) / "ViT-B-16-openai.safetensors"
-    dino.mkdir(parents=True)
-    clip.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        (dino / "config.json").touch()
-        clip.touch()
-        options = {kind: node.define_schema().inputs[0].options for kind, node in (
-            ("LearnableRegions_LoadDinoEncoder", loaders.LoadDinoEncoder),
-            ("LearnableRegions_LoadClipScorer", loaders.LoadClipScorer))}
-        assert dino.name in options["LearnableRegions_LoadDinoEncoder"]
-        assert clip.name in options["LearnableRegions_LoadClipScorer"]
-        chosen = [(node["type"], node["widgets_values"][0]) for path in WORKFLOWS
-                  for node in load(path)["nodes"] if node["type"] in options]
-        assert chosen
-        assert all(name in options[kind] for kind, name in chosen)
-    finally:
-        shutil.rmtree(dino)
-        clip.unlink()
+    folders = comfy.part("nodes.loaders").folder_paths.folder_names_and_paths
+    for kind in ("dino", "open_clip"):  # other tests put models of their own into the shared ones
+        monkeypatch.setitem(folders, kind, ([str(tmp_path / kind)], folders[kind][1]))
+    dino = tmp_path / "dino" / "dino-vitb8"
+    clip = tmp_path / "open_clip" / "ViT-B-16-openai.safetensors"
+    for file in (dino / "config.json", clip):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    options = {kind: node.define_schema().inputs[0].options for kind, node in (
+        ("LearnableRegions_LoadDinoEncoder", loaders.LoadDinoEncoder),
+        ("LearnableRegions_LoadClipScorer", loaders.LoadClipScorer))}
+    assert dino.name in options["LearnableRegions_LoadDinoEncoder"]
+    assert clip.name in options["LearnableRegions_LoadClipScorer"]
+    chosen = [(node["type"], node["widgets_values"][0]) for path in WORKFLOWS
+              for node in load(path)["nodes"] if node["type"] in options]
+    assert chosen
+    assert all(name in options[kind] for kind, name in chosen)
 
 
 def test_a_linked_name_that_is_none_is_one_sentence(comfy: Comfy) -> None:

@@ -159,7 +159,6 @@ def test_markdown_sheets_and_curve_are_written(tmp_path: Path, asked: list,
     (("--kind", ","), "kind is ''"),
     (("--redo", "magic"), "method 'magic' is not known"),
     (("--first", -1), "first is -1"),
-    (("--generator", "missing.safetensors"), "no checkpoint"),
 ])
 def test_bad_words_are_refused_before_any_work(more: tuple, words: str, asked: list,
                                                capsys: pytest.CaptureFixture) -> None:

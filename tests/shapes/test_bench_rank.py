@@ -29,9 +29,12 @@ def test_the_table_and_the_numbers(tmp_path, monkeypatch, capsys):
                  str(tmp_path / "rank.json")]) == 0
     lines = capsys.readouterr().out.splitlines()
     # two steps without guidance are the full edit here, so the order is the same
-    assert lines[-1] == "| 2 | 1 | 2 | 1.00 | 1.00 to 1.00 |"
+    assert "| 2 | 1 | common | 2 | 1.00 | 1.00 to 1.00 |" in lines
+    # and from a noise of its own each candidate is another picture
+    assert lines[-1].startswith("| 2 | 1 | each its own | 2 | ")
     found = json.loads((tmp_path / "rank.json").read_text())
-    assert [one["steps"] for one in found["looks"]] == [1, 2]
+    assert [(one["steps"], one["own_noise"]) for one in found["looks"]] == [
+        (1, False), (2, False), (2, True), (2, True)]
     assert all(len(one["per_scene"]) == 2 for one in found["looks"])
 
 

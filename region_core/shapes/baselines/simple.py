@@ -73,13 +73,17 @@ def exhaustive(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Out
     return Outcome(pictures[top], whole(candidates.boxes[top]), inpainter.evaluations)
 
 
-def screen_only(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Outcome:
-    """The box that CLIP's screen ranks first, painted once: what the looks must improve upon."""
+def best_proposed(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Outcome:
+    """Of all boxes that the screen ends with, refined and fitted, the one nearest the true box: what is
+    lost beside it is lost by CLIP's choice among them. As `true_box` where no object is meant."""
+    if edit.target is None:
+        return true_box(scene, edit, models, seed)
     settings = shapes_settings("standard")
     source, inpainter = picture_of(scene), inpainter_of(models, edit)
     features = models.dino(source)
     candidates = place_candidates(features, SIZE, SIZE, settings)
     pool = propose(source, edit.caption, candidates, features, models.scorer, settings).pool
-    box = pool.boxes[int(pool.evidence.argmax())].round()
+    boxes, truth = pool.boxes.round(), torch.tensor([scene.objects[edit.target].box]).float()
+    box = boxes[iou(boxes, truth)[:, 0].argmax()]
     pictures = paint(source, box[None], inpainter, settings, seed)
     return Outcome(pictures[0], whole(box), inpainter.evaluations)
