@@ -15,7 +15,7 @@ PREVIEW_SIDE = 512  # of the sheet that is sent, in pixels
 
 
 class Feedback:
-    """An `on_event` callback: a progress bar over the looks of all pictures, with previews.
+    """An `on_event` callback: a progress bar over the stages of all pictures, with previews.
 
     It raises ComfyUI's InterruptProcessingException where the person has pressed Cancel.
     """

@@ -35,7 +35,7 @@ from .inpainter import ComfyInpainter
 CUSTOM = "custom"
 _CUSTOM_INPUTS = (  # open to the person where the preset is "custom"
     (io.Int.Input, "per_image_iteration", 1, 1000, 1, "Rounds of looks, which teach the generator; "
-     "with screen off they choose the region."),
+     "with screen off they choose the region. With screen on and learning off there are none."),
     (io.Float.Input, "lr", 0.0001, 10.0, 0.0001, "Learning rate of the region generator. Too large "
      "diverges, too small stalls. It has a say in the edit with screen off."),
     (io.Int.Input, "looks_per_round", 1, 256, 1, "Regions looked at in a round."),
@@ -90,8 +90,9 @@ class RegionInpaintOptimize(io.ComfyNode):
                 Generator.Input("generator", tooltip="From Learnable Region Generator."),
                 Loss.Input("loss", tooltip="From CLIP Region Loss."),
                 io.Combo.Input("preset", options=[*PRESETS, CUSTOM], default="standard", tooltip=(
-                    "How much is tried: 5, 10 or 20 rounds; custom takes the settings below. "
-                    "Anchor points and window size are the generator node's.")),
+                    "fast paints the best region, standard the two best, quality more, from several "
+                    "noises; custom takes the settings below. Anchor points and window size are the "
+                    "generator node's.")),
                 io.Int.Input("seed", default=42, min=0, max=MAX_SEED, control_after_generate=True,
                              tooltip="Same seed and settings, same result."),
                 io.Int.Input("steps", default=20, min=1, max=1000, tooltip="Steps of a full edit."),
@@ -118,9 +119,11 @@ class RegionInpaintOptimize(io.ComfyNode):
                 io.Image.Output("ranked", tooltip="All finished edits, best first, picture by "
                                                   "picture."),
                 io.Image.Output("boxes", tooltip="The source with all boxes that were tried."),
-                io.Image.Output("loss_curve", tooltip="The loss over the rounds."),
+                io.Image.Output("loss_curve", tooltip=(
+                    "The loss over the rounds: of the screen, or of the looks where some are made.")),
                 io.String.Output("report", tooltip="What was found and what it cost."),
-                Learned.Output("learned", tooltip="The region generator as taught here, to save."),
+                Learned.Output("learned", tooltip=(
+                    "The region generator as taught by looks (preset custom), to save.")),
             ],
         )
 
@@ -165,7 +168,7 @@ class RegionInpaintOptimize(io.ComfyNode):
                     generator=generator.build(), features=generator.features_of(index),
                     prior=None if generator.prior is None else generator.prior[index:index + 1],
                     on_event=feedback))
-        return cls._outputs(image, pictures, results)
+        return cls._outputs(image, pictures, results, generator.learned is not None)
 
     @staticmethod
     def _same_pictures(pictures: torch.Tensor, generator: GeneratorDescription) -> None:
@@ -192,7 +195,7 @@ class RegionInpaintOptimize(io.ComfyNode):
 
     @classmethod
     def _outputs(cls, image: torch.Tensor, pictures: torch.Tensor,
-                 results: list[EditResult]) -> io.NodeOutput:
+                 results: list[EditResult], started_learned: bool) -> io.NodeOutput:
         edited = to_comfy(torch.cat([result.image for result in results]))
         if image.shape[-1] == 4:  # transparency is not the method's business: it passes through
             edited = torch.cat([edited, image[..., 3:].to(edited)], dim=-1)
@@ -205,8 +208,11 @@ class RegionInpaintOptimize(io.ComfyNode):
                  for picture, result in zip(pictures, results, strict=True)]
         curves = [loss_curve(result.rounds) for result in results]
         report = "\n\n".join(_report(number, result) for number, result in enumerate(results, 1))
+        if started_learned and not results[0].settings.looks:
+            report += ("\n\nthe learned generator had no say: CLIP's screen chose. With preset custom "
+                       "and screen off looks choose, and it says where")
         taught = [result.generator for result in results if result.generator is not None
-                  and result.rounds and result.settings.learning != "off"]
+                  and result.settings.learning != "off"]
         learned = LearnedGenerator.of(taught, asdict(results[0].settings)) if taught else None
         # core's nodes take a flat list for boxes of one picture, and a list a picture for a batch
         found = boxes[0] if len(boxes) == 1 else [[box] if box["width"] else [] for box in boxes]

@@ -45,9 +45,9 @@ def prepare(
     if x.shape[-2:] != (size, size):
         x = F.interpolate(x, (size, size), mode="bicubic", antialias=True, align_corners=False)
     # Bicubic overshoots at edges; the models were trained on pictures that cannot.
-    x = x.clamp(0, 1)
+    x = x.clamp(0, 1)  # a copy: what follows may write into it
     scale = torch.tensor([mean, std], device=x.device)[:, None, :, None, None]
-    return ((x - scale[0]) / scale[1]).to(like.dtype)
+    return x.sub_(scale[0]).div_(scale[1]).to(like.dtype)
 
 
 @dataclass

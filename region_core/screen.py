@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torchvision.ops import roi_align
+from torchvision.ops import nms, roi_align
 
-from .boxes import area, clamp_boxes, iou
+from .boxes import area, clamp_boxes
 from .encoders import ClipScorer
 
 GROUND_AREA = 0.6  # weight of a box's share of the picture where something new is asked for
@@ -182,10 +182,4 @@ def lattice(height: int, width: int) -> torch.Tensor:
 
 def distinct(boxes: torch.Tensor, scores: torch.Tensor, limit: float = 0.8) -> torch.Tensor:
     """Indices of boxes, best score first, without those that overlap a better one by IoU > limit."""
-    kept: list[int] = []
-    order = scores.argsort(descending=True, stable=True).tolist()
-    overlap = iou(boxes, boxes)
-    for index in order:
-        if all(overlap[index, k] <= limit for k in kept):
-            kept.append(index)
-    return torch.tensor(kept, dtype=torch.long)
+    return nms(boxes, scores, limit)

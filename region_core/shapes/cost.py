@@ -91,13 +91,13 @@ def _wait() -> None:
 
 def parts_of(models: ShapesModels) -> dict[str, list[tuple[Any, str]]]:
     """The functions through which the UNet, the VAE and the encoders are run."""
-    pipe, clip = models.pipe, models.scorer.model
+    pipe, scorer = models.pipe, models.scorer  # an encoder scales and normalises for itself
     return {
         "unet": [(pipe.unet, "forward")],
         "vae": [(pipe.vae, "encode"), (pipe.vae, "decode")],
         "encoders": [(pipe.text_encoder, "forward"), (models.dino.model, "forward"),
-                     (clip, "encode_image"), (clip, "encode_text"),
-                     (models.scorer.visual, "forward_intermediates")],
+                     (scorer, "encode_images"), (scorer, "encode_images_and_tokens"),
+                     (scorer, "encode_text")],
     }
 
 
