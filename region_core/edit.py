@@ -112,7 +112,7 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
     scale = torch.tensor([canvas.small.shape[-1] / width, canvas.small.shape[-2] / height] * 2)
     # a thin line must not fall between the pixels of the reduced picture
     prior = None if prior is None else F.adaptive_max_pool2d(prior.float(), canvas.small.shape[-2:])
-    course = Course(on_event, screening=ROUNDS if settings.screen else 0, looks=settings.looks,
+    course = Course(on_event, screening=ROUNDS + 1 if settings.screen else 0, looks=settings.looks,
                     finalists=settings.finalists)
 
     def in_source(boxes: Tensor) -> Tensor:
@@ -136,6 +136,8 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
             reason=f"nothing in the picture answers to {caption.strip()!r}; to add something new, "
                    "give the caption 'background'")
 
+    if settings.screen:
+        course.chosen(pool.boxes[:FITTED], -float(pool.evidence[0]))
     looks, module, tried = Looks(), None, pool.boxes[:FITTED]
     if settings.looks:
         loss = RegionLoss(scorer, caption, prompt, LossWeights.of(settings), views=settings.views,

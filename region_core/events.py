@@ -52,16 +52,19 @@ class Course:
         """A round of the screen: boxes [n, 4] (pixels of the source), best first, and their losses
         [n]: the screen's evidence with the sign turned."""
         record = None if self.looks else self._keep(boxes, losses)
-        self._tell("screen", min(self.done + 1, self.screening), boxes, best_box=boxes[0],
+        self._tell("screen", self.done + 1, boxes, best_box=boxes[0],
                    best_score=-float(losses.min()), loss=float(losses.mean()), record=record)
+
+    def chosen(self, boxes: Tensor, loss: float) -> None:
+        """The screen is done: boxes [n, 4], best first, and the best's loss."""
+        self._tell("screen", self.screening, boxes, best_box=boxes[0], best_score=-loss)
 
     def looked(self, boxes: Tensor, losses: Tensor, expected: float, best: Tensor,
                best_box: Tensor) -> None:
         """A round of looks at boxes [n, 4] with their losses [n]; `best` is the picture of the least
         loss so far, `expected` the generator's expected loss."""
         record = self._keep(boxes, losses, expected=expected)
-        # a screen that is soon content leaves stages of its own undone
-        self._tell("look", max(self.done, self.screening) + len(boxes), boxes, best=best,
+        self._tell("look", self.done + len(boxes), boxes, best=best,
                    best_box=best_box, best_score=-record["best"], loss=record["loss"], record=record)
 
     def drafted(self, boxes: Tensor, best: Tensor, score: float) -> None:

@@ -20,7 +20,7 @@ from .settings import SearchSettings
 REFINED = 3  # distinct boxes whose edges are moved while the evidence grows
 FITTED = 8  # of the best boxes, fitted to the things in them
 STEPS = (2.0, 1.0, 0.5)  # edges are moved by so many 32nds of the picture, each tried twice
-ROUNDS = 2 + 2 * len(STEPS)  # of the screen, at most: all boxes, the moves, the fit
+ROUNDS = 1 + 2 * len(STEPS)  # of CLIP's, at most: all boxes, and the moves
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def propose(source: Tensor, caption: str, candidates: CandidateSet, features: Pa
     CLIP's word on the thing, which on extents is worth less than DINO's.
 
     With the screen off every candidate is in the pool and none is preferred. `on_round` is told the
-    best boxes [n, 4], best first, and their evidence [n] after each round of the screen.
+    best boxes [n, 4], best first, and their evidence [n] after each round of CLIP's.
     """
     def tell(boxes: Tensor, evidence: Tensor) -> None:
         if on_round is not None:
@@ -116,7 +116,6 @@ def propose(source: Tensor, caption: str, candidates: CandidateSet, features: Pa
         every = torch.cat([fitted, every[FITTED:]])
         kept = distinct(every, total)  # several boxes of one thing are one now
         every, total = every[kept], total[kept]
-        tell(every, total)
     # the generator speaks of candidates; a moved box is spoken for by the one it overlaps most
     origin = iou(every, boxes).argmax(dim=1)
     return Proposal(candidates, evidence, extra, Pool(every, origin, _unit(total), total), absent)
