@@ -100,6 +100,7 @@ def arguments(*more: str) -> list[str]:
     (["--load_checkpoint_path", "none"], "no checkpoint 'none'"),
     (["--load_checkpoint_path", "file"], "'file'"),
     (["--save_path", "file/a.safetensors"], "save_path is 'file'"),
+    (["--save_path", "saved", "--learning", "off"], "learning is off"),
     (["--output_dir", "file/out"], "is a file"),
 ], ids=lambda value: "=".join(value) if isinstance(value, list) else "")
 def test_bad_input_is_one_sentence_and_changes_nothing(
@@ -307,17 +308,23 @@ def test_a_real_edit_from_the_command_line(tmp_path: Path,
     saved = tmp_path / "saved"
     little = ["--image_file_path", str(picture), "--image_caption", wish.caption,
               "--editing_prompt", wish.prompt, "--output_dir", str(tmp_path / "out"),
-              "--save_path", str(saved), "--preset", "fast", "--per_image_iteration", "2",
-              "--steps", "3", "--look_steps", "1", "--quiet"]
-    assert cli.main(arguments(*little)) == 0, capsys.readouterr().err
+              "--preset", "fast", "--per_image_iteration", "2", "--steps", "3", "--look_steps", "1",
+              "--quiet"]
+    teach = [*little, "--save_path", str(saved)]
+    assert cli.main(arguments(*teach)) == 0, capsys.readouterr().err
+    assert (saved / "generator.safetensors").is_file()
     first = (tmp_path / "out" / "edited.png").read_bytes()
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["unet_evaluations"] > 0
     assert report["settings"]["guidance_scale"] == GUIDANCE
-    assert cli.main(arguments(*little)) == 0
+    assert [len(record["boxes"]) for record in report["rounds"]] == [1, 1]  # looks, for it was to learn
+    assert cli.main(arguments(*teach)) == 0
     assert (tmp_path / "out" / "edited.png").read_bytes() == first
+    capsys.readouterr()
     assert cli.main(arguments(
         *little, "--load_checkpoint_path", str(saved / "generator.safetensors"))) == 0
+    assert "had no say" in capsys.readouterr().err
+    assert (tmp_path / "out" / "edited.png").read_bytes() == first  # CLIP's screen chose, as before
 
 
 def test_a_window_larger_than_the_grid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
