@@ -51,8 +51,9 @@ class SaveLearnedGenerator(io.ComfyNode):
         """Save as safetensors with the settings it was taught with."""
         with named_errors(cls):
             if learned is None:
-                raise InputError("nothing was learned in this search; choose preset custom and a "
-                                 "learning other than off, in Region Inpaint Optimize")
+                raise InputError("nothing was learned in this search: it found nothing to look at, or "
+                                 "did not learn; for that choose preset custom and a learning other "
+                                 "than off, in Region Inpaint Optimize")
             stem = _place(filename_prefix)
             if stem is None:
                 raise InputError(_no_place(filename_prefix))
@@ -83,7 +84,8 @@ class LoadLearnedGenerator(io.ComfyNode):
         """Sockets and widgets."""
         return schema(
             "LoadLearnedGenerator", "Load Learned Region Generator",
-            description="Loads what an earlier search has learned; it then starts from that.",
+            description="Loads what an earlier search has learned, for searches in which looks choose "
+                        "(preset custom, screen off).",
             search_aliases=["load checkpoint", "region generator"],
             inputs=[io.Combo.Input("learned_name", options=(
                 folder_paths.get_filename_list(FOLDER) or [NONE_YET]), tooltip=(

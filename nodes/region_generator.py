@@ -43,7 +43,8 @@ class LearnableRegionGenerator(io.ComfyNode):
                     "Regions are proposed only where this mask is white: painted by hand, or from "
                     "SAM3, CLIPSeg and the like.")),
                 Learned.Input("learned", optional=True, tooltip=(
-                    "Start from a region generator that has been taught and saved.")),
+                    "Start from a region generator that has been taught and saved. It has a say where "
+                    "looks choose: preset custom, screen off.")),
             ],
             outputs=[
                 Generator.Output("generator", tooltip="For Region Inpaint Optimize."),

@@ -57,14 +57,15 @@ def _custom_inputs() -> list[Any]:
     made = [advanced(kind, name, default=getattr(defaults, name), min=low, max=high, step=step,
                      tooltip=f"Only with preset \"custom\": {text}")
             for kind, name, low, high, step, text in _CUSTOM_INPUTS]
-    made.append(advanced(io.Combo.Input, "learning", options=list(LEARNING), tooltip=(
-        "Only with preset \"custom\": how the region generator learns, by the exact expected loss, "
-        "by the paper's Gumbel-softmax, or not at all.")))
+    made.append(advanced(io.Combo.Input, "learning", options=list(LEARNING),
+                         default=defaults.learning, tooltip=(
+        "Only with preset \"custom\": how the region generator learns from looks, by the exact expected "
+        "loss, by the paper's Gumbel-softmax, or not at all.")))
     made.append(advanced(io.Int.Input, "native_size", default=0, min=0, max=4096, step=8, tooltip=(
         "Side in pixels of the squares the model paints; 0 takes the model's own.")))
     made.append(advanced(io.Boolean.Input, "screen", default=True, tooltip=(
         "Only with preset \"custom\": let CLIP choose among all boxes before anything is painted. "
-        "Off, the looks choose, by the losses' weights, and the region generator learns from them.")))
+        "Off, looks choose, by the losses' weights.")))
     return made
 
 
@@ -118,7 +119,9 @@ class RegionInpaintOptimize(io.ComfyNode):
                                                            "pictures a list of boxes each."),
                 io.Image.Output("ranked", tooltip="All finished edits, best first, picture by "
                                                   "picture."),
-                io.Image.Output("boxes", tooltip="The source with all boxes that were tried."),
+                io.Image.Output("boxes", tooltip=(
+                    "The source with the boxes that came nearest, or were looked at, and the chosen "
+                    "one.")),
                 io.Image.Output("loss_curve", tooltip=(
                     "The loss over the rounds: of the screen, or of the looks where some are made.")),
                 io.String.Output("report", tooltip="What was found and what it cost."),
@@ -129,15 +132,17 @@ class RegionInpaintOptimize(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, preset: str | None = None, steps: int | None = None,
-                        look_steps: int | None = None) -> bool | str:
+                        look_steps: int | None = None, screen: bool | None = None,
+                        learning: str | None = None) -> bool | str:
         """Settings that contradict each other, before anything runs."""
         if isinstance(preset, str) and preset not in (*PRESETS, CUSTOM):
             return f"preset is {preset!r}; choose one of {', '.join([*PRESETS, CUSTOM])}"
         for name, value in (("steps", steps), ("look_steps", look_steps)):
             if isinstance(value, int) and not 1 <= value <= 1000:
                 return f"{name} is {value}; it must be from 1 to 1000"
-        if preset == CUSTOM and isinstance(steps, int) and isinstance(look_steps, int) and (
-                look_steps > steps):
+        looks = screen is False or learning in LEARNING[:2]
+        if preset == CUSTOM and looks and isinstance(steps, int) and isinstance(
+                look_steps, int) and look_steps > steps:
             return (f"look_steps is {look_steps} and steps is {steps}; a look must not take more "
                     "steps than the edit")
         return True
@@ -212,7 +217,7 @@ class RegionInpaintOptimize(io.ComfyNode):
             report += ("\n\nthe learned generator had no say: CLIP's screen chose. With preset custom "
                        "and screen off looks choose, and it says where")
         taught = [result.generator for result in results if result.generator is not None
-                  and result.settings.learning != "off"]
+                  and result.rounds and result.settings.learning != "off"]
         learned = LearnedGenerator.of(taught, asdict(results[0].settings)) if taught else None
         # core's nodes take a flat list for boxes of one picture, and a list a picture for a batch
         found = boxes[0] if len(boxes) == 1 else [[box] if box["width"] else [] for box in boxes]

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, InputProblems
-from .job import Job, ModelChoice, check_edit
+from .job import NO_SAY, Job, ModelChoice, check_edit
 from .options import build_parser
 
 if TYPE_CHECKING:
@@ -107,8 +107,7 @@ def run(job: Job, more: Callable[[Any], dict[str, Any]] | None = None) -> tuple[
             print("Nothing was learned, for there was nothing to look at; no generator was saved.",
                   file=sys.stderr)
     if job.generator is not None and not job.settings.looks:
-        print("The loaded region generator had no say: CLIP's screen chose. With --no-screen looks "
-              "choose, and it says where.", file=sys.stderr)
+        print(NO_SAY, file=sys.stderr)
     return 0, result
 
 

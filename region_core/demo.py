@@ -74,7 +74,7 @@ def demo(args: argparse.Namespace) -> int:
     save_png(before, folder / "before.png")
     sheet = contact_sheet(
         [before, boxes_image(work.picture, result), to_pil(result.image)],
-        [f"before: {wish.caption}", "boxes that were tried, the region", f"after: {wish.prompt}"],
+        [f"before: {wish.caption}", "the nearest boxes, the region", f"after: {wish.prompt}"],
         columns=3, cell=384)
     save_png(sheet, folder / "sheet.png")
     print(f"edit             {wish.caption} -> {wish.prompt} (seed {settings.seed})\n"

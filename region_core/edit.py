@@ -50,9 +50,10 @@ class EditResult:
     the source bit for bit; box (x0, y0, x1, y1) in pixels, as found (the mask is the box grown by
     `settings.grow`), or None; verdict "edited" or "no region"
     (then image is the source); candidates best first, none where nothing in the picture answers to
-    the caption; one record a round, of the looks or, where none were made, of the screen; UNet
+    the caption; one record a round, of the looks or, where the settings have none, of the screen; UNet
     evaluations counted on the model; tried_boxes [n, 4], those looked at or the best that the screen
-    found; saliency [1, 1, H, W] 0..1; the region generator as it was taught, None where no look did.
+    found; saliency [1, 1, H, W] 0..1; the region generator that had a say or was taught, None where the
+    settings have no looks.
     """
 
     image: Tensor
@@ -112,8 +113,7 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
     scale = torch.tensor([canvas.small.shape[-1] / width, canvas.small.shape[-2] / height] * 2)
     # a thin line must not fall between the pixels of the reduced picture
     prior = None if prior is None else F.adaptive_max_pool2d(prior.float(), canvas.small.shape[-2:])
-    course = Course(on_event, screening=ROUNDS + 1 if settings.screen else 0, looks=settings.looks,
-                    finalists=settings.finalists)
+    course = Course(on_event, screening=ROUNDS + 1 if settings.screen else 0, looks=settings.looks)
 
     def in_source(boxes: Tensor) -> Tensor:
         limits = torch.tensor([width, height] * 2)
@@ -132,7 +132,7 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
             image=source, mask=torch.zeros_like(source[:, :1]), box=None, verdict=NO_REGION,
             score=ranking.source_score, candidates=[], rounds=course.rounds,
             unet_evaluations=inpainter.evaluations - before, seconds=time.monotonic() - started,
-            tried_boxes=torch.zeros(0, 4), **common,
+            tried_boxes=torch.zeros(0, 4), generator=generator if settings.looks else None, **common,
             reason=f"nothing in the picture answers to {caption.strip()!r}; to add something new, "
                    "give the caption 'background'")
 

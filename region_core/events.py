@@ -15,9 +15,9 @@ class Event:
     `kind` is "screen" (CLIP has judged boxes), "look" (boxes were painted in few steps), "draft"
     (edits are half done) or "final"; `done` of `total` stages, a look being one; `boxes` [n, 4] those
     just tried; `best` [1, 3, h, w] the best picture so far (reduced), None before the first,
-    `best_box` [4] its box, `best_score` its final score or, before that, the least loss with the sign
-    turned; `loss` the round's mean (NaN where there is none); `record` the round's, as `report.json`
-    has it.
+    `best_box` [4] its box, `best_score` its score as in the result or, before there are drafts, the
+    least loss with the sign turned; `loss` the round's mean (NaN where there is none); `record` the
+    round's, as `report.json` has it.
     """
 
     kind: str
@@ -41,10 +41,10 @@ class Course:
     screen.
     """
 
-    def __init__(self, watch: Watcher | None, *, screening: int, looks: int, finalists: int) -> None:
+    def __init__(self, watch: Watcher | None, *, screening: int, looks: int) -> None:
         self.watch = watch
         self.screening, self.looks = screening, looks
-        self.total = screening + looks + finalists
+        self.total = screening + looks + 2  # half of the edits, the other half
         self.done = 0
         self.rounds: list[dict] = []
 
@@ -67,10 +67,9 @@ class Course:
         self._tell("look", self.done + len(boxes), boxes, best=best,
                    best_box=best_box, best_score=-record["best"], loss=record["loss"], record=record)
 
-    def drafted(self, boxes: Tensor, best: Tensor, score: float) -> None:
-        """Half of the drafts of boxes [n, 4], best first, go on; `best` is the best's picture."""
-        self._tell("draft", self.screening + self.looks, boxes, best=best, best_box=boxes[0],
-                   best_score=score)
+    def drafted(self, boxes: Tensor, best: Tensor, best_box: Tensor, score: float) -> None:
+        """The edits of boxes [n, 4] are half done; `best` is the best's picture."""
+        self._tell("draft", self.total - 1, boxes, best=best, best_box=best_box, best_score=score)
 
     def finished(self, boxes: Tensor, best: Tensor, score: float) -> None:
         """All is done: boxes [n, 4] of the finished edits, best first, the best's picture."""

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from .settings import SearchSettings
 
 DTYPES = ("float32", "float16", "bfloat16")
+# of a generator that was loaded where no look is made
+NO_SAY = ("The loaded region generator has no say: CLIP's screen chooses. With --no-screen looks "
+          "choose, and it says where.")
 
 
 @dataclass

@@ -39,8 +39,7 @@ def gumbel_loss(
     _check(logits, losses, looked)
     if tau <= 0:
         raise InputError(f"The Gumbel temperature is {tau}; choose one above 0, such as 1.")
-    uniform = torch.rand(logits.shape, generator=generator).clamp(1e-10, 1 - 1e-7)
-    noise = -(-uniform.log()).log()
+    noise = gumbel_noise(logits.shape, generator)
     rows = looked.any(dim=1)
     masked = (logits.float() + noise.to(logits.device)).masked_fill(~looked, -torch.inf)[rows]
     soft = (masked / tau).softmax(dim=1)
@@ -48,6 +47,12 @@ def gumbel_loss(
     sample = hard - soft.detach() + soft
     known = losses.float().masked_fill(~looked, 0.0)[rows]
     return (sample * known).sum(dim=1).mean()
+
+
+def gumbel_noise(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    """Gumbel noise on the CPU: the largest of log p + noise is a draw from p."""
+    uniform = torch.rand(shape, generator=generator).clamp(1e-10, 1 - 1e-7)
+    return -(-uniform.log()).log()
 
 
 def optimizer_for(module: RegionGenerator, lr: float, *, shared: float = 40.0,

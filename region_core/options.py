@@ -66,8 +66,9 @@ class Parser(argparse.ArgumentParser):
 def add_settings(parser: argparse.ArgumentParser, *, all_of_them: bool = True) -> None:
     """Add `--preset` and an option for each setting; left out, a setting is the preset's."""
     parser.add_argument("--preset", default="standard", metavar="NAME",
-                        help="fast, standard or quality: rounds, largest window and anchors at "
-                        "once (default: standard); the options below change single settings")
+                        help="fast, standard or quality: regions painted, anchors, largest window "
+                        "and rounds at once (default: standard); the options below change single "
+                        "settings")
     for field in fields(SearchSettings):
         if not all_of_them and field.name != "seed":
             continue
@@ -214,8 +215,8 @@ def _add_checkpoints(group: argparse._ArgumentGroup) -> None:
 def build_parser() -> Parser:
     """The parser of `python -m region_core`."""
     parser = Parser(prog="python -m region_core",
-                    description="Edit a picture from text alone: the region to change is found and "
-                    "learned, no mask is drawn.")
+                    description="Edit a picture from text alone: the region to change is found, no "
+                    "mask is drawn.")
     parser.add_argument("--version", action="version", version=f"region_core {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     demo = commands.add_parser("demo", help="edit a made-up picture with the embedded models",

@@ -73,7 +73,7 @@ def propose(source: Tensor, caption: str, candidates: CandidateSet, features: Pa
     def tell(boxes: Tensor, evidence: Tensor) -> None:
         if on_round is not None:
             best = evidence.argsort(descending=True, stable=True)[:FITTED]
-            on_round(boxes[best], evidence[best])
+            on_round(boxes[best] if prior is None else prior.cut(boxes[best]), evidence[best])
 
     prior = None if region_prior is None else Prior(region_prior)
     boxes = candidates.boxes.cpu().float()

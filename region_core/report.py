@@ -90,7 +90,7 @@ def mask_image(mask: Tensor) -> Image.Image:
 
 
 def boxes_image(picture: Picture, result: EditResult) -> Image.Image:
-    """The source with every box that was tried and, standing out, the chosen one."""
+    """The source with the boxes looked at, or that came nearest, and the chosen one standing out."""
     from .draw import draw_boxes
 
     boxes = [list(map(float, box)) for box in result.tried_boxes]

@@ -1,9 +1,9 @@
 """The search: which box, looked at with as little diffusion as possible.
 
-Where CLIP has screened the candidates, the best are painted at once: several drafts each, half of
-them dropped half way. Looks are made where there was no screen, and choose; or where the region
-generator is to learn. It is taught on every look so far and says which box to look at next; a look
-is few sampling steps without guidance, all from the same noise.
+Where CLIP has screened the candidates, the best are painted at once, from one noise or several, the
+best draft of each box to the end. Looks are made where there was no screen, and choose; or where the
+region generator is to learn. It is taught on every look so far and says which box to look at next; a
+look is few sampling steps without guidance, all from the same noise.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .anchors import CandidateSet
 from .canvas import Canvas, Work
 from .events import Course
 from .generator import RegionGenerator
-from .learning import teach
+from .learning import gumbel_noise, teach
 from .losses import BoundLoss
 from .settings import SearchSettings
 
@@ -40,16 +40,25 @@ class Pool:
 
 @dataclass
 class Looks:
-    """Every look so far, in order: its place in the pool, its loss, its picture [1, 3, h, w]."""
+    """Every look so far, in order: its place in the pool and its loss; the picture [1, 3, h, w] of the
+    one of least loss."""
 
     places: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
-    pictures: list[Tensor] = field(default_factory=list)
+    picture: Tensor | None = None
 
     @property
     def best(self) -> int:
         """The look of least loss."""
         return min(range(len(self.losses)), key=self.losses.__getitem__)
+
+    def add(self, places: list[int], losses: list[float], pictures: Tensor) -> None:
+        """Take in looks at n places with their losses and pictures [n, 3, h, w]."""
+        self.places += places
+        self.losses += losses
+        new = self.best - len(self.losses) + len(losses)
+        if new >= 0:
+            self.picture = pictures[new:new + 1].clone()
 
 
 @dataclass(frozen=True)
@@ -68,11 +77,6 @@ class Teacher:
         with torch.no_grad():
             logits = self.module(self.features, self.candidates.cells, self.extra)
         return logits.flatten().log_softmax(0).cpu()
-
-    def gumbel(self, count: int) -> Tensor:
-        """Gumbel noise [count]: the largest of log p + noise is a draw from p."""
-        uniform = torch.rand(count, generator=self.noise).clamp(1e-10, 1 - 1e-7)
-        return -(-uniform.log()).log()
 
     def learn(self, pool: Pool, looks: Looks, settings: SearchSettings) -> float:
         """Teach the generator all looks so far; returns the expected loss after it."""
@@ -104,7 +108,7 @@ def look_around(canvas: Canvas, pool: Pool, loss: BoundLoss, teacher: Teacher,
         wish = pool.prior + teacher.opinion()[pool.origin]
         if not settings.screen:
             # drawn by the generator's own probabilities: the likeliest for ever would teach nothing
-            wish = wish + teacher.gumbel(len(wish))
+            wish = wish + gumbel_noise(wish.shape, teacher.noise)
         wish[looks.places] = -torch.inf
         count = min(settings.looks_per_round, total - len(looks.places))
         chosen = wish.argsort(descending=True, stable=True)[:count]
@@ -112,11 +116,10 @@ def look_around(canvas: Canvas, pool: Pool, loss: BoundLoss, teacher: Teacher,
         work = canvas.advance(work, settings.look_steps, settings.look_guidance)
         pictures = canvas.pictures(work)
         terms = loss(pictures, canvas.small_boxes(pool.boxes[chosen]))
-        looks.places += chosen.tolist()
-        looks.losses += terms.total.tolist()
-        looks.pictures += list(pictures.split(1))
+        looks.add(chosen.tolist(), terms.total.tolist(), pictures)
         expected = teacher.learn(pool, looks, settings)
-        course.looked(pool.boxes[chosen], terms.total, expected, looks.pictures[looks.best],
+        assert looks.picture is not None
+        course.looked(pool.boxes[chosen], terms.total, expected, looks.picture,
                       pool.boxes[looks.places[looks.best]])
     return looks
 
@@ -135,27 +138,30 @@ def finalists(pool: Pool, looks: Looks, count: int) -> Tensor:
 
 def finish(canvas: Canvas, pool: Pool, chosen: Tensor, score: Callable[[Tensor, Tensor], Tensor],
            settings: SearchSettings, course: Course) -> tuple[Work, Tensor]:
-    """Full edits of the chosen places: each from `drafts` noises to half way, the best to the end.
+    """Full edits of the chosen places: each from `drafts` noises to half way, the best draft of each
+    to the end.
 
     A good box painted badly is lost all the same, and half an edit shows it. Returns the finished
     work, best first by score and evidence together, and the scores [n] alone, which can be compared
     with the source's.
     """
     # without the screen's word the largest edit would win: it pleases CLIP most
-    evidence = settings.test_gamma * pool.evidence[chosen].repeat(settings.drafts)
+    evidence = settings.test_gamma * pool.evidence[chosen]
     work = Work.cat([canvas.begin(pool.boxes[chosen], settings.steps, draft)
                      for draft in range(settings.drafts)])
-    if len(evidence) > settings.finalists:
-        # a strength below 1 starts further on: half of what is left, and one step at least
-        first = work.latents.step
-        work = canvas.advance(work, max((first + settings.steps) // 2, first + 1),
-                              settings.guidance_scale)
-        pictures = canvas.pictures(work)
-        scores = score(pictures, canvas.small_boxes(work.boxes))
-        order = (scores + evidence).argsort(descending=True, stable=True)[:settings.finalists]
-        work, evidence = work.select(order.tolist()), evidence[order]
-        course.drafted(work.boxes, pictures[order[:1]], float(scores[order[0]]))
-    work = canvas.decoded(canvas.advance(work, settings.steps, settings.guidance_scale))
+    # a strength below 1 starts further on: half of what is left, and one step at least
+    first = work.latents.step
+    half = max((first + settings.steps) // 2, first + 1)
+    work = canvas.advance(work, half, settings.guidance_scale)
+    pictures = canvas.pictures(work)
+    scores = score(pictures, canvas.small_boxes(work.boxes)).view(settings.drafts, -1)
+    top, draft = scores.max(dim=0)
+    kept = draft * len(chosen) + torch.arange(len(chosen))
+    best = int((top + evidence).argmax())
+    course.drafted(work.boxes[kept], pictures[kept[best]][None], work.boxes[kept[best]],
+                   float(top[best]))
+    work = canvas.advance(work.select(kept.tolist()), settings.steps, settings.guidance_scale)
+    work = canvas.decoded(work)
     pictures = canvas.pictures(work)
     scores = score(pictures, canvas.small_boxes(work.boxes))
     best_first = (scores + evidence).argsort(descending=True, stable=True)

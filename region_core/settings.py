@@ -88,7 +88,7 @@ class SearchSettings:
             yield f"lr is {self.lr}; it must be above 0 (5e-3 is usual)"
         if self.strength == 0:
             yield f"strength is {self.strength}; it must be above 0 (1 repaints fully)"
-        if self.look_steps > self.steps and not wrong & {"look_steps", "steps"}:
+        if self.looks and self.look_steps > self.steps and not wrong & {"look_steps", "steps"}:
             yield (f"look_steps is {self.look_steps} and steps is {self.steps}; a look must not take "
                    "more steps than the edit")
 

@@ -21,6 +21,7 @@ from region_core.errors import InputError
 from region_core.events import Event
 from region_core.job import check_edit
 from region_core.options import build_parser, given_settings, settings_from, suited
+from region_core.progress import Progress
 from region_core.settings import PRESETS, SearchSettings
 from region_core.shapes import __main__ as shapes_cli
 from region_core.shapes.models import GUIDANCE
@@ -323,8 +324,37 @@ def test_a_real_edit_from_the_command_line(tmp_path: Path,
     capsys.readouterr()
     assert cli.main(arguments(
         *little, "--load_checkpoint_path", str(saved / "generator.safetensors"))) == 0
-    assert "had no say" in capsys.readouterr().err
+    assert "has no say" in capsys.readouterr().err
     assert (tmp_path / "out" / "edited.png").read_bytes() == first  # CLIP's screen chose, as before
+
+
+def test_ctrl_c_in_the_last_half_of_a_real_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                capsys: pytest.CaptureFixture[str]) -> None:
+    """With the default preset, in which nothing is looked at, there is a picture to keep by then."""
+    scene, wish = held_out(3, 0)
+    picture, out = tmp_path / "scene.png", tmp_path / "out"
+    Image.fromarray(scene.image).save(picture)
+    real = Progress.__call__
+
+    def pressed(self: Progress, event: Event) -> None:
+        real(self, event)
+        if event.kind == "draft":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Progress, "__call__", pressed)
+    assert cli.main(arguments(
+        "--image_file_path", str(picture), "--image_caption", wish.caption, "--editing_prompt",
+        wish.prompt, "--output_dir", str(out), "--steps", "4", "--quiet")) == 130
+    assert "9 of 10 stages" in capsys.readouterr().err
+    report = json.loads((out / "report.json").read_text())
+    assert report["verdict"] == "stopped"
+    x0, y0, x1, y1 = report["box"]
+    assert 0 <= x0 < x1 <= 128
+    assert 0 <= y0 < y1 <= 128
+    assert report["unet_evaluations"] == 2 * 2 * 2  # two regions, two of four steps, guidance
+    assert len(report["rounds"]) > 1
+    assert Image.open(out / "edited.png").size == (128, 128)
+    assert (out / "loss.png").is_file()
 
 
 def test_a_window_larger_than_the_grid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -138,6 +138,10 @@ def test_every_edit_ever_finished_is_ranked_best_first(models):
     assert scores == sorted(scores, reverse=True)
 
 
+def test_few_steps_are_no_trouble_where_nothing_is_looked_at():
+    QUICK.with_values(look_steps=9).validate()
+
+
 def test_the_watcher_sees_every_round_and_may_stop_the_search(models):
     class Stop(Exception):
         pass
@@ -162,16 +166,16 @@ def test_without_anything_to_learn_the_screen_chooses_and_nothing_is_looked_at(m
     result = edit(models, source, QUICK.with_values(finalists=2), on_event=events.append)
     assert result.unet_evaluations == 2 * 2 * QUICK.steps  # guidance counts two
     assert result.generator is None
-    assert [e.kind for e in events] == ["screen"] * (len(events) - 1) + ["final"]
+    assert [e.kind for e in events] == ["screen"] * (len(events) - 2) + ["draft", "final"]
     done = [e.done for e in events]
     assert done == sorted(set(done))
     assert done[-1] == events[-1].total
-    assert [e.record for e in events[:-2]] == result.rounds
+    assert [e.record for e in events[:-3]] == result.rounds
     assert [record["round"] for record in result.rounds] == list(range(len(result.rounds)))
     best = [record["best"] for record in result.rounds]
     assert best == sorted(best, reverse=True)
     assert best[-1] < best[0], "no edge was moved: this scene shows nothing"
-    chosen = events[-2].boxes  # after CLIP's rounds, fitted by DINO
+    chosen = events[-3].boxes  # after CLIP's rounds, fitted by DINO
     assert torch.equal(result.tried_boxes, chosen)
     assert sorted(list(c.box) for c in result.candidates) == sorted(chosen[:2].tolist())
 
@@ -196,10 +200,10 @@ def test_looks_beside_a_screen_teach_and_change_nothing_else(models):
     assert done[-1] == events[-1].total
 
 
-def test_half_done_drafts_are_shown(models):
+def test_half_done_edits_are_shown(models):
+    """So that there is something to see, and to keep, before the end."""
     events = []
-    edit(models, Image.fromarray(held_out(5, 2)[0].image), QUICK.with_values(drafts=2),
-         on_event=events.append)
+    edit(models, Image.fromarray(held_out(5, 2)[0].image), on_event=events.append)
     assert [e.kind for e in events[-2:]] == ["draft", "final"]
     draft, final = events[-2:]
     assert draft.best.shape == final.best.shape
@@ -260,7 +264,8 @@ def test_no_region_returns_the_source(models, monkeypatch):
 @pytest.mark.parametrize(("values", "message"), [
     ({"point_number": 0}, "point_number is 0"), ({"lr": 0.0}, "lr is 0"),
     ({"steps": -1}, "steps is -1"), ({"learning": "magic"}, "learning is 'magic'"),
-    ({"look_steps": 9}, "look_steps is 9"), ({"strength": 0.0}, "strength is 0"),
+    ({"look_steps": 9, "learning": "exact"}, "look_steps is 9"),
+    ({"look_steps": 9, "screen": False}, "look_steps is 9"), ({"strength": 0.0}, "strength is 0"),
 ])
 def test_settings_out_of_range_are_named_before_any_model_runs(values, message):
     with pytest.raises(InputError, match=message):
@@ -329,7 +334,9 @@ def test_finalists_are_painted_from_several_noises(models):
     scene, _ = held_out(4242, 1)
     one = edit(models, scene_picture(scene), QUICK.with_values(finalists=2))
     four = edit(models, scene_picture(scene), QUICK.with_values(drafts=4, finalists=2))
-    assert len(one.candidates) == len(four.candidates) == 2
+    # each box has its best draft, and none is there twice
+    assert {c.box for c in one.candidates} == {c.box for c in four.candidates}
+    assert len(one.candidates) == len({c.box for c in four.candidates}) == len(four.candidates) == 2
     # two boxes by four noises to half way (2 of 4 steps, guidance), then two of them to the end
     assert four.unet_evaluations - one.unet_evaluations == (8 - 2) * 2 * 2
     canvas = Canvas(picture_from(scene_picture(scene)).rgb, DiffusersInpainter(models.pipe, PROMPT),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..checkpoint import clear_drafts
 from ..errors import InputError
+from ..job import NO_SAY
 from .bar import Bar
 from .gallery import write_gallery
 from .items import Item
@@ -161,6 +162,9 @@ class Batch:
     def _each(self, editor: Editor, bar: Bar) -> None:
         """A generator a picture: no process needs another."""
         pending = self.plan["pending"]
+        if self.job.generator is not None and self.processes.rank == 0 and not any(
+                item.settings.looks for item in self.job.items):
+            print(NO_SAY, file=sys.stderr)
         bar.begin(len(pending))
         self._edit(editor, pending, self.job.generator, self.job.generator_digest)
 

@@ -174,10 +174,12 @@ def _identity(name: str) -> str:
 def fingerprint(item: Item, picture_digest: str, models: dict[str, str], learned: str) -> str:
     """What a result came of: equal where doing it again would give the same picture.
 
-    `learned` names the region generator it started from; "" for a fresh one.
+    `learned` names the region generator it started from, "" for a fresh one; it counts where looks
+    are made.
     """
     return digest_of([FORMAT, __version__, item.key, item.caption, item.prompt,
-                      item.negative_prompt, asdict(item.settings), picture_digest, models, learned])
+                      item.negative_prompt, asdict(item.settings), picture_digest, models,
+                      learned if item.settings.looks else ""])
 
 
 def digest_of(value: object) -> str:

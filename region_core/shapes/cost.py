@@ -95,7 +95,7 @@ def parts_of(models: ShapesModels) -> dict[str, list[tuple[Any, str]]]:
     return {
         "unet": [(pipe.unet, "forward")],
         "vae": [(pipe.vae, "encode"), (pipe.vae, "decode")],
-        "encoders": [(pipe.text_encoder, "forward"), (models.dino.model, "forward"),
+        "encoders": [(pipe.text_encoder, "forward"), (models.dino, "_encode"),
                      (scorer, "encode_images"), (scorer, "encode_images_and_tokens"),
                      (scorer, "encode_text")],
     }
@@ -104,7 +104,7 @@ def parts_of(models: ShapesModels) -> dict[str, list[tuple[Any, str]]]:
 def plan(axis: str, factor: int) -> tuple[dict[str, object], int, int]:
     """(settings to change, side of the picture in pixels, batch) of one point of an axis.
 
-    Each begins at an eighth or so of the standard preset, so that eight times as much is not far
+    Most begin at an eighth or so of the standard preset, so that eight times as much is not far
     above it; `side` runs over 128, 256, 512, 1024 pixels; `finalists` are painted to the end. Looks
     are made on two axes, where the generator learns: `looks`, and `batch`, which looks at as many
     boxes in all, more at once.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..generator import RegionGenerator, build_generator
-from ..learning import optimizer_for, teach
+from ..learning import gumbel_noise, optimizer_for, teach
 from ..settings import SearchSettings
 from .known import Known
 
@@ -60,8 +60,8 @@ def by_learning(known: Known, budget: int, settings: SearchSettings, *, reads_sc
 
     A look is drawn from the generator's own probabilities, without putting back: the best box so far
     for ever would teach it nothing about the others, and a fresh generator begins as chance does.
-    `with_screen` adds the screen's order to its opinion, as in the search. A `prior` was taught on
-    other scenes; it is copied, not changed.
+    `with_screen` adds the screen's order to its opinion, as the search does where it looks beside a
+    screen. A `prior` was taught on other scenes; it is copied, not changed.
     `reads_screen`: whether it is given the screen's numbers beside DINO's features.
     """
     count = len(known.losses)
@@ -85,7 +85,7 @@ def by_learning(known: Known, budget: int, settings: SearchSettings, *, reads_sc
     looks: list[int] = []
     while len(looks) < budget:
         room = min(settings.looks_per_round, budget - len(looks))
-        wish = wish_before + opinion() + _gumbel(count, generator)
+        wish = wish_before + opinion() + gumbel_noise(wish_before.shape, generator)
         wish[looks] = -torch.inf
         looks += wish.argsort(descending=True, stable=True)[:room].tolist()
         looked = torch.zeros(count, dtype=torch.bool)
@@ -97,12 +97,6 @@ def by_learning(known: Known, budget: int, settings: SearchSettings, *, reads_sc
         teach(module, optimizer, known.features, known.candidates, losses, looked,
               settings.generator_steps, extra=extra)
     return found(known, looks)
-
-
-def _gumbel(count: int, generator: torch.Generator) -> Tensor:
-    """Gumbel noise [count]: the largest of log p + noise is a draw from p."""
-    uniform = torch.rand(count, generator=generator).clamp(1e-10, 1 - 1e-7)
-    return -(-uniform.log()).log()
 
 
 def learn_prior(scenes: list[Known], settings: SearchSettings, *, reads_screen: bool,

@@ -170,9 +170,9 @@ def test_a_run_tells_looks_and_shows_boxes_and_the_best_so_far(comfy: Comfy,
     assert first[0] == 0
     done = [value for value, _, _ in rest]
     assert done == sorted(set(done))
-    # the screen's eight rounds at most, six looks in two rounds, one finished edit
-    assert {total for _, total, _ in rest} == {15}
-    assert done[-3:] == [11, 14, 15]
+    # the screen's eight stages, six looks in two rounds, two halves of an edit
+    assert {total for _, total, _ in rest} == {16}
+    assert done[-4:] == [11, 14, 15, 16]
     assert done[0] == 1
     for kind, preview, side in (one for _, _, one in seen):
         assert kind == "JPEG"
@@ -180,6 +180,6 @@ def test_a_run_tells_looks_and_shows_boxes_and_the_best_so_far(comfy: Comfy,
         assert side == 512
     # while CLIP screens, the boxes; then the best picture beside them: wider, for the picture is square
     wide = [one[1].width > 1.5 * one[1].height for _, _, one in seen]
-    assert wide == [False] * (len(seen) - 3) + [True] * 3
+    assert wide == [False] * (len(seen) - 4) + [True] * 4
     pictures = [one[1].tobytes() for _, _, one in seen]
     assert len(set(pictures)) > 5, "the previews hardly differ"

@@ -95,3 +95,12 @@ def test_translations_fit_the_schemas(comfy: Comfy, language: str) -> None:
             told = [texts[name]["description"], *(one["tooltip"] for one in shown.values())]
             assert all(any("\u4e00" <= letter <= "\u9fff" for letter in text) for text in told)
     assert set(texts) == set(comfy.classes)
+
+
+def test_custom_as_it_comes_is_the_standard_preset(comfy: Comfy) -> None:
+    settings = comfy.part("region_core.settings")
+    node = comfy.part("nodes.region_inpaint_optimize")
+    widgets = {one.id: one.default if one.default is not None else one.options[0]
+               for one in node._custom_inputs()}
+    known = {name: value for name, value in widgets.items() if name != "native_size"}
+    assert settings.SearchSettings(**known) == settings.preset("standard")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ...generator import build_generator
-from ...learning import teach
+from ...learning import gumbel_noise, teach
 from ...losses import LossWeights, RegionLoss
 from ...propose import place_candidates
 from ..models import ShapesModels, shapes_settings
@@ -64,6 +64,5 @@ def paper(lr: float = 5e-3, steps: int = 8) -> Method:
 
 def draw_sizes(logits: Tensor, noise: torch.Generator) -> Tensor:
     """One candidate an anchor, drawn from the softmax over its sizes: logits [K, M] -> places [K]."""
-    uniform = torch.rand(logits.shape, generator=noise).clamp(1e-10, 1 - 1e-7)
-    sizes = (logits.cpu() - (-uniform.log()).log()).argmax(dim=1)
+    sizes = (logits.cpu() + gumbel_noise(logits.shape, noise)).argmax(dim=1)
     return torch.arange(len(logits)) * logits.shape[1] + sizes
