@@ -353,7 +353,8 @@ def test_ctrl_c_in_the_last_half_of_a_real_edit(tmp_path: Path, monkeypatch: pyt
     assert 0 <= y0 < y1 <= 128
     assert report["unet_evaluations"] == 2 * 2 * 2  # two regions, two of four steps, guidance
     assert len(report["rounds"]) > 1
-    assert Image.open(out / "edited.png").size == (128, 128)
+    with Image.open(out / "edited.png") as edited:
+        assert edited.size == (128, 128)
     assert (out / "loss.png").is_file()
 
 
