@@ -316,6 +316,21 @@ def test_what_is_not_there_is_said_to_be_absent_before_any_diffusion():
         assert there.unet_evaluations > 0
 
 
+def test_where_there_is_nothing_to_look_at_the_generator_comes_back_as_it_was():
+    """A list that teaches one generator goes on with it."""
+    models = load_shapes_models()
+    scene, asked = held_out(4242, 0, "absent")
+    module = build_generator(models.dino.model.config.hidden_size, QUICK.max_window_size, 3,
+                             extra_dim=SCREEN_NUMBERS)
+    before = [p.detach().clone() for p in module.parameters()]
+    result = edit_image(scene_picture(scene), asked.caption, asked.prompt, settings=LOOKING,
+                        inpainter=DiffusersInpainter(models.pipe, asked.prompt), dino=models.dino,
+                        scorer=models.scorer, generator=module)
+    assert result.verdict == NO_REGION
+    assert result.generator is module
+    assert all(torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True))
+
+
 def test_something_new_goes_where_nothing_is_hidden():
     models = load_shapes_models()
     for index in range(3):
