@@ -118,25 +118,37 @@ def test_a_failing_item_teaches_nothing_and_is_done_later(monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("list_of_seven")
+def test_a_generator_without_a_say_is_told_and_makes_nothing_new(
+        capsys: pytest.CaptureFixture[str]) -> None:
+    save_generator(build_generator(FEATURES, 4, 9, extra_dim=2), "start.safetensors", {})
+    assert batch("--max_window_size", "4") == 0
+    begun()
+    capsys.readouterr()
+    assert batch("--max_window_size", "4", "--load_checkpoint_path", "start.safetensors") == 0
+    assert "has no say" in capsys.readouterr().err
+    assert begun() == []
+
+
+@pytest.mark.usefixtures("list_of_seven")
 def test_a_loaded_generator_is_where_every_picture_starts(
         capsys: pytest.CaptureFixture[str]) -> None:
     module = build_generator(FEATURES, 4, 9, extra_dim=2)
     save_generator(module, "start.safetensors", {})
     start = ("--load_checkpoint_path", "start.safetensors")
-    assert batch("--max_window_size", "4", *start) == 0
+    assert batch("--no-screen", "--max_window_size", "4", *start) == 0
     scores = [float(row["score"]) for row in table()]
     assert scores == pytest.approx([1 + float(vector(module).abs().mean())] * 7)
     assert not list(Path("out").rglob("*.safetensors")), "nothing was asked to be learned"
-    assert batch("--max_window_size", "4") == 0
+    assert batch("--no-screen", "--max_window_size", "4") == 0
     assert [float(row["score"]) for row in table()] == [1.0] * 7  # not taken for the same
     assert batch("--max_window_size", "5", *start) == 2
     err = capsys.readouterr().err
     assert "sizes = 4, this run needs 5; use max_window_size 4" in err
     save_generator(build_generator(FEATURES + 1, 4, 9, extra_dim=2), "start.safetensors", {})
-    assert batch("--max_window_size", "4", *start) == 2
+    assert batch("--no-screen", "--max_window_size", "4", *start) == 2
     assert "feature_dim = 6, this run needs 5; use the DINO model" in capsys.readouterr().err
     save_generator(build_generator(FEATURES, 4, 9), "start.safetensors", {})
-    assert batch("--max_window_size", "4", *start) == 2
+    assert batch("--no-screen", "--max_window_size", "4", *start) == 2
     assert "extra_dim = 0, this run needs 2; teach one anew" in capsys.readouterr().err
 
 
