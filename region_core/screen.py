@@ -21,7 +21,7 @@ from .boxes import area, clamp_boxes
 from .encoders import ClipScorer
 
 GROUND_AREA = 0.6  # weight of a box's share of the picture where something new is asked for
-AT_ONCE = 256  # boxes whose coverings are held in memory together
+AT_ONCE = 64  # boxes whose coverings are held in memory together
 OnRound = Callable[[torch.Tensor, torch.Tensor], None]
 GROUND = ("background", "the background", "a background")
 
@@ -76,9 +76,9 @@ class Screen:
         y = (line >= boxes[:, None, 1]) & (line < boxes[:, None, 3])
         return y[:, None, :, None] & x[:, None, None, :]
 
-    def covered(self, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The small source with each box filled by the mean of a ring round it, and with all but
-        the box filled by the ground's colour: twice [N, 3, s, s]."""
+    def covered(self, boxes: torch.Tensor) -> torch.Tensor:
+        """The small source with each box filled by the mean of a ring round it, then with all but the
+        box filled by the ground's colour: [2N, 3, s, s]."""
         side = self.small.shape[-1]
         scale = boxes.new_tensor([side / self.width, side / self.height] * 2)
         inner = (boxes * scale).round()
@@ -90,7 +90,10 @@ class Screen:
         colour = torch.einsum("nhw,chw->nc", ring[:, 0], self.small[0])[..., None, None]
         colour = torch.where(count > 0, colour / count.clamp(min=1),
                              self.small.mean(dim=(2, 3), keepdim=True))
-        return torch.where(hole, colour, self.small), torch.where(hole, self.small, self.ground)
+        both = self.small.new_empty(2 * len(boxes), *self.small.shape[1:])
+        torch.where(hole, colour, self.small, out=both[:len(boxes)])
+        torch.where(hole, self.small, self.ground, out=both[len(boxes):])
+        return both
 
     @torch.inference_mode()
     def evidence(self, boxes: torch.Tensor) -> Evidence:
@@ -100,8 +103,7 @@ class Screen:
                           for name in ("drop", "alone", "total")))
 
     def _evidence(self, boxes: torch.Tensor) -> Evidence:
-        without, only = self.covered(boxes)
-        seen = self.scorer.encode_images(torch.cat([without, only]))
+        seen = self.scorer.encode_images(self.covered(boxes))
         self.encodings += len(seen)
         change, kept = seen[:len(boxes)] - self.embedding, seen[len(boxes):]
         drop = -(change @ self.text.T)[:, 0]
