@@ -51,9 +51,9 @@ class SaveLearnedGenerator(io.ComfyNode):
         """Save as safetensors with the settings it was taught with."""
         with named_errors(cls):
             if learned is None:
-                raise InputError("nothing was learned in this search: it found nothing to look at, or "
-                                 "did not learn; for that choose preset custom and a learning other "
-                                 "than off, in Region Inpaint Optimize")
+                raise InputError("nothing was learned in this search: nothing answered to the caption, "
+                                 "or the search does not learn; to learn choose preset custom and a "
+                                 "learning other than off, in Region Inpaint Optimize")
             stem = _place(filename_prefix)
             if stem is None:
                 raise InputError(_no_place(filename_prefix))

@@ -42,8 +42,8 @@ _CUSTOM_INPUTS = (  # open to the person where the preset is "custom"
     (io.Int.Input, "look_steps", 1, 1000, 1, "Sampling steps of a look; at most steps."),
     (io.Float.Input, "look_guidance", 0.0, 100.0, 0.1, "cfg of a look; 1 costs half."),
     (io.Int.Input, "finalists", 1, 64, 1, "Regions that are edited with all steps."),
-    (io.Int.Input, "drafts", 1, 64, 1, "Noises each of these is painted from to half way; the best "
-     "go on."),
+    (io.Int.Input, "drafts", 1, 64, 1, "Noises each of these is painted from to half way; the "
+     "best of each goes on."),
     (io.Int.Input, "generator_steps", 0, 1000, 1, "Steps the generator learns in a round."),
     (io.Float.Input, "test_alpha", 0.0, 1000.0, 0.05, "Weight of the text in the final score."),
     (io.Float.Input, "test_beta", 0.0, 1000.0, 0.05, "Weight of likeness to the source in it."),
@@ -137,6 +137,8 @@ class RegionInpaintOptimize(io.ComfyNode):
         """Settings that contradict each other, before anything runs."""
         if isinstance(preset, str) and preset not in (*PRESETS, CUSTOM):
             return f"preset is {preset!r}; choose one of {', '.join([*PRESETS, CUSTOM])}"
+        if isinstance(learning, str) and learning not in LEARNING:
+            return f"learning is {learning!r}; choose one of {', '.join(LEARNING)}"
         for name, value in (("steps", steps), ("look_steps", look_steps)):
             if isinstance(value, int) and not 1 <= value <= 1000:
                 return f"{name} is {value}; it must be from 1 to 1000"

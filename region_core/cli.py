@@ -101,7 +101,7 @@ def run(job: Job, more: Callable[[Any], dict[str, Any]] | None = None) -> tuple[
     if job.save_path is not None:
         from .generator import save_generator
 
-        if result.generator is not None:
+        if result.generator is not None and result.rounds:
             save_generator(result.generator, job.save_path, asdict(job.settings))
         else:
             print("Nothing was learned, for there was nothing to look at; no generator was saved.",

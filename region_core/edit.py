@@ -52,8 +52,8 @@ class EditResult:
     (then image is the source); candidates best first, none where nothing in the picture answers to
     the caption; one record a round, of the looks or, where the settings have none, of the screen; UNet
     evaluations counted on the model; tried_boxes [n, 4], those looked at or the best that the screen
-    found; saliency [1, 1, H, W] 0..1; the region generator that had a say or was taught, None where the
-    settings have no looks.
+    found; saliency [1, 1, H, W] 0..1; the region generator as looks left it, None where the settings
+    have none (of an absent thing: the one given, as it was).
     """
 
     image: Tensor

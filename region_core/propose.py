@@ -72,8 +72,13 @@ def propose(source: Tensor, caption: str, candidates: CandidateSet, features: Pa
     """
     def tell(boxes: Tensor, evidence: Tensor) -> None:
         if on_round is not None:
+            if prior is not None:  # moved edges may have left it
+                boxes = prior.cut(boxes)
+                inside = prior.share(boxes) >= INSIDE
+                boxes, evidence = boxes[inside], evidence[inside]
             best = evidence.argsort(descending=True, stable=True)[:FITTED]
-            on_round(boxes[best] if prior is None else prior.cut(boxes[best]), evidence[best])
+            if len(best):
+                on_round(boxes[best], evidence[best])
 
     prior = None if region_prior is None else Prior(region_prior)
     boxes = candidates.boxes.cpu().float()

@@ -152,19 +152,26 @@ def finish(canvas: Canvas, pool: Pool, chosen: Tensor, score: Callable[[Tensor, 
     # a strength below 1 starts further on: half of what is left, and one step at least
     first = work.latents.step
     half = max((first + settings.steps) // 2, first + 1)
-    work = canvas.advance(work, half, settings.guidance_scale)
-    pictures = canvas.pictures(work)
-    scores = score(pictures, canvas.small_boxes(work.boxes)).view(settings.drafts, -1)
-    top, draft = scores.max(dim=0)
-    kept = draft * len(chosen) + torch.arange(len(chosen))
-    best = int((top + evidence).argmax())
-    course.drafted(work.boxes[kept], pictures[kept[best]][None], work.boxes[kept[best]],
-                   float(top[best]))
-    work = canvas.advance(work.select(kept.tolist()), settings.steps, settings.guidance_scale)
-    work = canvas.decoded(work)
+    # one draft stops there only to be seen, and some samplers cannot take a single step
+    if settings.drafts > 1 or min(half - first, settings.steps - half) > 1:
+        work = canvas.advance(work, half, settings.guidance_scale)
+        work = _best_drafts(canvas, work, evidence, score, course)
+    work = canvas.decoded(canvas.advance(work, settings.steps, settings.guidance_scale))
     pictures = canvas.pictures(work)
     scores = score(pictures, canvas.small_boxes(work.boxes))
     best_first = (scores + evidence).argsort(descending=True, stable=True)
     work, scores = work.select(best_first.tolist()), scores[best_first]
     course.finished(work.boxes, pictures[best_first[:1]], float(scores[0]))
     return work, scores
+
+
+def _best_drafts(canvas: Canvas, work: Work, evidence: Tensor,
+                 score: Callable[[Tensor, Tensor], Tensor], course: Course) -> Work:
+    """Of the drafts of n boxes, box by box within draft by draft, the best of each box [n]."""
+    pictures = canvas.pictures(work)
+    scores, draft = score(pictures, canvas.small_boxes(work.boxes)).view(-1, len(evidence)).max(dim=0)
+    kept = draft * len(evidence) + torch.arange(len(evidence))
+    best = int((scores + evidence).argmax())
+    boxes = work.boxes[kept]
+    course.drafted(boxes, pictures[kept[best]][None].clone(), boxes[best], float(scores[best]))
+    return work.select(kept.tolist())

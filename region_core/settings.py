@@ -22,7 +22,7 @@ class SearchSettings:
     Sampling: `steps`, `guidance_scale`, `strength` of the full edit; `look_steps`,
     `look_guidance` of a cheap look. Looks are made where they choose the box (`screen` off) or teach
     the generator (`learning` not off). `finalists` boxes are painted from `drafts` noises each to half
-    way, and as many edits as there are finalists to the end. `anchor_distance` is the least
+    way, and the best draft of each to the end. `anchor_distance` is the least
     distance between anchors in grid cells. `screen`, `refine` (CLIP moves the best boxes' edges)
     and `fit` (DINO fits them to the things in them) can be left out.
     """

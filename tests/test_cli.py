@@ -328,7 +328,7 @@ def test_a_real_edit_from_the_command_line(tmp_path: Path,
     assert (tmp_path / "out" / "edited.png").read_bytes() == first  # CLIP's screen chose, as before
 
 
-def test_ctrl_c_in_the_last_half_of_a_real_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+def test_ctrl_c_after_half_of_a_real_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                                 capsys: pytest.CaptureFixture[str]) -> None:
     """With the default preset, in which nothing is looked at, there is a picture to keep by then."""
     scene, wish = held_out(3, 0)

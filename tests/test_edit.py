@@ -18,10 +18,12 @@ from region_core.canvas import Canvas
 from region_core.diffusers_inpainter import DiffusersInpainter
 from region_core.edit import NO_REGION, edit_image
 from region_core.errors import InputError
+from region_core.events import Course
 from region_core.generator import SCREEN_NUMBERS, build_generator
 from region_core.images import picture_from, to_pil
 from region_core.propose import place_candidates
 from region_core.screen import Screen
+from region_core.search import Pool, finish
 from region_core.settings import SearchSettings
 from region_core.shapes.models import ShapesModels, load_shapes_models
 from region_core.shapes.worlds import held_out
@@ -215,9 +217,12 @@ def test_every_box_lies_in_the_region_prior(models, screen):
     prior = torch.zeros(1, 1, 128, 128)
     prior[..., 50:, 64:120] = 1
     settings = QUICK.with_values(screen=screen, refine=screen, per_image_iteration=5)
-    result = edit(models, Image.fromarray(held_out(5, 3)[0].image), settings, prior=prior)
+    events = []
+    result = edit(models, Image.fromarray(held_out(5, 3)[0].image), settings, prior=prior,
+                  on_event=events.append)
     assert len(result.tried_boxes) > 3
-    boxes = torch.cat([result.tried_boxes, torch.tensor([c.box for c in result.candidates])])
+    boxes = torch.cat([result.tried_boxes, torch.tensor([c.box for c in result.candidates]),
+                       *(event.boxes for event in events)])
     for x0, y0, x1, y1 in boxes.round().long().tolist():
         assert prior[0, 0, y0:y1, x0:x1].mean() >= 0.75
 
@@ -345,7 +350,7 @@ def test_something_new_goes_where_nothing_is_hidden():
 
 
 def test_finalists_are_painted_from_several_noises(models):
-    """The drafts differ, and as many edits as finalists come out of them."""
+    """The drafts differ, and each box comes out once."""
     scene, _ = held_out(4242, 1)
     one = edit(models, scene_picture(scene), QUICK.with_values(finalists=2))
     four = edit(models, scene_picture(scene), QUICK.with_values(drafts=4, finalists=2))
@@ -360,6 +365,38 @@ def test_finalists_are_painted_from_several_noises(models):
     noises = [canvas.begin(box, 4, draft).latents.z for draft in (0, 1, 2)]
     assert not torch.equal(noises[0], noises[1])
     assert not torch.equal(noises[1], noises[2])
+
+
+def test_the_best_draft_of_each_box_goes_on(models):
+    source = picture_from(scene_picture(held_out(4242, 1)[0])).rgb
+    boxes = torch.tensor([[20.0, 20, 60, 60], [70, 70, 110, 110]])
+    settings = QUICK.with_values(drafts=3, finalists=2)
+
+    def canvas():
+        return Canvas(source, DiffusersInpainter(models.pipe, PROMPT), seed=5)
+
+    said = [torch.tensor([0.0, 3, 5, 1, 1, 2]),  # draft by draft: box 0 has its best at 1, box 1 at 0
+            torch.tensor([1.0, 2])]
+    events = []
+    course = Course(events.append, screening=0, looks=0)
+    none = torch.zeros(2)
+    pool = Pool(boxes, torch.tensor([0, 1]), none, none)
+    work, scores = finish(canvas(), pool, torch.tensor([0, 1]), lambda *_: said.pop(0), settings,
+                          course)
+    assert scores.tolist() == [2, 1]
+    assert torch.equal(work.boxes, boxes.flip(0))
+    easel = canvas()
+
+    def alone(box: int, draft: int, steps: int):
+        begun = easel.begin(boxes[box][None], settings.steps, draft)
+        return easel.pictures(easel.advance(begun, steps, settings.guidance_scale))
+
+    final = easel.pictures(work)
+    assert torch.allclose(final[0], alone(1, 0, settings.steps)[0], atol=1e-4)
+    assert torch.allclose(final[1], alone(0, 1, settings.steps)[0], atol=1e-4)
+    half = events[0]
+    assert (half.kind, half.best_score, half.best_box.tolist()) == ("draft", 5, boxes[0].tolist())
+    assert torch.allclose(half.best, alone(0, 1, settings.steps // 2), atol=1e-4)
 
 
 @pytest.mark.parametrize("drafts", [1, 2])

@@ -132,6 +132,8 @@ class SharedLearning:
                 after = vector(result.generator)
             else:
                 after = vector(load_generator(self.editor.place(index).folder / LEARNED)[0])
+            if torch.equal(after, start):  # nothing to look at: it has no part in the mean
+                continue
             if not bool(torch.isfinite(after).all()):
                 print(f"{self.job.items[index].key}: what it taught is no finite number and is left "
                       "out of the shared generator", file=sys.stderr)

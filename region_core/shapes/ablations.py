@@ -16,7 +16,7 @@ SWITCHES: dict[str, dict[str, object]] = {
     "standard-nms": {"anchor_distance": 0.0},
     "standard-windows": {"max_window_size": 6},
     "standard+looks": {"learning": "exact"},
-    "standard+halving": {"drafts": 2},  # two noises a finalist, half of them dropped half way
+    "standard+halving": {"drafts": 2},  # two noises a finalist, the worse dropped half way
     # what looks are good for shows only where no screen chooses
     "standard-screen-learning": {"screen": False},
     "standard-screen-crops": {"screen": False, "learning": "exact", "loss_crop": 0.0},

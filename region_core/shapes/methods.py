@@ -65,7 +65,7 @@ NOTES: dict[str, str] = {
     "standard-windows": "boxes of at most 6 cells to the side, the published code's default",
     "standard-anchors": "anchors at random cells",
     "standard+looks": "10 rounds of looks beside the screen, and the generator learns from them",
-    "standard+halving": "each finalist from two noises to half way, the better half to the end",
+    "standard+halving": "each finalist from two noises to half way, the better of them to the end",
     "standard-screen-learning": "no screen, looks are drawn by chance",
     "standard-screen-crops": "no screen, and losses of the whole picture only",
     "standard-screen-looks": "no screen, and one look in place of ten",

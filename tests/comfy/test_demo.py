@@ -133,6 +133,7 @@ def test_nothing_learned_is_nothing_to_save(comfy: Comfy) -> None:
 BAD = [
     ("loss", {"editing_prompt": "  "}, "editing_prompt is empty"),
     ("edit", {"preset": "custom", "look_steps": 9}, "look_steps is 9"),
+    ("edit", {"preset": "custom", "learning": "magic"}, "learning is 'magic'"),
 ]
 
 
