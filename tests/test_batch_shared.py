@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -184,13 +185,20 @@ def test_an_item_that_fails_in_a_later_epoch_is_told(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("list_of_seven")
-def test_a_picture_that_teaches_no_number_spoils_nothing(monkeypatch: pytest.MonkeyPatch,
+def test_a_picture_that_teaches_nothing_or_no_number_spoils_nothing(monkeypatch: pytest.MonkeyPatch,
                                                          capsys: pytest.CaptureFixture[str]) -> None:
     def spoilt(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
         result = quick_edit(image, caption, *texts, **rest)
         if caption == "thing 3":
             with torch.no_grad():
                 rest["generator"].linear1.bias[0] = float("nan")
+        return result
+
+    def nothing_there(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
+        before = copy.deepcopy(rest["generator"].state_dict())
+        result = quick_edit(image, caption, *texts, **rest)
+        if caption == "thing 3":
+            rest["generator"].load_state_dict(before)
         return result
 
     monkeypatch.setenv("BATCH_FAIL", "thing 3")
@@ -200,6 +208,9 @@ def test_a_picture_that_teaches_no_number_spoils_nothing(monkeypatch: pytest.Mon
     monkeypatch.setattr(edit, "edit_image", spoilt)
     assert batch(*SHARED) == 0
     assert "3.png: what it taught is no finite number" in capsys.readouterr().err
+    assert torch.equal(vector(load_generator("g.safetensors")[0]), without)
+    monkeypatch.setattr(edit, "edit_image", nothing_there)
+    assert batch(*SHARED, out="nothing") == 0
     assert torch.equal(vector(load_generator("g.safetensors")[0]), without)
 
 

@@ -227,6 +227,20 @@ def test_every_box_lies_in_the_region_prior(models, screen):
         assert prior[0, 0, y0:y1, x0:x1].mean() >= 0.75
 
 
+def test_no_round_tells_of_boxes_outside_the_prior(models, monkeypatch):
+    """Edges may be moved out of it; such boxes are cut, or thrown away."""
+    def strays(self, boxes, steps, on_round):
+        on_round(torch.tensor([[0.0, 0, 128, 128], [0, 0, 20, 20]]), torch.tensor([8.0, 9]))
+        return boxes
+
+    monkeypatch.setattr(Screen, "refine", strays)
+    prior = torch.zeros(1, 1, 128, 128)
+    prior[..., 50:, 64:120] = 1
+    result = edit(models, Image.fromarray(held_out(5, 3)[0].image), prior=prior)
+    assert result.rounds[1]["boxes"] == [[64, 50, 120, 128]]
+    assert result.rounds[1]["losses"] == [-8]
+
+
 def test_a_prior_round_the_object_leads_to_the_object():
     models = load_shapes_models()
     scene, asked = held_out(10, 1)
