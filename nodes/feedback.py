@@ -46,8 +46,11 @@ class Feedback:
 
     def _preview(self, event: Event) -> Image.Image:
         """The source with the boxes being tried, beside the best picture so far."""
-        boxes = event.boxes.cpu() * self.scale
-        trying = draw_boxes(self.source, boxes, best=-1, labels=[""] * len(boxes))
+        boxes, best = event.boxes.cpu(), -1
+        if event.best_box is not None:
+            same = (boxes == event.best_box.cpu()).all(dim=1).nonzero()
+            best = int(same[0]) if len(same) else -1
+        trying = draw_boxes(self.source, boxes * self.scale, best=best, labels=[""] * len(boxes))
         if event.best is None:
             return trying
         return contact_sheet([trying, to_pil(event.best)], ["looking here", "best so far"],
