@@ -158,7 +158,7 @@ def test_a_run_tells_looks_and_shows_boxes_and_the_best_so_far(comfy: Comfy,
     before = utils.PROGRESS_BAR_HOOK
     utils.set_progress_bar_global_hook(hook)
     try:
-        graph = tiny_graph(comfy, per_image_iteration=2, looks_per_round=3, steps=2)
+        graph = tiny_graph(comfy, per_image_iteration=2, looks_per_round=3, steps=4)
         for name in DEMO_NAMES:
             for socket in SOCKETS[name]:
                 take(comfy, graph, socket, parts[name])
