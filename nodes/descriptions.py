@@ -13,7 +13,7 @@ import torch
 
 from ..region_core.encoders import PatchFeatures
 from ..region_core.errors import InputError
-from ..region_core.generator import SCREEN_NUMBERS, RegionGenerator, build_generator
+from ..region_core.generator.network import SCREEN_NUMBERS, RegionGenerator, build_generator
 
 
 @dataclass(frozen=True)

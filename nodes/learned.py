@@ -9,7 +9,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..region_core.errors import InputError
-from ..region_core.generator import load_generator, save_generator
+from ..region_core.generator.network import load_generator, save_generator
 from .common import Learned, named_errors, schema
 from .descriptions import LearnedGenerator
 

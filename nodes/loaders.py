@@ -11,9 +11,9 @@ from comfy_api.latest import io
 
 from ..region_core.encoders import DinoEncoder, load_clip, load_dino
 from ..region_core.errors import InputError
+from .comfy.downloads import fetch_files
+from .comfy.offloaded import ManagedEncoder
 from .common import ClipScorerSocket, Dino, named_errors, schema
-from .download import fetch_files
-from .managed import ManagedEncoder
 
 DINO_FOLDER, CLIP_FOLDER = "dino", "open_clip"
 DINO_HUB = ("facebook/dino-vitb8", "facebook/dino-vits8", "facebook/dino-vitb16",

@@ -11,7 +11,7 @@ from comfy_api.latest import io
 
 from ..region_core.draw import draw_boxes
 from ..region_core.errors import InputError
-from ..region_core.propose import place_candidates
+from ..region_core.proposals.propose import place_candidates
 from ..region_core.settings import SearchSettings
 from .common import MAX_SEED, Dino, Generator, Learned, named_errors, pil_to_comfy, schema, to_core
 from .descriptions import GeneratorDescription

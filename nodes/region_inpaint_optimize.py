@@ -15,6 +15,8 @@ from ..region_core.errors import InputError
 from ..region_core.images import to_pil
 from ..region_core.settings import LEARNING, PRESETS, SearchSettings
 from ..region_core.settings import preset as preset_of
+from .comfy.feedback import Feedback
+from .comfy.inpainter import ComfyInpainter
 from .common import (
     MAX_SEED,
     BoundingBox,
@@ -29,8 +31,6 @@ from .common import (
     to_core,
 )
 from .descriptions import GeneratorDescription, LearnedGenerator, LossDescription
-from .feedback import Feedback
-from .inpainter import ComfyInpainter
 
 CUSTOM = "custom"
 _CUSTOM_INPUTS = (  # open to the person where the preset is "custom"

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from comfy_api.latest import io
 
+from ..region_core.demo.models import WEIGHTS
+from ..region_core.demo.scenes import KINDS, Edit, Scene
+from ..region_core.demo.worlds import held_out
 from ..region_core.encoders import load_clip, load_dino
 from ..region_core.errors import InputError
-from ..region_core.shapes.models import WEIGHTS
-from ..region_core.shapes.scenes import KINDS, Edit, Scene
-from ..region_core.shapes.worlds import held_out
+from .comfy.offloaded import ManagedEncoder
 from .common import MAX_SEED, BoundingBox, ClipScorerSocket, Dino, named_errors, schema
-from .managed import ManagedEncoder
 
 
 class LoadShapesDemo(io.ComfyNode):
@@ -40,8 +40,8 @@ class LoadShapesDemo(io.ComfyNode):
 
     @classmethod
     def execute(cls) -> io.NodeOutput:
-        """Load everything from `region_core/shapes/weights`."""
-        from . import shapes_models
+        """Load everything from `region_core/demo/weights`."""
+        from .comfy import demo_models as shapes_models
 
         with named_errors(cls):
             folder = WEIGHTS / "inpaint"

@@ -10,18 +10,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .anchors import CandidateSet
-from .canvas import Canvas
 from .checks import check_texts
 from .encoders import ClipScorer, DinoEncoder, PatchFeatures
 from .errors import InputError
 from .events import Course, Watcher
-from .generator import RegionGenerator, build_generator
+from .generator.learning import optimizer_for
+from .generator.losses import LossWeights, RegionLoss
+from .generator.network import RegionGenerator, build_generator
 from .images import picture_from
-from .inpaint import Inpainter
-from .learning import optimizer_for
-from .losses import LossWeights, RegionLoss
-from .propose import FITTED, ROUNDS, place_candidates, propose
+from .painting.canvas import Canvas
+from .painting.inpaint import Inpainter
+from .proposals.anchors import CandidateSet
+from .proposals.propose import FITTED, ROUNDS, place_candidates, propose
 from .ranking import Ranking
 from .search import Looks, Teacher, finalists, finish, look_around
 from .settings import SearchSettings

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .anchors import CandidateSet
-from .canvas import Canvas, Work
 from .events import Course
-from .generator import RegionGenerator
-from .learning import gumbel_noise, teach
-from .losses import BoundLoss
+from .generator.learning import gumbel_noise, teach
+from .generator.losses import BoundLoss
+from .generator.network import RegionGenerator
+from .painting.canvas import Canvas, Work
+from .proposals.anchors import CandidateSet
 from .settings import SearchSettings
 
 

@@ -14,19 +14,19 @@ from PIL import Image
 from torch._subclasses import FakeTensorMode
 
 from region_core.boxes import iou
-from region_core.canvas import Canvas
-from region_core.diffusers_inpainter import DiffusersInpainter
+from region_core.demo.models import ShapesModels, load_shapes_models
+from region_core.demo.worlds import held_out
 from region_core.edit import NO_REGION, edit_image
 from region_core.errors import InputError
 from region_core.events import Course
-from region_core.generator import SCREEN_NUMBERS, build_generator
+from region_core.generator.network import SCREEN_NUMBERS, build_generator
 from region_core.images import picture_from, to_pil
-from region_core.propose import place_candidates
-from region_core.screen import Screen
+from region_core.painting.canvas import Canvas
+from region_core.painting.diffusers_inpainter import DiffusersInpainter
+from region_core.proposals.propose import place_candidates
+from region_core.proposals.screen import Screen
 from region_core.search import Pool, finish
 from region_core.settings import SearchSettings
-from region_core.shapes.models import ShapesModels, load_shapes_models
-from region_core.shapes.worlds import held_out
 
 CAPTION, PROMPT = "a red circle", "a blue square"
 QUICK = SearchSettings(point_number=3, max_window_size=6, per_image_iteration=2, look_steps=2,

@@ -92,7 +92,7 @@ def test_a_batch_has_a_list_of_boxes_a_picture(comfy: Comfy) -> None:
 
 
 def test_cancel_leaves_everything_as_it_was(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:
-    feedback = comfy.part("nodes.feedback")
+    feedback = comfy.part("nodes.comfy.feedback")
     real = feedback.Feedback.__call__
 
     def cancel(self: Any, event: Any) -> None:
@@ -118,7 +118,7 @@ def test_nothing_learned_is_nothing_to_save(comfy: Comfy) -> None:
     run = comfy.run(taught)
     assert run.success, run.messages
     learned = run.seen["v7"]
-    fresh = comfy.part("region_core.generator").build_generator(
+    fresh = comfy.part("region_core.generator.network").build_generator(
         seed=42, **learned.config).state_dict()
     # not the last layers, which start at 0 here
     assert not torch.equal(learned.state["linear1.weight"], fresh["linear1.weight"]), "never learned"

@@ -12,7 +12,7 @@ import pytest
 
 from .conftest import PACK, Comfy, Run
 
-WEIGHTS = PACK / "region_core" / "shapes" / "weights"
+WEIGHTS = PACK / "region_core" / "demo" / "weights"
 HUB_DINO = "dino-vits16"  # one that no other test asks for
 
 
@@ -111,7 +111,7 @@ def test_cancel_stops_a_download_on_a_silent_link(comfy: Comfy, hub: Hub, stops:
 def test_a_link_that_dies_is_told_and_leaves_no_half_file(
         comfy: Comfy, hub: Hub, monkeypatch: pytest.MonkeyPatch, hangs_up: bool,
         words: str) -> None:
-    monkeypatch.setattr(comfy.part("nodes.download"), "_PATIENCE", 0.5)
+    monkeypatch.setattr(comfy.part("nodes.comfy.downloads"), "_PATIENCE", 0.5)
     hub.stops, hub.hangs_up, hub.on_silence = "middle", hangs_up, lambda: None
     run = download(comfy)
     assert not hub.gave_up

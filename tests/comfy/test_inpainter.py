@@ -9,14 +9,14 @@ import torch
 
 from .conftest import PACK, Comfy
 
-WEIGHTS = PACK / "region_core" / "shapes" / "weights" / "inpaint"
+WEIGHTS = PACK / "region_core" / "demo" / "weights" / "inpaint"
 TOLERANCE = 1e-4  # of 0..1; measured 1e-6 on a CPU in float32
 
 
 @pytest.fixture(scope="module")
 def demo(comfy: Comfy) -> dict[str, Any]:
     """The demo's models and two encoded prompts."""
-    models = comfy.part("nodes.shapes_models")
+    models = comfy.part("nodes.comfy.demo_models")
     with torch.inference_mode():
         clip = models.load_text_encoder(WEIGHTS)
 
@@ -28,7 +28,7 @@ def demo(comfy: Comfy) -> dict[str, Any]:
 
 
 def inpainter(comfy: Comfy, demo: dict[str, Any], **more: Any) -> Any:
-    return comfy.part("nodes.inpainter").ComfyInpainter(
+    return comfy.part("nodes.comfy.inpainter").ComfyInpainter(
         **{**demo, **more})
 
 
@@ -44,7 +44,7 @@ def pictures() -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize(("steps", "strength", "guidance"), [(5, 1.0, 1.0), (6, 0.5, 3.0)])
 def test_same_as_diffusers(comfy: Comfy, demo: dict[str, Any], steps: int, strength: float,
                            guidance: float) -> None:
-    core = comfy.part("region_core.diffusers_inpainter")
+    core = comfy.part("region_core.painting.diffusers_inpainter")
     both = [inpainter(comfy, demo),
             core.DiffusersInpainter(core.load_pipeline(WEIGHTS), "a blue square")]
     out = []
@@ -72,7 +72,7 @@ def test_stopping_changes_nothing_and_random_state_stays(comfy: Comfy,
 
 def test_halves_on_out_of_memory(comfy: Comfy, demo: dict[str, Any],
                                  monkeypatch: pytest.MonkeyPatch) -> None:
-    module = comfy.part("nodes.inpainter")
+    module = comfy.part("nodes.comfy.inpainter")
     sizes: list[int] = []
     real = module.run_steps
 
@@ -93,7 +93,7 @@ def test_halves_on_out_of_memory(comfy: Comfy, demo: dict[str, Any],
 
 def test_plain_model_keeps_the_picture_outside(comfy: Comfy, demo: dict[str, Any],
                                                monkeypatch: pytest.MonkeyPatch) -> None:
-    module = comfy.part("nodes.inpainter")
+    module = comfy.part("nodes.comfy.inpainter")
     monkeypatch.setattr(module, "reads_mask", lambda *_: False)
     one = inpainter(comfy, demo)
     images, masks = pictures()

@@ -1,0 +1,1 @@
+"""What the method is measured with: worlds, methods and baselines, tables, costs, training."""

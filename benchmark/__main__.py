@@ -1,0 +1,206 @@
+"""`python -m benchmark`: train the small models, make scenes, measure."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from region_core.cli.main import guarded
+from region_core.demo.scenes import KINDS
+from region_core.errors import InputError
+
+from .options import PARTS, build_parser
+
+
+def check_world(args: argparse.Namespace, *, many: bool = False) -> list[str]:
+    """The kinds of edit; InputError where the number, the seed or a kind of scenes is none."""
+    check_count("scenes", args.scenes)
+    check_count("seed", args.seed, 0)
+    kinds = split_list(args.kind) if many else [args.kind]
+    for kind in kinds or [""]:
+        if kind not in KINDS:
+            raise InputError(f"kind is '{kind}'; choose {'from' if many else 'one of'} "
+                             f"{', '.join(KINDS)}.")
+    return list(dict.fromkeys(kinds))
+
+
+def check_count(name: str, value: int, least: int = 1) -> None:
+    """Raise InputError where a number is below `least`."""
+    if value < least:
+        raise InputError(f"{name} is {value}; it must be at least {least}.")
+
+
+def split_list(text: str) -> list[str]:
+    """The names in a list with commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def train(args: argparse.Namespace) -> int:
+    """The `train` command: each part in the order in which later ones need it."""
+    parts = args.parts.split(",")
+    unknown = [p for p in parts if p not in PARTS]
+    if unknown:
+        raise InputError(f"parts names '{unknown[0]}'; choose from {', '.join(PARTS)}.")
+    if not args.minutes > 0:
+        raise InputError(f"minutes is {args.minutes}; it must be above 0.")
+    from region_core.checks import check_writable
+
+    work: Path = args.work_dir
+    weights: Path = args.output_dir or work / "weights"
+    check_writable("work_dir", work)
+    check_writable("output_dir", weights)
+    work.mkdir(parents=True, exist_ok=True)
+    weights.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        if part in parts:
+            print(f"training {part}", flush=True)
+            scores = _train_part(part, weights, work, args.minutes)
+            print(f"{part} done" + (f": {scores}" if scores else ""), flush=True)
+    return 0
+
+
+def _train_part(part: str, weights: Path, work: Path, minutes: float) -> dict | None:
+    # each training has its own heavy imports
+    if part == "tokenizer":
+        from .training.vocabulary import write_tokenizer
+
+        return {"tokens": write_tokenizer(weights / "tokenizer")}
+    if part == "vae":
+        from .training import train_vae
+
+        return train_vae.train(weights / "inpaint" / "vae", work)
+    if part == "clip":
+        from .training import train_clip
+
+        return train_clip.train(weights / "clip", work)
+    if part == "dino":
+        from .training import train_dino
+
+        return train_dino.train(weights / "dino", work)
+    if part == "judge":
+        from .training import train_judge
+
+        return train_judge.train(weights / "judge", work)
+    from .training import train_unet
+
+    for need in ("tokenizer", "inpaint/vae"):
+        if not (weights / need).is_dir():
+            raise InputError(f"The UNet needs '{weights / need}', which is not there; train "
+                             f"{need.rpartition('/')[2]} first.")
+    train_unet.train(weights, work, minutes)
+    return None
+
+
+def scenes(args: argparse.Namespace) -> int:
+    """The `scenes` command."""
+    check_world(args)
+    from PIL import Image
+
+    from region_core.checks import check_writable
+    from region_core.cli.report import write_json
+    from region_core.demo.worlds import held_out
+    from region_core.images import save_png
+
+    folder: Path = args.output_dir
+    check_writable("output_dir", folder)
+    edits, truth = {}, {}
+    for index in range(args.scenes):
+        scene, edit = held_out(args.seed, index, args.kind)
+        name = f"{index:04d}.png"
+        save_png(Image.fromarray(scene.image), folder / name)
+        edits[name] = [edit.caption, edit.prompt]
+        truth[name] = {"target": edit.target, "objects": [
+            {"name": o.name, "box": list(o.box)} for o in scene.objects]}
+    write_json(folder / "edits.json", edits)
+    write_json(folder / "truth.json", truth)
+    print(f"{args.scenes} scenes, edits.json and truth.json written to {folder}")
+    return 0
+
+
+def bench(args: argparse.Namespace) -> int:
+    """The `bench` command."""
+    args.kinds = check_world(args, many=True)
+    check_count("first", args.first, 0)
+    args.methods, args.redo = split_list(args.methods), split_list(args.redo)
+    if not args.methods:
+        raise InputError("methods is empty; name at least one, such as standard.")
+    from .methods import METHODS, chosen
+
+    chosen([*args.methods, *args.redo], METHODS)
+    _check_places(args, "json", "markdown", "curve", "sheets")
+    from .bench import main as run_bench
+
+    return run_bench(args)
+
+
+def learn(args: argparse.Namespace) -> int:
+    """The `learn` command."""
+    check_count("scenes", args.scenes, 2)
+    check_count("seed", args.seed, 0)
+    check_count("looks", args.looks)
+    check_count("teach", args.teach, 0)
+    from .scored_scenes import PAINTERS
+
+    if args.painter not in PAINTERS:
+        raise InputError(f"painter is '{args.painter}'; choose one of {', '.join(PAINTERS)}.")
+    _check_places(args, "json", "save_path", "cache")
+    from .learn import main as run_learn
+
+    return run_learn(args)
+
+
+def rank(args: argparse.Namespace) -> int:
+    """The `rank` command."""
+    check_count("scenes", args.scenes, 2)
+    check_count("seed", args.seed, 0)
+    check_count("candidates", args.candidates, 3)
+    _check_places(args, "json")
+    from .rank import main as run_rank
+
+    return run_rank(args)
+
+
+def cost(args: argparse.Namespace) -> int:
+    """The `cost` command."""
+    from .cost import AXES, FACTORS
+    from .cost import main as run_cost
+
+    check_count("seed", args.seed, 0)
+    args.axes = split_list(args.axes)
+    for axis in args.axes or [""]:
+        if axis not in AXES:
+            raise InputError(f"axes names '{axis}'; choose from {', '.join(AXES)}.")
+    factors = split_list(args.factors)
+    for factor in factors or [""]:
+        if factor not in map(str, FACTORS):
+            raise InputError(f"factors names '{factor}'; choose from {', '.join(map(str, FACTORS))}.")
+    args.factors = sorted({int(f) for f in factors})
+    _check_places(args, "json")
+    return run_cost(args)
+
+
+def _check_places(args: argparse.Namespace, *options: str) -> None:
+    """Find out before hours of work whether their results can be written."""
+    from region_core.checks import check_writable
+
+    for option in options:
+        place: Path | None = getattr(args, option)
+        if place is not None:
+            folder = place if option in ("sheets", "cache") else place.parent
+            check_writable(option, folder)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    def command() -> int:
+        args = build_parser().parse_args(argv)
+        return {"train": train, "bench": bench, "scenes": scenes, "learn": learn,
+                "cost": cost, "rank": rank}[args.command](args)
+
+    return guarded(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,16 @@
+"""From a heat-map to a box: threshold, keep one connected piece, draw a box round it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from region_core.proposals.pieces import box_of, piece
+
+
+def heat_box(heat: Tensor, threshold: float, height: int, width: int) -> Tensor:
+    """The box [4] round the strongest piece of heat [h, w] above `threshold` of its range."""
+    low, high = heat.min(), heat.max()
+    scaled = (heat - low) / (high - low).clamp(min=1e-12)
+    box = box_of(piece(scaled >= threshold, scaled), height, width)
+    return torch.tensor([0.0, 0.0, width, height]) if box is None else box

@@ -1,0 +1,113 @@
+"""The options of `python -m benchmark`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from region_core.cli.parser import Parser
+from region_core.demo.scenes import KINDS
+
+PARTS = ("tokenizer", "vae", "clip", "dino", "judge", "unet")
+
+
+def build_parser() -> Parser:
+    """The parser of `python -m benchmark`."""
+    parser = Parser(prog="python -m benchmark",
+                    description="A small world of coloured shapes with the truth known.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train all models from scratch, or go on",
+                                description="Train all models of the shapes world one after the "
+                                "other. Stopped at any time, the same command goes on.")
+    train.add_argument("--work_dir", type=Path, default=Path("work"), metavar="DIR",
+                       help="scenes and unfinished trainings (default: work)")
+    train.add_argument("--output_dir", type=Path, default=None, metavar="DIR",
+                       help="where the weights go (default: weights in the work_dir); the embedded "
+                       "ones are in region_core/demo/weights")
+    train.add_argument("--minutes", type=float, default=180.0, metavar="X",
+                       help="for the inpainting UNet, over all runs together (default: 180)")
+    train.add_argument("--parts", default=",".join(PARTS), metavar="LIST",
+                       help=f"which models (default: {','.join(PARTS)})")
+
+    bench = commands.add_parser("bench", help="measure methods on held-out scenes",
+                                description="Edit the same fresh scenes with each method and "
+                                "compare with the truth. With a --json FILE that is there already "
+                                "the run goes on: what was measured is not measured again.")
+    _add_world(bench, "one or several with commas between")
+    bench.add_argument("--methods", default="standard,random", metavar="LIST",
+                       help="names separated by commas; the first is compared with each other one "
+                       "(default: standard,random)")
+    bench.add_argument("--ablate", action="store_true",
+                       help="also the standard search without each of its parts, or with one more")
+    bench.add_argument("--limits", default="", metavar="LIST",
+                       help="dear methods on the first scenes only, such as exhaustive=50,paper=100")
+    bench.add_argument("--first", type=int, default=0, metavar="I",
+                       help="number of the first scene, to share a seed between runs (default: 0)")
+    bench.add_argument("--json", type=Path, default=None, metavar="FILE",
+                       help="the numbers, scene by scene")
+    bench.add_argument("--redo", default="", metavar="LIST",
+                       help="methods whose rows in the --json FILE are measured again")
+    bench.add_argument("--markdown", type=Path, default=None, metavar="FILE",
+                       help="also write the tables here")
+    bench.add_argument("--sheets", type=Path, default=None, metavar="DIR",
+                       help="keep every edit, and write sheets of wins and failures of each method")
+    bench.add_argument("--curve", type=Path, default=None, metavar="FILE",
+                       help="a picture of success against UNet evaluations (PNG)")
+
+    learn = commands.add_parser("learn", help="does the region generator learn anything?",
+                                description="Look at every candidate of some scenes once, then let "
+                                "several ways choose a few of these looks: at random, by CLIP's "
+                                "screen, by a generator that learns while it looks, by one that "
+                                "learned on other scenes.")
+    learn.add_argument("--scenes", type=int, default=50, metavar="N", help="how many (default: 50)")
+    learn.add_argument("--seed", type=int, required=True, metavar="S", help="which scenes")
+    learn.add_argument("--ways", type=lambda text: text.split(";"), default=None, metavar="LIST",
+                       help="only these ways to choose, separated by semicolons (default: all)")
+    learn.add_argument("--looks", type=int, default=20, metavar="K",
+                       help="how many looks a scene (default: 20)")
+    learn.add_argument("--teach", type=int, default=100, metavar="N",
+                       help="on how many other scenes the prior is taught; 0: no prior (default: 100)")
+    learn.add_argument("--painter", default="look", metavar="NAME",
+                       help="what a look shows: look, the search's own few steps, or ideal, a "
+                       "faultless painter without diffusion (default: look)")
+    learn.add_argument("--cache", type=Path, default=None, metavar="DIR",
+                       help="where looks are kept, so that a stopped run goes on")
+    learn.add_argument("--save_path", type=Path, default=None, metavar="FILE",
+                       help="keep the generator that learned on the other scenes (.safetensors)")
+    learn.add_argument("--json", type=Path, default=None, metavar="FILE", help="the numbers")
+
+    cost = commands.add_parser("cost", help="evaluations, seconds and memory against work",
+                               description="One edit at 1, 2, 4 and 8 times the anchors, windows, "
+                               "finalists, looks, picture's side and batch, each in a process of its "
+                               "own.")
+    cost.add_argument("--axes", default="anchors,windows,finalists,looks,side,batch", metavar="LIST",
+                      help="which (default: anchors,windows,finalists,looks,side,batch)")
+    cost.add_argument("--factors", default="1,2,4,8", metavar="LIST", help="default: 1,2,4,8")
+    cost.add_argument("--seed", type=int, default=7, metavar="S", help="of the scene (default: 7)")
+    cost.add_argument("--json", type=Path, default=None, metavar="FILE", help="the numbers")
+
+    rank = commands.add_parser("rank", help="does a cheap look rank boxes as the full edit does?",
+                               description="Spearman's rank correlation of the candidates' losses after "
+                               "few sampling steps with those after all, scene by scene.")
+    rank.add_argument("--scenes", type=int, default=12, metavar="N", help="how many (default: 12)")
+    rank.add_argument("--seed", type=int, required=True, metavar="S", help="which scenes")
+    rank.add_argument("--candidates", type=int, default=24, metavar="K",
+                      help="how many of a scene's candidates (default: 24)")
+    rank.add_argument("--json", type=Path, default=None, metavar="FILE", help="the numbers")
+
+    scenes = commands.add_parser("scenes", help="write held-out scenes as pictures",
+                                 description="Write pictures, edits.json (picture -> [caption, "
+                                 "prompt]) and truth.json (all boxes, the target's index).")
+    _add_world(scenes)
+    scenes.add_argument("--output_dir", type=Path, required=True, metavar="DIR",
+                        help="where they go")
+    return parser
+
+
+def _add_world(parser: argparse.ArgumentParser, many: str = "one") -> None:
+    parser.add_argument("--scenes", type=int, required=True, metavar="N", help="how many scenes")
+    parser.add_argument("--seed", type=int, required=True, metavar="S",
+                        help="which scenes; the same seed gives the same ones")
+    parser.add_argument("--kind", default="replace", metavar="NAME",
+                        help=f"what is asked for, {many}: {', '.join(KINDS)} (default: replace)")

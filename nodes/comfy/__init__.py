@@ -1,0 +1,1 @@
+"""ComfyUI as the core's parts: inpainter, sampling, offloaded encoders, feedback, downloads."""

@@ -1,0 +1,186 @@
+"""MODEL, VAE and CONDITIONING as the core's Inpainter."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import node_helpers
+import torch
+from comfy import model_management, supported_models
+from torch.nn import functional as F
+
+from ...region_core.errors import InputError
+from ...region_core.painting.inpaint import Latents
+from .compatibility import check_parts, reads_mask
+from .sampling import is_out_of_memory, run_steps, schedule
+
+log = logging.getLogger(__name__)
+_MOST_AT_ONCE = 64  # forwards; beyond this nothing is gained and a cancel waits longer
+
+
+def native_side(model: Any) -> int:
+    """The side in pixels of the squares a MODEL was trained on, as far as its family tells."""
+    config = model.model.model_config
+    side = getattr(type(config), "native_size", None)
+    if side is not None:
+        return int(side)
+    if isinstance(config, supported_models.SD20):
+        # the 768 pixel checkpoints are the ones that predict v
+        return 768 if "V_PREDICTION" in model.model.model_type.name else 512
+    return 512 if isinstance(config, supported_models.SD15) else 1024
+
+
+class ComfyInpainter:
+    """Edits squares of `size` pixels under a mask with what the person has loaded.
+
+    An inpainting MODEL (one that reads the mask and the masked picture) gets those; any other is
+    held to the picture outside the mask by a noise mask. `evaluations` counts forwards of one
+    image through the diffusion model, on the model. Latents travel in the sampler's own space.
+    Cancel stops within a sampling step, or one picture of the VAE.
+
+    Raises InputError where the parts do not fit each other.
+    """
+
+    def __init__(self, model: Any, vae: Any, positive: list, negative: list, *,
+                 sampler: str = "ddim", scheduler: str = "ddim_uniform", steps: int = 20,
+                 size: int = 0, strength: float = 1.0) -> None:
+        check_parts(model, vae, positive, negative)
+        self.evaluations = 0
+        self.model = self._counted(model)
+        self.vae, self.positive, self.negative = vae, positive, negative
+        self.sampler, self.scheduler, self.steps = sampler, scheduler, steps
+        self.ratio = int(vae.spacial_compression_encode())
+        self.size = size or native_side(model)
+        if self.size % self.ratio or self.size < 8 * self.ratio:
+            raise InputError(f"native_size is {self.size} pixels; with this VAE it must be a "
+                             f"multiple of {self.ratio} from {8 * self.ratio} up, or 0 for the "
+                             "model's own")
+        self.device = model_management.intermediate_device()
+        self.strength = strength
+        self.most = _MOST_AT_ONCE
+        side = self.size // self.ratio
+        self.shape = (vae.latent_channels, side, side)
+        self.reads_mask = reads_mask(model, self.shape, self.size)
+
+    def _counted(self, model: Any) -> Any:
+        """A clone of MODEL (same weights) that counts what goes through it."""
+        clone = model.clone()
+        before = clone.model_options.get("model_function_wrapper")
+
+        def count(apply_model: Any, args: dict) -> torch.Tensor:
+            out = (apply_model(args["input"], args["timestep"], **args["c"]) if before is None
+                   else before(apply_model, args))
+            self.evaluations += args["input"].shape[0]  # after: one that ran out of memory is none
+            return out
+
+        clone.set_model_unet_function_wrapper(count)
+        return clone
+
+    def _encode(self, pictures: torch.Tensor) -> torch.Tensor:
+        """[N,3,s,s] in 0..1 to the VAE's latents; one at a time, so that Cancel need not wait."""
+        latents = []
+        for picture in pictures.permute(0, 2, 3, 1).split(1):  # ComfyUI keeps channels last
+            model_management.throw_exception_if_processing_interrupted()
+            latents.append(self.vae.encode(picture).float())
+        return torch.cat(latents).to(self.device)
+
+    def _latent_mask(self, masks: torch.Tensor) -> torch.Tensor:
+        if not self.reads_mask:  # every cell a masked pixel falls in may change
+            return F.adaptive_max_pool2d(masks, self.shape[-2:])
+        if "mask" in getattr(self.model.model, "concat_keys", ()):
+            # Stable Diffusion's inpainting models were trained on the mask's nearest pixels
+            return F.interpolate(masks, size=self.shape[-2:], mode="nearest")
+        return masks  # Flux Fill folds the pixels of the mask into channels
+
+    @torch.inference_mode()
+    def begin(self, images: torch.Tensor, masks: torch.Tensor, seed: int, steps: int,
+              strength: float | None = None) -> Latents:
+        """Start N edits from the same noise: images [N,3,s,s] 0..1, masks [N,1,s,s] 0/1.
+
+        `strength` below 1 (the inpainter's own where it is None) skips the first part of the
+        schedule and starts from the noised picture.
+        """
+        strength = self.strength if strength is None else strength
+        images, masks = images.to(self.device).float(), masks.to(self.device).float()
+        sigmas = schedule(self.model, self.sampler, self.scheduler, steps)
+        last = len(sigmas) - 2
+        first = min(max(last, 0), int(round(steps * (1 - strength))))
+        generator = torch.Generator("cpu").manual_seed(seed)
+        noise = torch.randn((1, *self.shape), generator=generator).to(self.device)
+        noise = noise.repeat(len(images), 1, 1, 1)
+        extra: dict[str, Any] = {"mask": self._latent_mask(masks), "shared": (seed, sigmas)}
+        inner = self.model.model
+        if self.reads_mask:
+            hole = torch.where(masks > 0.5, torch.full_like(images, 0.5), images)
+            extra["concat"] = self._encode(hole)
+        if not self.reads_mask or first:
+            extra["source"] = self._encode(images)
+        clean = inner.process_latent_in(extra["source"]) if first else torch.zeros_like(noise)
+        sampling = self.model.get_model_object("model_sampling")
+        z = sampling.noise_scaling(sigmas[first].to(noise), noise.clone(), clean, first == 0)
+        extra["noise"] = noise
+        return Latents(z=z, denoised=torch.zeros_like(z), step=first, steps=steps, extra=extra)
+
+    @torch.inference_mode()
+    def advance(self, latents: Latents, stop: int, guidance: float = 1.0) -> Latents:
+        """Run the schedule's steps [latents.step, stop), as many candidates at once as fit."""
+        sigmas = latents.extra["shared"][1][latents.step:stop + 1]
+        if len(sigmas) < 2:
+            return Latents(latents.z, latents.denoised, stop, latents.steps, latents.extra)
+        done: list[tuple[torch.Tensor, torch.Tensor]] = []
+        forwards = 2 if guidance > 1 else 1
+        start, room = 0, self._room(forwards)
+        while start < len(latents):
+            count = max(1, min(room, self.most // forwards, len(latents) - start))
+            try:
+                done.append(self._advance_rows(latents, slice(start, start + count), sigmas,
+                                               guidance))
+            except Exception as error:
+                if not is_out_of_memory(error) or count == 1:
+                    raise
+                self.most = count * forwards // 2  # for the rest of this edit
+                log.warning("out of memory with %d candidates at once: going on with half", count)
+            else:
+                start += count
+                continue
+            model_management.soft_empty_cache()  # only now is the failed attempt forgotten
+        z, denoised = (torch.cat(parts) for parts in zip(*done, strict=True))
+        return Latents(z=z, denoised=denoised, step=stop, steps=latents.steps, extra=latents.extra)
+
+    def _advance_rows(self, latents: Latents, rows: slice, sigmas: torch.Tensor,
+                      guidance: float) -> tuple[torch.Tensor, torch.Tensor]:
+        extra = {key: value[rows] for key, value in latents.extra.items()
+                 if isinstance(value, torch.Tensor)}
+        conditions = (self.positive, self.negative)
+        if self.reads_mask:
+            conditions = tuple(node_helpers.conditioning_set_values(
+                conditioning, {"concat_latent_image": extra["concat"],
+                               "concat_mask": extra["mask"]}) for conditioning in conditions)
+        return run_steps(
+            self.model, latents.z[rows], sigmas, sampler=self.sampler,
+            # ComfyUI leaves out the second forward at exactly 1
+            cfg=max(1.0, float(guidance)), positive=conditions[0], negative=conditions[1],
+            noise=extra["noise"], source=extra.get("source", torch.zeros_like(extra["noise"])),
+            noise_mask=None if self.reads_mask else extra["mask"],
+            seed=latents.extra["shared"][0])
+
+    def _room(self, forwards: int) -> int:
+        """How many candidates fit in the memory that is free, by ComfyUI's own estimate."""
+        device = self.model.load_device
+        one = self.model.model.memory_required([forwards, *self.shape])
+        # a patcher of newer versions also counts what it could push out
+        free = getattr(self.model, "get_free_memory", model_management.get_free_memory)(device)
+        if not model_management.is_device_cpu(device) and not self.model.loaded_size():
+            free -= self.model.model_size()  # the weights have yet to come
+        return max(1, int(0.9 * free / max(one, 1)))
+
+    @torch.inference_mode()
+    def decode(self, latents: Latents) -> torch.Tensor:
+        """Pictures [N,3,s,s] in 0..1 of the denoised estimates."""
+        z = self.model.model.process_latent_out(latents.denoised.float())
+        pictures = []
+        for latent in z.split(1):  # one at a time, so that Cancel need not wait
+            model_management.throw_exception_if_processing_interrupted()
+            pictures.append(self.vae.decode(latent).float().clamp(0, 1))
+        return torch.cat(pictures).permute(0, 3, 1, 2).to(self.device).contiguous()

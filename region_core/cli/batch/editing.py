@@ -1,0 +1,136 @@
+"""Items edited one after another, each one's files written while the next is on its way."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ...errors import InputError
+from .loading import Loaded, LoaderLost, is_loader_lost
+from .places import Place
+from .plan import BatchJob, fingerprint
+
+if TYPE_CHECKING:
+    from ...edit import EditResult
+    from ...generator.network import RegionGenerator
+
+_BEHIND = 2  # edits waiting to be written, at most: each holds its pictures in memory
+
+Also = Callable[["EditResult"], None]
+
+
+class Editor:
+    """Edits items with loaded models. Use as a context manager: leaving it waits for the files.
+
+    An item that fails is noted on disk and on stderr; `failed` counts them. `on_done` is called
+    after each item, edited or failed.
+    """
+
+    def __init__(self, job: BatchJob, models: dict[str, str], run: str,
+                 on_done: Callable[[], None]) -> None:
+        self.job, self.models, self.run, self.on_done = job, models, run, on_done
+        self.failed = 0
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="saving")
+        self._behind: deque[tuple[int, Future]] = deque()
+        self._parts: Any = None
+
+    def __enter__(self) -> Editor:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        try:
+            self.flush()
+        finally:
+            self._pool.shutdown()
+
+    @property
+    def parts(self) -> Any:
+        """(pipeline, DINO, CLIP), loaded when they are first asked for."""
+        if self._parts is None:
+            from ..edit import feature_dim, load_parts
+
+            self._parts = load_parts(self.job.choice, self.job.max_window_size)
+            if self.job.generator is not None:
+                from ...generator.network import check_fit
+
+                for size in {item.settings.max_window_size for item in self.job.items}:
+                    check_fit(self.job.generator, "load_checkpoint_path",
+                              feature_dim(self._parts[1]), size)
+        return self._parts
+
+    def place(self, index: int) -> Place:
+        """Where the files of an item go."""
+        return Place(self.job.output_dir, self.job.items[index].folder, self.job.draw_box)
+
+    def edit(self, loaded: Loaded, generator: RegionGenerator | None, learned: str,
+             also: Also | None = None) -> EditResult | None:
+        """Edit a loaded item and hand its files to the writer; None where it failed.
+
+        `generator` is taught in place; `learned` names it in the fingerprint. `also` is called by
+        the writer before the report makes the item finished.
+        """
+        index, item = loaded.place, self.job.items[loaded.place]
+        pipe, dino, scorer = self.parts  # before `try`: a wrong model is wrong for all items
+        try:
+            if loaded.picture is None:
+                raise InputError(loaded.error)
+            from ...edit import edit_image
+            from ...painting.diffusers_inpainter import DiffusersInpainter
+
+            result = edit_image(
+                loaded.image, item.caption, item.prompt,
+                inpainter=DiffusersInpainter(pipe, item.prompt, item.negative_prompt), dino=dino,
+                scorer=scorer, settings=item.settings, generator=generator)
+        except Exception as error:  # whatever it is, the other items are not to suffer from it
+            if is_loader_lost(error):  # torch raises it here too, and this item is not to blame
+                raise LoaderLost from None
+            self._fail(index, error)
+            return None
+        more = {"key": item.key, "image": item.image, "image_caption": item.caption,
+                "editing_prompt": item.prompt, "negative_prompt": item.negative_prompt,
+                "picture_size": [loaded.picture.width, loaded.picture.height],
+                "fingerprint": fingerprint(item, loaded.digest, self.models, learned),
+                "learned": learned, "run": self.run}
+        while len(self._behind) >= _BEHIND:
+            self._settle()
+        self._behind.append((index, self._pool.submit(self._write, loaded, result, more, also)))
+        return result
+
+    def flush(self) -> None:
+        """Wait until everything handed in is on disk."""
+        while self._behind:
+            self._settle()
+
+    def _write(self, loaded: Loaded, result: EditResult, more: dict[str, Any],
+               also: Also | None) -> None:
+        place = self.place(loaded.place)
+        place.begin()
+        assert loaded.picture is not None
+        if also is not None:
+            also(result)
+        place.write(loaded.picture, result, more)
+
+    def _settle(self) -> None:
+        index, written = self._behind.popleft()
+        error = written.exception()
+        if error is None:
+            self.on_done()
+        elif isinstance(error, Exception):
+            self._fail(index, error)
+        else:
+            raise error
+
+    def _fail(self, index: int, error: Exception) -> None:
+        self.failed += 1
+        item = self.job.items[index]
+        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        print(f"failed: {item.key}: {' '.join(reason.split())}", file=sys.stderr)
+        with suppress(InputError, OSError):  # a full disk, say: stderr has it
+            place = self.place(index)
+            place.begin()
+            place.fail(reason, {"key": item.key, "run": self.run})
+        self.on_done()

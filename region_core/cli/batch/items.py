@@ -1,0 +1,58 @@
+"""One edit of a list, the name of its folder and its seed."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...settings import SearchSettings
+
+_LONGEST = 48  # characters of a name kept: a file name has room for 255 bytes, a letter takes up to 4
+
+
+@dataclass(frozen=True)
+class Item:
+    """One edit: `key` is what the list calls it, `image` the picture's name in the list, `path`
+    where it is; `settings` hold the item's own seed."""
+
+    key: str
+    image: str
+    path: Path
+    caption: str
+    prompt: str
+    negative_prompt: str
+    settings: SearchSettings
+
+    @property
+    def folder(self) -> str:
+        """The name under which results are kept."""
+        return safe_name(self.key)
+
+
+def safe_name(key: str) -> str:
+    """A file name for any key: its letters and digits, of any script, and a hash that tells keys
+    apart that look the same after that. It hangs on the key alone, so a longer list changes none."""
+    plain = unicodedata.normalize("NFC", key)
+    stem, dot, ending = plain.rpartition(".")
+    if dot and ending.isalnum() and len(ending) <= 5:
+        plain = stem
+    letters = "".join(c if c.isalnum() or c in "-_" else "_" for c in plain)
+    return f"{letters[:_LONGEST].strip('_-') or 'item'}-{_digest(key)[:10]}"
+
+
+def item_seed(key: str, seed: int) -> int:
+    """The seed of an item: from its name and the run's seed, so that neither its place in the list
+    nor the process that edits it matters. From 0 to 2**48 - 1."""
+    return int(_digest(f"{seed}\0{key}")[:12], 16)
+
+
+def shuffled(items: list[Item], seed: int, epoch: int) -> list[int]:
+    """Places of the items in the order of an epoch, which hangs on their names and the seed."""
+    return sorted(range(len(items)),
+                  key=lambda place: _digest(f"{seed}\0{epoch}\0{items[place].key}"))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

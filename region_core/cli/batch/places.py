@@ -1,0 +1,145 @@
+"""Where an item's files lie, and when they count as finished: the report is written last of all."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image, ImageDraw
+
+from ...images import Picture, save_png, to_pil
+from ..report import boxes_image, mask_image, report_of, write_json, write_pictures, write_whole
+
+if TYPE_CHECKING:
+    from ...edit import EditResult
+
+THUMB = 320  # pixels of the longer side
+LEARNED = "learned.safetensors"  # what one picture taught the shared generator
+STATE = "learning.safetensors"  # the shared generator after the last update
+_INSIDE = ("edited.png", "region.png")
+
+
+@dataclass(frozen=True)
+class Place:
+    """The files of one item under `root`: a folder of its own, and beside all others' the edited
+    picture and, with `draw_box`, the boxes."""
+
+    root: Path
+    name: str
+    draw_box: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """The item's own folder. Every draft is made there, so one process alone may clean it."""
+        return self.root / "items" / self.name
+
+    @property
+    def edited(self) -> Path:
+        """The edited picture among all others'."""
+        return self.root / "results" / f"{self.name}.png"
+
+    @property
+    def boxes(self) -> Path:
+        """The source with the boxes drawn, among all others'."""
+        return self.root / "boxes" / f"{self.name}.png"
+
+    def report(self) -> dict[str, Any] | None:
+        """The report of an item whose files are all there, or None."""
+        report = _read(self.folder / "report.json")
+        files = [self.edited, *(self.folder / name for name in _INSIDE)]
+        files += [self.boxes] if self.draw_box else []
+        return report if report and all(file.is_file() for file in files) else None
+
+    def failure(self) -> dict[str, Any] | None:
+        """What went wrong the last time, or None."""
+        return _read(self.folder / "failed.json")
+
+    def finished(self, fingerprint: str) -> bool:
+        """Whether all files are there and came of this very edit."""
+        report = self.report()
+        return report is not None and report.get("fingerprint") == fingerprint
+
+    def begin(self) -> None:
+        """Make the folder, or clear what a killed run left of unfinished files."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for pattern in (".*.tmp", "*.part"):
+            for draft in self.folder.glob(pattern):
+                draft.unlink(missing_ok=True)
+
+    def write(self, picture: Picture, result: EditResult, more: dict[str, Any]) -> None:
+        """Write all files of a finished edit, the report last."""
+        (self.folder / "report.json").unlink(missing_ok=True)  # it spoke of other pictures
+        write_pictures(self.folder, picture, result)
+        for name, image in _thumbs(picture, result).items():
+            write_whole(self.folder / f"{name}.jpg", _jpeg(image))
+        self._put(self.folder / "edited.png", self.edited)
+        if self.draw_box:
+            drawn = self.folder / "boxes.png"
+            save_png(boxes_image(picture, result), drawn)
+            self.boxes.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(drawn, self.boxes)
+        write_json(self.folder / "report.json", report_of(result, more))
+        (self.folder / "failed.json").unlink(missing_ok=True)
+
+    def fail(self, reason: str, more: dict[str, Any]) -> None:
+        """Note that the item could not be edited, and why."""
+        write_json(self.folder / "failed.json", {"error": reason, **more})
+
+    def _put(self, file: Path, target: Path) -> None:
+        """Copy a file of the folder to `target`, whole or not at all."""
+        draft = self.folder / f".{uuid.uuid4().hex}.tmp"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, draft)
+        os.replace(draft, target)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _thumbs(picture: Picture, result: EditResult) -> dict[str, Image.Image]:
+    """Small pictures for the gallery: before, the region in it, after."""
+    before = to_pil(picture.rgb, picture.alpha)
+    region = _on_paper(before)
+    if result.box is not None:
+        shaded = Image.blend(region, Image.new("RGB", region.size, (24, 26, 32)), 0.62)
+        region = Image.composite(region, shaded, mask_image(result.mask).point(
+            lambda value: 255 if value else 0))
+    thumbs = {"before": _small(before), "region": _small(region),
+              "after": _small(to_pil(result.image, result.alpha))}
+    if result.box is not None:
+        scale = [a / b for a, b in zip(thumbs["region"].size * 2, region.size * 2, strict=True)]
+        x0, y0, x1, y1 = (v * s for v, s in zip(result.box, scale, strict=True))
+        corners = (x0, y0, max(x0, x1 - 1), max(y0, y1 - 1))  # of a long strip it may be a line
+        ImageDraw.Draw(thumbs["region"]).rectangle(corners, outline=(255, 94, 58), width=2)
+    return thumbs
+
+
+def _on_paper(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    paper = Image.new("RGBA", image.size, (255, 255, 255, 255))
+    paper.alpha_composite(image.convert("RGBA"))
+    return paper.convert("RGB")
+
+
+def _small(image: Image.Image) -> Image.Image:
+    image = _on_paper(image).copy()
+    image.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)
+    return image
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, format="JPEG", quality=88)
+    return file.getvalue()

@@ -1,0 +1,188 @@
+"""The `batch` command as asked for, checked before models load, and what tells its results apart."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ... import __version__
+from ...errors import InputError, InputProblems
+from ...settings import SearchSettings
+from ..job import ModelChoice, choose_models, generator_file, path_of
+from ..parser import given_settings, settings_from, suited
+from .items import Item
+from .reading import Defaults, quoted, read_items
+
+if TYPE_CHECKING:
+    from ...generator.network import RegionGenerator
+
+FORMAT = 1  # of results on disk; a run does not take those of another format for finished
+FOLDERS = ("items", "results", "boxes")
+_ENDS = 1 << 20  # bytes read at either end of a model's file: weights that differ, differ there
+
+
+@dataclass
+class BatchJob:
+    """What to edit, with what, where to. `settings` are those of an item with none of its own;
+    `generator` is a loaded one to start from; `shared` says that all pictures teach one."""
+
+    choice: ModelChoice
+    items: list[Item]
+    output_dir: Path
+    settings: SearchSettings
+    draw_box: bool
+    num_workers: int
+    pin_mem: bool
+    shown: bool
+    shared: bool
+    epochs: int
+    batch_size: int
+    ckpt_interval: int
+    save_path: Path
+    generator: RegionGenerator | None
+    generator_digest: str
+
+    @property
+    def max_window_size(self) -> int:
+        """The largest of all items."""
+        return max(item.settings.max_window_size for item in self.items)
+
+    @property
+    def pins(self) -> bool:
+        """Whether pictures are read into page-locked memory: only where a device copies from it."""
+        return self.pin_mem and self.choice.device.type not in ("cpu", "mps")
+
+
+def check_batch(args: argparse.Namespace) -> BatchJob:
+    """The job of a `batch` command; raises InputError for all that can be known to be wrong now."""
+    from ... import checks
+
+    settings = settings_from(args)
+    for name, low in (("epochs", 1), ("batch_size", 1), ("num_workers", 0), ("ckpt_interval", 0),
+                      ("threads", 1)):
+        value = getattr(args, name)
+        if value is not None and value < low:
+            raise InputError(f"{name} is {value}; it must be at least {low}.")
+    checks.check_named("output_dir", args.output_dir)
+    checks.check_named("save_path", args.save_path)
+    image_dir, output_dir = path_of(args.image_dir_path), path_of(args.output_dir)
+    if not image_dir.is_dir():
+        raise InputError(f"image_dir_path is '{image_dir}', and there is no such folder.")
+    inside = [output_dir.resolve() / name for name in FOLDERS]
+    if any(path in (image_dir.resolve(), *image_dir.resolve().parents) for path in inside):
+        raise InputError(f"image_dir_path is '{image_dir}', where results would go; choose another "
+                         "output_dir.")
+    checks.check_writable("output_dir", output_dir)
+    defaults = Defaults(args.preset, given_settings(args), args.negative_prompt,
+                        lambda settings, given: suited(settings, args, given))
+    items = read_items(path_of(args.json_file), image_dir, defaults)
+    choice = choose_models(args)
+    _check_grid(choice, items)
+    shared = args.epochs is not None or args.save_path is not None
+    save_path = generator_file(args.save_path or args.output_dir)
+    if args.ckpt_interval and not shared:
+        raise InputError("ckpt_interval keeps states of a shared generator; give save_path or "
+                         "epochs too.")
+    if args.save_path is not None:
+        checks.check_writable("save_path", save_path.parent)
+    generator, digest = _loaded(args.load_checkpoint_path, items)
+    if shared:
+        _check_shared(items)
+    return BatchJob(
+        choice=choice, items=items, output_dir=output_dir,
+        settings=suited(settings, args, given_settings(args)), draw_box=args.draw_box,
+        num_workers=args.num_workers, pin_mem=args.pin_mem, shown=not args.quiet, shared=shared,
+        epochs=args.epochs or 1, batch_size=args.batch_size, ckpt_interval=args.ckpt_interval,
+        save_path=save_path, generator=generator, generator_digest=digest)
+
+
+def _check_grid(choice: ModelChoice, items: list[Item]) -> None:
+    """Refuse windows larger than the grid of a DINO model whose folder says how large that is; of one
+    yet to be downloaded it is not known here."""
+    from ...encoders.dino import grid_of
+
+    side = grid_of(choice.dino)
+    if side is None:
+        return
+    wrong = [(quoted(item.key), f"max_window_size is {item.settings.max_window_size}, and the grid of "
+              f"the DINO model has {side} x {side} cells; choose from 1 to {side}")
+             for item in items if item.settings.max_window_size > side]
+    if wrong:
+        many = len(wrong)
+        raise InputProblems(f"The list has {many} problem{'s' * (many > 1)}; nothing was edited.", wrong)
+
+
+def _loaded(path: str | None, items: list[Item]) -> tuple[RegionGenerator | None, str]:
+    if path is None:
+        return None, ""
+    from ...generator.network import SCREEN_NUMBERS, load_generator
+
+    generator, file = None, path_of(path)
+    for sizes in sorted({item.settings.max_window_size for item in items}):
+        generator, _ = load_generator(file, sizes=sizes, extra_dim=SCREEN_NUMBERS)
+    return generator, file_digest(file)
+
+
+def _check_shared(items: list[Item]) -> None:
+    sizes = sorted({item.settings.max_window_size for item in items})
+    if len(sizes) > 1:
+        raise InputError(f"The items have max_window_size {', '.join(map(str, sizes))}, and one "
+                         "shared generator reads one; give all the same, or leave out save_path "
+                         "and epochs.")
+    off = [item.key for item in items if item.settings.learning == "off"]
+    if off:
+        raise InputError(f"learning is off for {len(off)} of {len(items)} items (first '{off[0]}'), "
+                         "and a shared generator is to be learned; leave it on, or leave out "
+                         "save_path and epochs.")
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(
+            hashlib, "file_digest") else hashlib.sha256(file.read()).hexdigest()
+
+
+def model_identity(choice: ModelChoice) -> dict[str, str]:
+    """What tells one model from another: of files their sizes and ends, of others the name."""
+    names = {"pipeline": choice.pipeline, "clip": choice.clip[0], "clip_pretrained": choice.clip[1],
+             "dino": choice.dino}
+    return {"dtype": str(choice.dtype).removeprefix("torch."),
+            **{part: _identity(name) for part, name in names.items()}}
+
+
+def _identity(name: str) -> str:
+    root = Path(name.removeprefix("local-dir:")).expanduser()
+    if not name or not root.exists():
+        return name
+    digest = hashlib.sha256()
+    for path in sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]:
+        size = path.stat().st_size
+        inside = path.relative_to(root).as_posix() if root.is_dir() else ""
+        digest.update(f"{inside}\0{size}\0".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(_ENDS))
+            file.seek(max(0, size - _ENDS))
+            digest.update(file.read(_ENDS))
+    return digest.hexdigest()
+
+
+def fingerprint(item: Item, picture_digest: str, models: dict[str, str], learned: str) -> str:
+    """What a result came of: equal where doing it again would give the same picture.
+
+    `learned` names the region generator it started from, "" for a fresh one; it counts where looks
+    are made.
+    """
+    return digest_of([FORMAT, __version__, item.key, item.caption, item.prompt,
+                      item.negative_prompt, asdict(item.settings), picture_digest, models,
+                      learned if item.settings.looks else ""])
+
+
+def digest_of(value: object) -> str:
+    """A short hash of anything JSON can hold."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,160 @@
+"""One edit as asked for on the command line, checked as far as can be without its models."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from .parser import CLIP_MODEL, CLIP_PRETRAINED, DINO_MODEL, given_settings, settings_from, suited
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..generator.network import RegionGenerator
+    from ..images import Picture
+    from ..settings import SearchSettings
+
+DTYPES = ("float32", "float16", "bfloat16")
+# of a generator that was loaded where no look is made
+NO_SAY = ("The loaded region generator has no say: CLIP's screen chooses. With --no-screen looks "
+          "choose, and it says where.")
+
+
+@dataclass
+class ModelChoice:
+    """Which models, where they run and in which number type; none is loaded yet."""
+
+    device: torch.device
+    dtype: torch.dtype
+    pipeline: str
+    clip: tuple[str, str]
+    dino: str
+
+
+@dataclass
+class Job(ModelChoice):
+    """What to edit, with what, and where to."""
+
+    picture: Picture
+    stem: str
+    caption: str
+    prompt: str
+    negative_prompt: str
+    output_dir: Path
+    settings: SearchSettings
+    draw_box: bool = False
+    shown: bool = True
+    generator: RegionGenerator | None = None
+    save_path: Path | None = None
+
+    @property
+    def image(self) -> Any:
+        """The picture as `edit_image` takes it, alpha included."""
+        return self.picture.rgb if self.picture.source is None else self.picture.source
+
+
+def choose_device(name: str | None) -> torch.device:
+    """The device of that name, or the machine's accelerator; InputError where it cannot be used."""
+    import torch
+
+    if name is None:
+        found = torch.accelerator.current_accelerator(check_available=True)
+        return found if found is not None else torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(f"device is '{name}', which cannot be used here "
+                         f"({str(error).strip().splitlines()[0]}); choose another, such as cpu."
+                         ) from None
+    return device
+
+
+def choose_dtype(name: str | None, device: torch.device, *, small: bool) -> torch.dtype:
+    """The type of that name; by default float32 on a CPU and for small models, else float16."""
+    import torch
+
+    if name is None:
+        name = "float32" if small or device.type == "cpu" else "float16"
+    if name not in DTYPES:
+        raise InputError(f"dtype is '{name}'; choose one of {', '.join(DTYPES)}.")
+    return getattr(torch, name)
+
+
+def shapes_models() -> tuple[str, tuple[str, str], str]:
+    """Where the embedded pipeline, CLIP and DINO are."""
+    from ..demo.models import WEIGHTS
+
+    return str(WEIGHTS / "inpaint"), (f"local-dir:{WEIGHTS / 'clip'}", ""), str(WEIGHTS / "dino")
+
+
+def choose_models(args: argparse.Namespace) -> ModelChoice:
+    """The models that the command line names; InputError where one is not to be had or not usable."""
+    from .. import checks
+
+    if args.models not in (None, "shapes"):
+        raise InputError(f"models is '{args.models}'; choose shapes, or leave it out.")
+    from ..painting.diffusers_inpainter import DEFAULT_MODEL
+
+    small = args.models == "shapes"
+    pipeline, clip, dino = (shapes_models() if small else
+                            (DEFAULT_MODEL, (CLIP_MODEL, CLIP_PRETRAINED), DINO_MODEL))
+    pipeline = args.diffusion_model_path or pipeline
+    clip = (args.clip_model or clip[0], args.clip_pretrained or clip[1])
+    dino = args.dino_model or dino
+    checks.check_inpainting_model("diffusion_model_path", pipeline)
+    checks.check_clip(*clip)
+    checks.check_model_path("dino_model", dino)
+    device = choose_device(args.device)
+    return ModelChoice(device, choose_dtype(args.dtype, device, small=small), pipeline, clip, dino)
+
+
+def path_of(text: str) -> Path:
+    """The path as a person wrote it, with `~` for a home folder."""
+    return Path(os.path.expanduser(text))  # Path's own raises where there is no such user
+
+
+def generator_file(save_path: str) -> Path:
+    """Where a learned generator goes: `save_path` itself, or in it where it names a folder."""
+    path = path_of(save_path)
+    return path if path.suffix == ".safetensors" else path / "generator.safetensors"
+
+
+def check_edit(args: argparse.Namespace) -> Job:
+    """The job of an `edit` command; raises InputError for all that can be known to be wrong now."""
+    from .. import checks
+
+    settings = suited(settings_from(args), args, given_settings(args))
+    checks.check_texts(args.image_caption, args.editing_prompt)
+    from ..images import load_picture
+    from .report import RESULTS
+
+    checks.check_named("output_dir", args.output_dir)
+    checks.check_named("save_path", args.save_path)
+    path, output_dir = path_of(args.image_file_path), path_of(args.output_dir)
+    picture = load_picture(path)
+    choice = choose_models(args)
+    boxes = (f"boxes/{path.stem}.png",) if args.draw_box else ()
+    checks.check_writable("output_dir", output_dir)
+    checks.check_not_overwritten(path, output_dir, RESULTS + boxes)
+    generator = save_path = None
+    if args.save_path is not None:
+        save_path = generator_file(args.save_path)
+        checks.check_writable("save_path", save_path.parent)
+        if settings.learning == "off":
+            raise InputError("learning is off, and save_path is where to keep what is learned; leave "
+                             "one of them out.")
+    if args.load_checkpoint_path is not None:
+        from ..generator.network import SCREEN_NUMBERS, load_generator
+
+        # not to the device: it reads what DINO saw where the picture is, as a fresh one does
+        generator, _ = load_generator(path_of(args.load_checkpoint_path),
+                                      sizes=settings.max_window_size, extra_dim=SCREEN_NUMBERS)
+    return Job(**vars(choice), picture=picture, stem=path.stem, caption=args.image_caption,
+               prompt=args.editing_prompt, negative_prompt=args.negative_prompt,
+               output_dir=output_dir, settings=settings, draw_box=args.draw_box,
+               shown=not args.quiet, generator=generator, save_path=save_path)

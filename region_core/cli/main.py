@@ -1,0 +1,48 @@
+"""The command line: `python -m region_core demo`, `edit` and `batch`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+
+from ..errors import InputError, InputProblems
+from .exit_codes import BAD_INPUT, STOPPED
+from .parser import build_parser
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Run a command: an InputError is one line on stderr and exit code 2, Ctrl-C is 130.
+
+    A list's problems are a line each.
+    """
+    try:
+        return command()
+    except InputProblems as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except InputError as error:
+        print("error: " + re.sub(r"\s+", " ", str(error)), file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("Stopped before the end.", file=sys.stderr)
+        return STOPPED
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    def command() -> int:
+        args = build_parser().parse_args(argv)
+        if args.command == "demo":
+            from .demo import demo
+
+            return demo(args)
+        if args.command == "batch":
+            from .batch.command import batch
+
+            return batch(args)
+        from .edit import edit
+
+        return edit(args)
+
+    return guarded(command)

@@ -1,0 +1,232 @@
+"""The options of the command line: what each is called, its type, its default, its help."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Container
+from dataclasses import fields
+from typing import Any, NoReturn
+
+from .. import __version__
+from ..errors import InputError
+from ..settings import SearchSettings, preset
+
+DINO_MODEL = "facebook/dino-vitb8"
+CLIP_MODEL, CLIP_PRETRAINED = "ViT-B-16", "openai"
+
+_HELP = {
+    "point_number": "anchor points; more = finer localisation, more work",
+    "max_window_size": "largest box tried, as half a side in cells of the feature grid",
+    "per_image_iteration": "rounds of looks, which choose the region with --no-screen and teach the "
+    "region generator with --learning; without either there are none",
+    "lr": "learning rate of the region generator",
+    "loss_alpha": "weight of the clip loss",
+    "loss_beta": "weight of the directional loss",
+    "loss_gamma": "weight of the structure loss",
+    "loss_area": "weight of the penalty on large boxes",
+    "loss_crop": "weight of the losses on the crop round the box",
+    "test_alpha": "weight of the text's similarity in the final score",
+    "test_beta": "weight of the picture's similarity in the final score",
+    "test_gamma": "weight of the screen's evidence in the final score",
+    "views": "augmented views a loss is averaged over",
+    "steps": "diffusion steps of the full edit",
+    "guidance_scale": "classifier-free guidance of the full edit",
+    "strength": "how much of the region is repainted, above 0 to 1",
+    "look_steps": "diffusion steps of a cheap look",
+    "look_guidance": "guidance of a cheap look; 1 or less needs half the work",
+    "looks_per_round": "candidates looked at in a round",
+    "finalists": "candidates that are edited in full",
+    "drafts": "noises each of them is painted from to half way, the best going on",
+    "screen": "order the candidates by CLIP before any diffusion",
+    "refine": "let CLIP move the edges of the best boxes",
+    "fit": "let DINO fit the best boxes to the things in them",
+    "anchor_distance": "least distance between anchor points, in cells of the feature grid",
+    "learning": "how the generator learns from looks: exact, gumbel (as in the paper) or off (default: "
+    "off; exact where the generator is to be saved)",
+    "generator_steps": "optimiser steps of the generator in a round",
+    "grow": "pixels by which the region is made larger than its box",
+    "feather": "pixels over which the edit fades in, inside the region",
+    "seed": "same seed and settings, same result",
+}
+
+
+DEMO_SEED = 9  # a picture on which all goes well
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are InputErrors: one sentence and no usage text before it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)  # a typo is no other option
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} ('{self.prog} --help' lists the options)")
+
+
+def add_settings(parser: argparse.ArgumentParser, *, all_of_them: bool = True) -> None:
+    """Add `--preset` and an option for each setting; left out, a setting is the preset's."""
+    parser.add_argument("--preset", default="standard", metavar="NAME",
+                        help="fast, standard or quality: regions painted, anchors, largest window "
+                        "and rounds at once (default: standard); the options below change single "
+                        "settings")
+    for field in fields(SearchSettings):
+        if not all_of_them and field.name != "seed":
+            continue
+        flag, text = f"--{field.name}", _HELP.get(field.name)
+        kind = type(field.default)
+        if kind is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None,
+                                help=text)
+        else:
+            parser.add_argument(flag, type=kind, default=None, help=text,
+                                metavar={int: "N", float: "X", str: "NAME"}[kind])
+
+
+def given_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The single settings that were given on the command line, in so many words or by asking for a
+    learned generator: what is to be saved must learn."""
+    values = {f.name: getattr(args, f.name, None) for f in fields(SearchSettings)}
+    if getattr(args, "save_path", None) is not None or getattr(args, "epochs", None) is not None:
+        values["learning"] = values["learning"] or "exact"
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def suited(settings: SearchSettings, args: argparse.Namespace, given: Container[str]
+           ) -> SearchSettings:
+    """Settings with the guidance and growth that suit the embedded model, where it is the one that
+    paints and they are not among the names `given`."""
+    if args.models != "shapes" or args.diffusion_model_path is not None:
+        return settings
+    from ..demo.models import GROW, GUIDANCE
+
+    own = {"guidance_scale": GUIDANCE, "grow": GROW}
+    return settings.with_values(**{k: v for k, v in own.items() if k not in given})
+
+
+def settings_from(args: argparse.Namespace) -> SearchSettings:
+    """The preset with what was given on the command line, checked."""
+    settings = preset(args.preset).with_values(**given_settings(args))
+    settings.validate()
+    return settings
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default=None,
+                        help="where the models run, such as cpu (default: an accelerator if there "
+                        "is one)")
+    parser.add_argument("--dtype", default=None, metavar="TYPE",
+                        help="number type of the inpainting model: float32, float16 or bfloat16 "
+                        "(default: float32 on a CPU and with --models shapes, else float16)")
+    parser.add_argument("--quiet", action="store_true", help="show no progress bar")
+
+
+def _add_edit(commands: argparse._SubParsersAction) -> None:
+    edit = commands.add_parser("edit", help="edit one picture",
+                               description="Find the region to change, edit it, write the results.")
+    needed = edit.add_argument_group("the edit")
+    needed.add_argument("--image_file_path", required=True, metavar="FILE", help="picture to edit")
+    needed.add_argument("--image_caption", required=True, metavar="TEXT",
+                        help="what is in the picture now")
+    needed.add_argument("--editing_prompt", required=True, metavar="TEXT",
+                        help="what should be there")
+    _add_shared(needed)
+    _add_models(edit.add_argument_group("models"))
+    learning = edit.add_argument_group("the region generator")
+    _add_checkpoints(learning)
+    _add_run(edit.add_argument_group("running"))
+    add_settings(edit.add_argument_group("settings"))  # type: ignore[arg-type]
+
+
+def _add_batch(commands: argparse._SubParsersAction) -> None:
+    batch = commands.add_parser(
+        "batch", help="edit a list of pictures",
+        description="Edit a list of pictures, in one process or, started by torchrun, in several. "
+        "Stopped at any time, the same command goes on; what is finished is not done again.")
+    needed = batch.add_argument_group("the list")
+    needed.add_argument("--image_dir_path", required=True, metavar="DIR",
+                        help="folder of the pictures")
+    needed.add_argument("--json_file", required=True, metavar="FILE",
+                        help='what to edit: {"1.png": ["what is there", "what should be there"]}, '
+                        'or a list of objects with image, image_caption, editing_prompt and, where '
+                        "an edit differs, name, negative_prompt, preset, seed or any setting")
+    _add_shared(needed)
+    _add_models(batch.add_argument_group("models"))
+    learning = batch.add_argument_group(
+        "the region generator", "By default each picture has one of its own. With --epochs or "
+        "--save_path all pictures teach one together.")
+    _add_checkpoints(learning)
+    learning.add_argument("--epochs", type=int, default=None, metavar="N",
+                          help="passes over the list with one shared generator (default: 1)")
+    learning.add_argument("--batch_size", type=int, default=8, metavar="N",
+                          help="pictures between two updates of the shared generator, by however "
+                          "many processes (default: 8); no fewer than there are processes, or some "
+                          "wait. Nothing else hangs on it: a process edits one picture at a time")
+    learning.add_argument("--ckpt_interval", type=int, default=0, metavar="N",
+                          help="also keep the shared generator after every N updates, beside "
+                          "save_path (default: 0, only the last)")
+    running = batch.add_argument_group("running")
+    _add_run(running)
+    running.add_argument("--num_workers", type=int, default=8, metavar="N",
+                         help="processes that read pictures ahead, for each process that edits; no "
+                         "more than there are cores (default: 8; 0 reads when a picture's turn "
+                         "comes)")
+    running.add_argument("--pin_mem", action=argparse.BooleanOptionalAction, default=True,
+                         help="with a device other than the CPU, read pictures into page-locked "
+                         "memory; a picture is copied once more before the models see it, so it "
+                         "saves little (default: on)")
+    running.add_argument("--threads", type=int, default=None, metavar="N",
+                         help="CPU threads of each process, where models run on the CPU (default: "
+                         "1, and several processes for several cores; another number may change "
+                         "the last digits of a score)")
+    add_settings(batch.add_argument_group("settings"))  # type: ignore[arg-type]
+
+
+def _add_shared(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--negative_prompt", default="", metavar="TEXT",
+                       help="what the edit should not show")
+    group.add_argument("--output_dir", required=True, metavar="DIR", help="where results go")
+    group.add_argument("--draw_box", action="store_true",
+                       help="also write the source with the boxes drawn, under output_dir/boxes/")
+
+
+def _add_models(models: argparse._ArgumentGroup) -> None:
+    models.add_argument("--models", default=None, metavar="NAME",
+                        help="shapes: the small embedded models, no download, for whatever model "
+                        "is not named here")
+    models.add_argument("--diffusion_model_path", default=None, metavar="MODEL",
+                        help="inpainting model: a hub id, a diffusers folder or a .safetensors "
+                        "file (default: sd2-community/stable-diffusion-2-inpainting)")
+    models.add_argument("--clip_model", default=None, metavar="NAME",
+                        help=f"open_clip model (default: {CLIP_MODEL}) or local-dir:FOLDER")
+    models.add_argument("--clip_pretrained", default=None, metavar="NAME",
+                        help=f"its weights, a tag or a file (default: {CLIP_PRETRAINED})")
+    models.add_argument("--dino_model", default=None, metavar="MODEL",
+                        help=f"DINO ViT: a hub id or a folder (default: {DINO_MODEL})")
+
+
+def _add_checkpoints(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--load_checkpoint_path", default=None, metavar="FILE",
+                       help="start from a saved region generator")
+    group.add_argument("--save_path", default=None, metavar="PATH",
+                       help="save the learned region generator: a .safetensors file, or a folder "
+                       "that gets generator.safetensors")
+
+
+def build_parser() -> Parser:
+    """The parser of `python -m region_core`."""
+    parser = Parser(prog="python -m region_core",
+                    description="Edit a picture from text alone: the region to change is found, no "
+                    "mask is drawn.")
+    parser.add_argument("--version", action="version", version=f"region_core {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    demo = commands.add_parser("demo", help="edit a made-up picture with the embedded models",
+                               description="Make a picture of coloured shapes, ask for another "
+                               "shape in the place of one, and show what was found and made.")
+    demo.add_argument("--output_dir", default="demo", metavar="DIR",
+                      help="where results go (default: demo)")
+    _add_run(demo)
+    add_settings(demo, all_of_them=False)
+    demo.set_defaults(seed=DEMO_SEED)
+    _add_edit(commands)
+    _add_batch(commands)
+    return parser

@@ -1,0 +1,168 @@
+"""What an edit leaves on disk: pictures, the curve, and `report.json`."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import uuid
+from dataclasses import asdict, is_dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..errors import InputError
+from ..images import Picture, save_png, to_pil
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor
+
+    from ..edit import EditResult
+    from ..settings import SearchSettings
+    from .progress import Progress
+
+RESULTS = ("edited.png", "region.png", "candidates.png", "loss.png", "report.json")
+_LIBRARIES = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "numpy",
+              "pillow")
+_SHOWN = 12  # candidates on the sheet, best first
+
+
+def versions() -> dict[str, str]:
+    """Python's, the pack's and the libraries' versions; nothing is imported for it."""
+    found = {"python": platform.python_version(), "region_core": __version__}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write `content` so that the file is whole or not there at all.
+
+    Numbers that are not finite become null: JSON has no word for them. Raises InputError where the
+    file cannot be written.
+    """
+    text = json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False)
+    write_whole(path, (text + "\n").encode())
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write `data` so that the file is whole or not there at all, and make its folder.
+
+    What a killed run leaves of a draft is a hidden file that ends in .tmp. Raises InputError where
+    the file cannot be written.
+    """
+    draft = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draft.write_bytes(data)
+            os.replace(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be written ({error}); choose another place.") from None
+
+
+def _plain(value: Any) -> Any:
+    """Tensors, arrays, tuples and dataclasses as what JSON knows."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def mask_image(mask: Tensor) -> Image.Image:
+    """A mask [1, 1, H, W] as a grey picture, white where the edit is."""
+    return to_pil(mask.expand(-1, 3, -1, -1)).convert("L")
+
+
+def boxes_image(picture: Picture, result: EditResult) -> Image.Image:
+    """The source with the boxes looked at, or that came nearest, and the chosen one standing out."""
+    from ..draw import draw_boxes
+
+    boxes = [list(map(float, box)) for box in result.tried_boxes]
+    labels = [""] * len(boxes)
+    best = None
+    if result.box is not None:
+        best = len(boxes)
+        boxes.append(list(map(float, result.box)))
+        labels.append(f"region, score {result.score:.3f}")
+    return draw_boxes(to_pil(picture.rgb), boxes, best=best, labels=labels)
+
+
+def write_result(folder: Path, picture: Picture, result: EditResult, stem: str, *,
+                 draw_box: bool = False, more: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Write all files of a finished edit into `folder`; returns the report, written last.
+
+    `more` goes into the report too.
+    """
+    (folder / "report.json").unlink(missing_ok=True)  # it spoke of other pictures
+    write_pictures(folder, picture, result)
+    if draw_box:
+        save_png(boxes_image(picture, result), folder / "boxes" / f"{stem}.png")
+    report = report_of(result, more)
+    write_json(folder / "report.json", report)
+    return report
+
+
+def write_pictures(folder: Path, picture: Picture, result: EditResult) -> None:
+    """Write the edit, its region, the candidates and the curve into `folder`."""
+    from ..draw import contact_sheet, loss_curve
+
+    save_png(to_pil(result.image, result.alpha), folder / "edited.png", picture.icc_profile)
+    save_png(mask_image(result.mask), folder / "region.png")
+    best = result.candidates[:_SHOWN]
+    pictures = [to_pil(picture.rgb), *(to_pil(c.image) for c in best)]
+    captions = [f"source {result.source_score:.3f}",
+                *(f"{place}: {c.score:.3f}" for place, c in enumerate(best, 1))]
+    save_png(contact_sheet(pictures, captions, columns=4),
+             folder / "candidates.png")
+    save_png(loss_curve(result.rounds), folder / "loss.png")
+
+
+def report_of(result: EditResult, more: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What `report.json` says of an edit, with `more` in it too."""
+    return {"box": None if result.box is None else list(result.box), "score": result.score,
+            "source_score": result.source_score, "verdict": result.verdict,
+            "reason": result.reason, "seed": result.seed,
+            "settings": result.settings, "versions": versions(), "rounds": result.rounds,
+            "candidates": [{"box": c.box, "score": c.score} for c in result.candidates],
+            "unet_evaluations": result.unet_evaluations, "seconds": result.seconds,
+            **(more or {})}
+
+
+def write_stopped(folder: Path, picture: Picture, progress: Progress, settings: SearchSettings,
+                  stem: str, more: dict[str, Any]) -> bool:
+    """Write what an edit that was stopped had found; False where that is nothing yet.
+
+    The search works on a reduced copy of a large picture, and the best so far is of that size; the
+    transparency is kept where the sizes are the same. What an earlier run left in the folder beside
+    it would not belong to it and goes. `more` goes into the report too.
+    """
+    from ..draw import loss_curve
+
+    if progress.best is None:
+        return False
+    for name in (*RESULTS, f"boxes/{stem}.png"):
+        (folder / name).unlink(missing_ok=True)
+    alpha = picture.alpha if progress.best.shape[-2:] == picture.rgb.shape[-2:] else None
+    save_png(to_pil(progress.best, alpha), folder / "edited.png", picture.icc_profile)
+    save_png(loss_curve(progress.rounds), folder / "loss.png")
+    write_json(folder / "report.json", {
+        "box": progress.best_box, "score": progress.score, "verdict": "stopped",
+        "seed": settings.seed, "settings": settings, "versions": versions(),
+        "rounds": progress.rounds, **more})
+    return True

@@ -1,0 +1,1 @@
+"""The embedded demo: scenes of coloured shapes and small models that know them."""

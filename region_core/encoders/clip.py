@@ -1,0 +1,239 @@
+"""CLIP through open_clip: unit embeddings of images and texts, and the image's patch tokens."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import InputError, first_line
+from .dino import check_images, nothing, prepare
+
+TEMPLATE = "a high quality image of {}."
+
+
+class ClipScorer:
+    """An open_clip model that takes pictures in 0..1 of any size and texts of any length.
+
+    `tokenizer` turns a list of texts into [n, context_length] ids, as open_clip's do. `batch_size`
+    images at most go through the model at once. `before_forward` is called before each of these
+    forwards and may raise to stop. `evidence_floor` is what the screen's best box must have
+    (`screen.Evidence.total`), or what the caption names is not in the picture; it belongs to the
+    weights, and a local folder may state it in its `open_clip_config.json`.
+    """
+
+    before_forward: Callable[[], None] = staticmethod(nothing)
+
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer: Callable[..., Tensor],
+        image_size: int,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+    ) -> None:
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.image_size = image_size
+        self.mean, self.std = tuple(mean), tuple(std)
+        self.batch_size = 32
+        self.evidence_floor = -math.inf
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are now (they may be moved between calls)."""
+        return next(self.model.parameters()).device
+
+    @property
+    def context_length(self) -> int:
+        """How many tokens a text may have, start and end included."""
+        for owner in (self.tokenizer, self.model, getattr(self.model, "text", None)):
+            length = getattr(owner, "context_length", None)
+            if length:
+                return int(length)
+        return 77
+
+    @property
+    def visual(self) -> Any:
+        """The image tower."""
+        return self.model.visual
+
+    def _prepare(self, images: Tensor) -> Tensor:
+        # In mixed precision only the convolution's type tells what the tower takes.
+        convolutions = (m.weight for m in self.visual.modules() if isinstance(m, nn.Conv2d))
+        like = next(convolutions, next(self.model.parameters()))
+        return prepare(images, self.image_size, self.mean, self.std, like)
+
+    def _read(self, images: Tensor, tokens: bool) -> tuple[Tensor, Tensor]:
+        """One forward of a chunk of images: unit embeddings, and patch tokens if asked for."""
+        self.before_forward()
+        pixels = self._prepare(images)
+        if not tokens:
+            encoded = self.model.encode_image(pixels)  # type: ignore[operator]
+            return F.normalize(encoded.float(), dim=-1), images.new_zeros(0, 0, 0)
+        out = self.visual.forward_intermediates(pixels, indices=1, normalize_intermediates=True)
+        grid = out["image_intermediates"][-1].float()
+        return (
+            F.normalize(out["image_features"].float(), dim=-1),
+            grid.flatten(2).transpose(1, 2).contiguous(),
+        )
+
+    @torch.no_grad()
+    def encode_images(self, images: Tensor) -> Tensor:
+        """images [B, 3, H, W], 0..1, any size -> [B, E] float32 of unit length.
+
+        Images may be on any device; embeddings, like those of texts, are on the model's.
+        """
+        check_images(images)
+        parts = [self._read(chunk, False)[0] for chunk in images.split(self.batch_size)]
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def encode_images_and_tokens(
+        self, images: Tensor, with_tokens: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Embeddings [B, E] and patch tokens [T, N, D] in one forward an image.
+
+        Tokens are kept for the first T = `with_tokens` images (all of them by default).
+        """
+        check_images(images)
+        wanted = len(images) if with_tokens is None else with_tokens
+        embeddings, tokens = [], []
+        for chunk in images[:wanted].split(self.batch_size) if wanted else ():
+            embedding, patches = self._read(chunk, True)
+            embeddings.append(embedding)
+            tokens.append(patches)
+        if wanted < len(images):
+            embeddings.append(self.encode_images(images[wanted:]))
+        kept = torch.cat(tokens) if wanted else embeddings[0].new_zeros(0, 0, 0)
+        return torch.cat(embeddings), kept
+
+    def patch_tokens(self, images: Tensor) -> Tensor:
+        """images [B, 3, H, W] -> [B, N, D]: the last stage's patch tokens, row-major."""
+        return self.encode_images_and_tokens(images)[1]
+
+    @torch.no_grad()
+    def encode_text(self, text: str) -> Tensor:
+        """[1, E] float32 of unit length, on the model's device, in the template "a high quality
+        image of {}.".
+
+        A text too long for the context is cut at words into pieces that fit, each in the template;
+        the answer is the mean of their unit embeddings, made unit again. InputError where empty.
+        """
+        pieces = self.split_text(text)
+        self.before_forward()
+        ids = self.tokenizer([TEMPLATE.format(piece) for piece in pieces]).to(self.device)
+        encoded = self.model.encode_text(ids)  # type: ignore[operator]
+        embeddings = F.normalize(encoded.float(), dim=-1)
+        return F.normalize(embeddings.mean(dim=0, keepdim=True), dim=-1)
+
+    def split_text(self, text: str) -> list[str]:
+        """The pieces of `text` that `encode_text` averages: one where it fits as it is."""
+        words = text.split()
+        if not words:
+            raise InputError("The text is empty; write what is, or should be, in the picture.")
+        pieces: list[str] = []
+        while words:
+            word = words.pop(0)
+            joined = f"{pieces[-1]} {word}" if pieces else word
+            if self._fits(joined):
+                pieces[-1:] = [joined]
+            elif self._fits(word):
+                pieces.append(word)
+            elif len(word) > 1:  # no room even alone: not a word of any language, so halve it
+                words[:0] = [word[: len(word) // 2], word[len(word) // 2 :]]
+            else:
+                raise InputError(
+                    f"The CLIP model reads {self.context_length} tokens, too few for the template "
+                    f"'{TEMPLATE}'; use a model with a longer context."
+                )
+        return pieces
+
+    def _fits(self, text: str) -> bool:
+        """Whether the tokenizer, given `text` in the template, cuts nothing off.
+
+        Any tokenizer can be asked this way: with one place more than the context, a text that fits
+        gains one padding token; a text that was cut shows another token in the last place.
+        """
+        text = TEMPLATE.format(text)
+        limit = self.context_length
+        short = self.tokenizer([text], context_length=limit)[0]
+        long = self.tokenizer([text], context_length=limit + 1)[0]
+        return torch.equal(short, long[:limit])
+
+
+def load_clip(
+    name: str = "ViT-B-16",
+    pretrained: str | None = "openai",
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    cache_dir: str | None = None,
+) -> ClipScorer:
+    """A scorer from an open_clip model name and weights (a tag or a file), "hf-hub:owner/name", a
+    folder, or "local-dir:folder" with open_clip_config.json, weights and tokenizer (`pretrained` is
+    not used for the last three).
+
+    Raises InputError where the model or its weights cannot be had; never returns random weights.
+    """
+    import open_clip
+
+    if Path(name).expanduser().is_dir():
+        name = f"local-dir:{Path(name).expanduser()}"
+    placed = ":" in name
+    if not placed and not pretrained:
+        raise InputError(
+            f"The CLIP model '{name}' has no weights named; give a tag such as 'openai' or a file."
+        )
+    try:
+        with torch.random.fork_rng(devices=[]):  # building draws random weights
+            model = open_clip.create_model(
+                name,
+                pretrained=None if placed else pretrained,
+                force_quick_gelu=not placed and _trained_with_quick_gelu(name, pretrained),
+                require_pretrained=True,
+                cache_dir=cache_dir,
+            )
+            tokenizer = open_clip.get_tokenizer(name, cache_dir=cache_dir)
+    except Exception as error:
+        raise InputError(
+            f"The CLIP model '{name}'" + ("" if placed else f" with weights '{pretrained}'")
+            + f" could not be loaded ({first_line(error)}); pass 'local-dir:' and a folder with "
+            "open_clip_config.json and weights, or connect to the network once to download it."
+        ) from error
+    config = open_clip.get_model_preprocess_cfg(model)
+    size = config["size"]
+    height, width = (size, size) if isinstance(size, int) else size
+    if height != width:
+        raise InputError(
+            f"The CLIP model '{name}' takes {height} x {width} images; use one that takes squares."
+        )
+    model = model.to(device=device, dtype=dtype)
+    scorer = ClipScorer(model, tokenizer, height, tuple(config["mean"]), tuple(config["std"]))
+    scorer.evidence_floor = _stated_floor(name)
+    return scorer
+
+
+def _stated_floor(name: str) -> float:
+    """`evidence_floor` of a local folder's `open_clip_config.json`; none where it states none."""
+    if not name.startswith("local-dir:"):
+        return -math.inf
+    config = Path(name.removeprefix("local-dir:")).expanduser() / "open_clip_config.json"
+    return float(json.loads(config.read_text(encoding="utf-8")).get("evidence_floor", -math.inf))
+
+
+def _trained_with_quick_gelu(name: str, pretrained: str | None) -> bool:
+    """OpenAI's weights need QuickGELU; the plain model name ("ViT-B-16") would build with GELU and
+    answer almost right, which is worse than an error."""
+    import open_clip
+
+    if not pretrained:
+        return False
+    if Path(pretrained).is_file():
+        return "openai" in Path(pretrained).name.lower()
+    return bool(open_clip.get_pretrained_cfg(name, pretrained).get("quick_gelu", False))

@@ -1,0 +1,176 @@
+"""DINO: patch features and the [CLS] token's attention (the paper's step 1)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import InputError, first_line
+
+IMAGE_SIZE = 256  # pixels a side that a picture is read at
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def nothing() -> None:
+    """Stands where a caller may put something to be done before each forward."""
+
+
+def check_images(images: Tensor) -> None:
+    """Raise InputError unless `images` is [B, 3, H, W] of floats."""
+    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+        raise InputError(
+            f"The images have shape {tuple(images.shape)} and type {images.dtype}; pass "
+            "[B, 3, H, W] of floats between 0 and 1."
+        )
+
+
+def prepare(
+    images: Tensor, size: int, mean: tuple[float, ...], std: tuple[float, ...], like: Tensor
+) -> Tensor:
+    """[B, 3, H, W] in 0..1 -> [B, 3, size, size], normalised, on the device and dtype of `like`.
+
+    The whole picture is squeezed into the square: nothing is cropped, so a cell of the grid is
+    always the same share of the picture.
+    """
+    check_images(images)
+    x = images.to(device=like.device, dtype=torch.float32)
+    if x.shape[-2:] != (size, size):
+        x = F.interpolate(x, (size, size), mode="bicubic", antialias=True, align_corners=False)
+    # Bicubic overshoots at edges; the models were trained on pictures that cannot.
+    x = x.clamp(0, 1)  # a copy: what follows may write into it
+    scale = torch.tensor([mean, std], device=x.device)[:, None, :, None, None]
+    return x.sub_(scale[0]).div_(scale[1]).to(like.dtype)
+
+
+@dataclass
+class PatchFeatures:
+    """features: [B, D, h, w], row-major over the picture; attention: [B, h, w], at least 0."""
+
+    features: Tensor
+    attention: Tensor
+
+
+class DinoEncoder:
+    """A transformers `ViTModel` read for patch features and [CLS] attention.
+
+    Takes over `model`: it is put in eval mode with eager attention, the only kind that shows its
+    weights. `image_size` is rounded down to whole patches, since a ViT drops the rest and the cells
+    would no longer divide the picture. `before_forward` is called before each forward of at most
+    `batch_size` pictures and may raise to stop.
+    """
+
+    before_forward: Callable[[], None] = staticmethod(nothing)
+
+    def __init__(self, model: nn.Module, image_size: int = IMAGE_SIZE) -> None:
+        config: Any = model.config
+        patch = config.patch_size
+        self.patch_size: int = int(patch[0] if isinstance(patch, list | tuple) else patch)
+        if image_size < self.patch_size:
+            raise InputError(
+                f"The DINO image size is {image_size}; choose at least {self.patch_size}, "
+                "the model's patch size."
+            )
+        self.image_size = image_size // self.patch_size * self.patch_size
+        self.batch_size = 8
+        _use_eager_attention(model)
+        self.model = model.eval()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are now (they may be moved between calls)."""
+        return next(self.model.parameters()).device
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> PatchFeatures:
+        """images: [B, 3, H, W], 0..1, any size -> float32 features and attention on their device.
+
+        Attention is the last layer's, from [CLS] to each patch, averaged over heads.
+        """
+        check_images(images)
+        chunks = [self._encode(chunk) for chunk in images.split(self.batch_size)]
+        features, attention = (
+            torch.cat(parts).to(images.device) for parts in zip(*chunks, strict=True)
+        )
+        return PatchFeatures(features, attention)
+
+    def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        self.before_forward()
+        like = next(self.model.parameters())
+        pixels = prepare(images, self.image_size, IMAGENET_MEAN, IMAGENET_STD, like)
+        out = self.model(
+            pixel_values=pixels, output_attentions=True, interpolate_pos_encoding=True
+        )
+        side = self.image_size // self.patch_size
+        tokens, attention = out.last_hidden_state, out.attentions[-1]
+        prefix = tokens.shape[1] - side * side  # [CLS], and register tokens where a model has them
+        features = tokens[:, prefix:].float().transpose(1, 2).unflatten(2, (side, side))
+        seen = attention[:, :, 0, prefix:].float().mean(dim=1).unflatten(1, (side, side))
+        return features.contiguous(), seen.contiguous()
+
+
+def _use_eager_attention(model: nn.Module) -> None:
+    switch = getattr(model, "set_attn_implementation", None)
+    if callable(switch):
+        switch("eager")
+    else:  # transformers before 4.53
+        model.config._attn_implementation = "eager"  # type: ignore[union-attr]
+
+
+def grid_of(folder: str | Path, image_size: int = IMAGE_SIZE) -> int | None:
+    """Cells a side of the grid that a DINO model in a local folder lays over a picture; None where its
+    config.json is not to be had."""
+    try:
+        config = json.loads((Path(folder).expanduser() / "config.json").read_text(encoding="utf-8"))
+        return image_size // int(config["patch_size"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def load_dino(
+    path_or_hub_id: str | Path,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    image_size: int = IMAGE_SIZE,
+    cache_dir: str | None = None,
+) -> DinoEncoder:
+    """A DINO encoder from a local folder or, where there is none of that name, from the hub.
+
+    Raises InputError where neither can be read, or where the folder holds another kind of model.
+    """
+    from transformers import ViTModel
+
+    name = str(path_or_hub_id)
+    folder = Path(name).expanduser()
+    local = folder.is_dir()
+    options: dict[str, Any] = {
+        "add_pooling_layer": False,
+        "attn_implementation": "eager",
+        "output_loading_info": True,
+        "local_files_only": local,
+        "cache_dir": cache_dir,
+    }
+    try:
+        # Building the model draws random weights; the caller's generator stays as it is.
+        with torch.random.fork_rng(devices=[]):
+            model, info = ViTModel.from_pretrained(str(folder) if local else name, **options)
+    except Exception as error:
+        raise InputError(
+            f"The DINO model '{name}' could not be loaded"
+            + (" from that folder" if local else ", neither from disk nor from the hub")
+            + f" ({first_line(error)}); pass a folder with config.json and model.safetensors, such"
+            " as a download of facebook/dino-vitb8."
+        ) from error
+    if info["missing_keys"]:
+        raise InputError(
+            f"The model '{name}' lacks {len(info['missing_keys'])} of a ViT's weights (first: "
+            f"{sorted(info['missing_keys'])[0]}); pass a DINO ViT such as facebook/dino-vitb8."
+        )
+    return DinoEncoder(model.to(device=device, dtype=dtype), image_size)

@@ -1,0 +1,1 @@
+"""The learnable region generator: network, losses, training, checkpoint."""

@@ -1,0 +1,91 @@
+"""A small safetensors file with JSON beside the weights, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from contextlib import suppress
+from glob import escape
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+FORMAT = "learnable-region-generator"
+
+
+def write_checkpoint(
+    path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, Any]
+) -> None:
+    """Write `tensors` and `metadata` (values JSON can hold) to `path`, making its folder.
+
+    Raises InputError where the place cannot be written or the metadata is not JSON.
+    """
+    from safetensors.torch import save
+
+    path = Path(os.path.expanduser(path))
+    plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    # Beside the target, since a rename is only atomic within one file system.
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        # One string a key is all safetensors allows.
+        strings = {"format": FORMAT, **{k: json.dumps(v) for k, v in metadata.items()}}
+        data = save(plain, metadata=strings)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except (OSError, TypeError, ValueError) as error:
+        raise InputError(
+            f"The checkpoint '{path}' could not be written ({error}); choose a folder that can be "
+            "written to and settings made of plain numbers and texts."
+        ) from error
+    finally:
+        with suppress(OSError):  # its folder may be none
+            partial.unlink(missing_ok=True)
+
+
+def clear_drafts(path: Path, *, numbered: bool = False) -> None:
+    """Remove what killed runs left of unfinished checkpoints at `path`; with `numbered`, also of
+    those beside it that have a number after its stem."""
+    patterns = [f"{escape(path.name)}.*.part"]
+    if numbered:
+        patterns.append(f"{escape(path.stem)}-[0-9]*{escape(path.suffix)}.*.part")
+    for pattern in patterns:
+        for draft in path.parent.glob(pattern):
+            draft.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """(tensors, metadata) as written; InputError where the file is missing or of another kind."""
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(os.path.expanduser(path))
+    if not path.is_file():
+        raise InputError(
+            f"There is no checkpoint '{path}'; name a .safetensors file saved by this project."
+        )
+    try:
+        with torch.inference_mode(False), safe_open(str(path), framework="pt") as file:
+            strings = dict(file.metadata() or {})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"The file '{path}' is not a safetensors file; name one saved by this project."
+        ) from error
+    if strings.pop("format", None) != FORMAT:
+        raise InputError(
+            f"The file '{path}' holds other weights than a region generator's; name a checkpoint "
+            "saved by this project."
+        )
+    try:
+        return tensors, {name: json.loads(text) for name, text in strings.items()}
+    except ValueError:
+        raise InputError(f"The description in the file '{path}' is damaged; name another "
+                         "checkpoint.") from None

@@ -1,0 +1,149 @@
+"""Teaching the region generator from looks: losses of boxes already tried, differentiable only in
+the generator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..proposals.anchors import CandidateSet
+
+if TYPE_CHECKING:
+    from .network import RegionGenerator
+
+
+def expected_loss(logits: Tensor, losses: Tensor, looked: Tensor) -> Tensor:
+    """E[L] = sum_j p_j L_j over the boxes looked at, exactly: nothing is sampled.
+
+    logits, losses [K, M]; looked [K, M] bool. p is the softmax over all candidates, renormalised
+    over those looked at, so a box's unknown loss pulls nowhere (it may be NaN). A constant added to
+    the losses leaves the gradient p_j (L_j - E[L]) as it is.
+    """
+    _check(logits, losses, looked)
+    probabilities = logits[looked].softmax(0)
+    return (probabilities * losses[looked].to(probabilities)).sum()
+
+
+def gumbel_loss(
+    logits: Tensor, losses: Tensor, looked: Tensor, generator: torch.Generator, tau: float = 1.0
+) -> Tensor:
+    """The paper's estimate: each anchor samples one of its sizes by straight-through
+    Gumbel-softmax; the loss is the mean over anchors of the sampled boxes' losses.
+
+    Forward takes the one-hot sample, backward the softmax at temperature `tau`. Sizes not looked at
+    cannot be drawn; an anchor never looked at takes no part. `generator` (cpu) makes the noise.
+    """
+    _check(logits, losses, looked)
+    if tau <= 0:
+        raise InputError(f"The Gumbel temperature is {tau}; choose one above 0, such as 1.")
+    noise = gumbel_noise(logits.shape, generator)
+    rows = looked.any(dim=1)
+    masked = (logits.float() + noise.to(logits.device)).masked_fill(~looked, -torch.inf)[rows]
+    soft = (masked / tau).softmax(dim=1)
+    hard = torch.zeros_like(soft).scatter_(1, soft.argmax(dim=1, keepdim=True), 1.0)
+    sample = hard - soft.detach() + soft
+    known = losses.float().masked_fill(~looked, 0.0)[rows]
+    return (sample * known).sum(dim=1).mean()
+
+
+def gumbel_noise(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    """Gumbel noise on the CPU: the largest of log p + noise is a draw from p."""
+    uniform = torch.rand(shape, generator=generator).clamp(1e-10, 1 - 1e-7)
+    return -(-uniform.log()).log()
+
+
+def optimizer_for(module: RegionGenerator, lr: float, *, shared: float = 40.0,
+                  own: float = 0.02) -> torch.optim.Optimizer:
+    """Adam at `shared` times `lr` for the few weights that all boxes share, `own` times for the rest.
+
+    The shared ones say what the screen's numbers are worth and hold for every box and picture. At one
+    rate for all, the many weights that know a box by its place settle on the places that were seen
+    first, and the generator chooses worse than chance. A generator that is given no such numbers
+    learns at `lr`.
+    """
+    few = [] if module.direct is None else list(module.direct.parameters())
+    many = [p for name, p in module.named_parameters() if not name.startswith("direct.")]
+    groups = [{"params": many, "lr": own * lr}, {"params": few, "lr": shared * lr}]
+    return torch.optim.Adam(groups if few else many, lr=lr)
+
+
+def teach(
+    module: RegionGenerator,
+    optimizer: torch.optim.Optimizer,
+    features: Tensor,
+    candidates: CandidateSet,
+    losses: Tensor,
+    looked: Tensor,
+    steps: int,
+    *,
+    extra: Tensor | None = None,
+    estimator: str = "expected",
+    entropy: float = 0.1,
+    generator: torch.Generator | None = None,
+    tau: float = 1.0,
+) -> list[float]:
+    """`steps` cheap optimiser steps on what is known so far; the estimated loss before each step.
+
+    features [D, h, w]; losses and looked [K, M] or [K*M]. No image is made here: a step costs one
+    pass through the small network. `estimator` is "expected" (exact) or "gumbel" (the paper's;
+    wants a cpu `generator`). The exact one is held back by `entropy`, in standard deviations of the
+    known losses: its optimum is p ~ exp(-L / (entropy * std)) rather than all on one box, so that
+    it does not settle on the first good box, for ever, before the looks that show a better one.
+    Works under `torch.inference_mode()`: it is left for the duration and what comes in is cloned;
+    only `module` itself must have been built outside (`build_generator`).
+    """
+    if estimator not in ("expected", "gumbel") or (estimator == "gumbel" and generator is None):
+        raise InputError(
+            f"The estimator is '{estimator}' with generator {generator}; choose 'expected', or "
+            "'gumbel' with a torch.Generator."
+        )
+    if any(p.is_inference() for p in module.parameters()):
+        raise InputError(
+            "The generator's weights were made in inference mode and cannot learn; make it with "
+            "build_generator or load_generator."
+        )
+    with torch.inference_mode(False), torch.enable_grad():
+        shape = candidates.shape
+        device = next(module.parameters()).device
+        features, cells, losses, looked = (
+            t.detach().clone().to(device) for t in (features, candidates.cells, losses, looked)
+        )
+        losses, looked = losses.reshape(shape), looked.reshape(shape).bool()
+        extra = None if extra is None else extra.detach().clone().to(device)
+        _check(losses, losses, looked)
+        # The floor keeps rounding noise among equal losses from passing for a preference.
+        spread = losses[looked].float().std(correction=0).clamp(min=1e-4)
+        history: list[float] = []
+        pooled = module.pool_boxes(features, cells)  # the same at every step
+        for _ in range(steps):
+            logits = module.judge_pooled(pooled, extra)
+            if generator is not None and estimator == "gumbel":
+                objective = loss = gumbel_loss(logits, losses, looked, generator, tau)
+            else:
+                loss = expected_loss(logits, losses, looked)
+                objective = loss / spread + entropy * _negative_entropy(logits[looked])
+            optimizer.zero_grad()
+            objective.backward()
+            optimizer.step()
+            history.append(float(loss.detach()))
+        return history
+
+
+def _negative_entropy(logits: Tensor) -> Tensor:
+    """sum_j p_j log p_j of the softmax over `logits` [n]."""
+    return (logits.softmax(0) * logits.log_softmax(0)).sum()
+
+
+def _check(logits: Tensor, losses: Tensor, looked: Tensor) -> None:
+    if not logits.shape == losses.shape == looked.shape:
+        raise InputError(
+            f"The logits, losses and looks have shapes {tuple(logits.shape)}, "
+            f"{tuple(losses.shape)}, {tuple(looked.shape)}; pass three of [K, M]."
+        )
+    if not bool(looked.any()):
+        raise InputError("No box has been looked at yet; look at one or more before learning.")
+    if not bool(losses[looked].isfinite().all()):
+        raise InputError("A loss of a box looked at is not finite; leave that box out of `looked`.")

@@ -1,0 +1,205 @@
+"""The learnable region generator (the paper's step 3): features in a box -> how good a box is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.ops import roi_align
+
+from ..errors import InputError
+from ..proposals.anchors import CandidateSet
+from .checkpoint import read_checkpoint, write_checkpoint
+
+SCREEN_NUMBERS = 2  # what the search tells the generator of each box beside DINO's features
+
+
+class RegionGenerator(nn.Module):
+    """Logits over M box sizes at each anchor, from RoI-pooled features.
+
+    The pooled maps of an anchor's M boxes are concatenated over channels and go through two
+    convolutions and two linear layers with ReLU between, as in the paper. Two things are added: a
+    1x1 convolution first brings the D feature channels down to 16, since M * D channels (15 * 768)
+    would make the network larger than what it learns from; and `extra_dim` numbers a box (a CLIP
+    screen, say), which the paper's generator, blind to the text, has no place for.
+    """
+
+    PROJECTED = 16
+
+    def __init__(
+        self, feature_dim: int, sizes: int, hidden: int = 64, pool: int = 7, extra_dim: int = 0
+    ) -> None:
+        super().__init__()
+        self.feature_dim, self.sizes, self.hidden = feature_dim, sizes, hidden
+        self.pool, self.extra_dim = pool, extra_dim
+        self.project = nn.Conv2d(feature_dim, self.PROJECTED, 1)
+        self.conv1 = nn.Conv2d(sizes * self.PROJECTED, hidden, 3, padding=1)
+        self.conv2 = nn.Conv2d(hidden, hidden, 3, padding=1)
+        self.linear1 = nn.Linear(hidden * pool * pool + sizes * extra_dim, hidden)
+        self.linear2 = nn.Linear(hidden, sizes)
+        # One weight a number, the same for every box: what holds for one size holds for all.
+        self.direct = nn.Linear(extra_dim, 1, bias=False) if extra_dim else None
+
+    @property
+    def config(self) -> dict[str, int]:
+        """The arguments that build a network of this shape."""
+        names = ("feature_dim", "sizes", "hidden", "pool", "extra_dim")
+        return {name: int(getattr(self, name)) for name in names}
+
+    def forward(self, features: Tensor, cells: Tensor, extra: Tensor | None = None) -> Tensor:
+        """features [D, h, w], cells [K*M, 4] xyxy in cells, extra [K*M, extra_dim] -> [K, M].
+
+        Candidate j = k * M + m fills row k, column m. InputError where a shape does not fit.
+        """
+        self._check(features, cells, extra)
+        return self.judge_pooled(self.pool_boxes(features, cells), extra)
+
+    def pool_boxes(self, features: Tensor, cells: Tensor) -> Tensor:
+        """features [D, h, w], cells [K*M, 4] -> RoI-pooled maps [K*M, D, p, p]; nothing learned.
+
+        Pooling is linear, so the learned projection may come after it: while the generator is
+        taught the boxes are pooled once and not at every step.
+        """
+        # Unit length a cell (times sqrt D): the scale of the backbone's features no longer matters.
+        scaled = F.normalize(features.float(), dim=0) * self.feature_dim**0.5
+        # The boxes are in cells already: scale 1. `aligned` puts cell i between i and i + 1.
+        return roi_align(scaled[None], [cells.float()], self.pool, spatial_scale=1.0,
+                         sampling_ratio=2, aligned=True)
+
+    def judge_pooled(self, pooled: Tensor, extra: Tensor | None = None) -> Tensor:
+        """Pooled maps [K*M, D, p, p] (and extra [K*M, extra_dim]) -> logits [K, M]."""
+        anchors = pooled.shape[0] // self.sizes
+        projected = self.project(pooled)
+        # [K*M, C, p, p] -> [K, M*C, p, p]: candidates are anchor-major, so a row is one anchor's.
+        x = projected.reshape(anchors, self.sizes * self.PROJECTED, self.pool, self.pool)
+        x = F.relu(self.conv2(F.relu(self.conv1(x)))).flatten(1)
+        if extra is not None:
+            x = torch.cat([x, extra.float().reshape(anchors, -1)], dim=1)
+        logits = self.linear2(F.relu(self.linear1(x)))
+        if self.direct is not None and extra is not None:
+            logits = logits + self.direct(extra.float()).reshape(anchors, self.sizes)
+        return logits
+
+    def _check(self, features: Tensor, cells: Tensor, extra: Tensor | None) -> None:
+        if features.ndim != 3 or features.shape[0] != self.feature_dim:
+            raise InputError(
+                f"The features have shape {tuple(features.shape)}, this generator takes "
+                f"[{self.feature_dim}, h, w]; use the DINO model it was built for."
+            )
+        if cells.ndim != 2 or cells.shape[1] != 4 or cells.shape[0] % self.sizes:
+            raise InputError(
+                f"The candidates have shape {tuple(cells.shape)}, this generator takes [n, 4] with "
+                f"n a multiple of {self.sizes}; use the window sizes it was built for."
+            )
+        shape = None if extra is None else tuple(extra.shape)
+        if shape != ((cells.shape[0], self.extra_dim) if self.extra_dim else None):
+            raise InputError(
+                f"The extra numbers have shape {shape}, this generator takes "
+                f"{self.extra_dim or 'no'} numbers for each of {cells.shape[0]} boxes."
+            )
+
+
+def build_generator(
+    feature_dim: int,
+    sizes: int,
+    seed: int,
+    *,
+    hidden: int = 64,
+    pool: int = 7,
+    extra_dim: int = 0,
+    device: torch.device | str = "cpu",
+) -> RegionGenerator:
+    """A new generator whose weights depend on `seed` alone and can be trained.
+
+    Its last layers are 0: it prefers no box until it has been taught.
+
+    Callable inside `torch.inference_mode()` (where ComfyUI runs nodes): the weights are made
+    outside it, or they would silently never learn. The global random state stays as it was.
+    """
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+        module = RegionGenerator(feature_dim, sizes, hidden, pool, extra_dim)
+        source = torch.Generator("cpu").manual_seed(seed)
+        with torch.no_grad():
+            for layer in module.modules():
+                if isinstance(layer, nn.Conv2d | nn.Linear):
+                    bound = layer.weight[0].numel() ** -0.5  # torch's own default for these
+                    layer.weight.uniform_(-bound, bound, generator=source)
+                    if layer.bias is not None:
+                        layer.bias.uniform_(-bound, bound, generator=source)
+            # What a fresh network would say by chance must not send the first looks anywhere.
+            for last in (module.linear2, module.direct):
+                for weights in () if last is None else last.parameters():
+                    weights.zero_()
+        return module.to(device)
+
+
+@torch.no_grad()
+def box_probabilities(
+    module: RegionGenerator, features: Tensor, candidates: CandidateSet, extra: Tensor | None = None
+) -> Tensor:
+    """[K*M] probabilities over all candidates: no Gumbel noise, the same at every call."""
+    return module(features, candidates.cells, extra).flatten().softmax(0)
+
+
+def save_generator(module: RegionGenerator, path: str | Path, settings: dict,
+                   lessons: dict | None = None) -> None:
+    """Write weights and shape, with `settings` (anything JSON can hold), as safetensors.
+
+    `lessons` may say on what it was taught; loading needs none. The file appears whole or not at
+    all. InputError where it cannot be written.
+    """
+    write_checkpoint(path, module.state_dict(), {
+        "config": module.config, "settings": settings, "lessons": lessons or {}})
+
+
+def load_generator(
+    path: str | Path,
+    *,
+    feature_dim: int | None = None,
+    sizes: int | None = None,
+    extra_dim: int | None = None,
+    device: torch.device | str = "cpu",
+) -> tuple[RegionGenerator, dict]:
+    """(generator, settings) as saved; it can be trained on, also inside inference mode.
+
+    The keyword arguments say what it must fit: InputError names the first that differs.
+    """
+    tensors, metadata = read_checkpoint(path)
+    config = metadata.get("config")
+    if not isinstance(config, dict):
+        raise InputError(f"The file '{path}' does not say what shape its generator has; name a "
+                         "checkpoint saved by this project.")
+    _check_fit(config, f"The generator in '{path}' was saved with", feature_dim, sizes, extra_dim)
+    try:
+        module = build_generator(seed=0, device=device, **config)
+        with torch.inference_mode(False):
+            module.load_state_dict(tensors)
+    except (TypeError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"The generator in '{path}' does not match its own description; save it again."
+        ) from error
+    return module, metadata.get("settings") or {}
+
+
+def check_fit(module: RegionGenerator, option: str, feature_dim: int, sizes: int) -> None:
+    """Raise InputError where a loaded generator reads other features, sizes or numbers of the screen
+    than a run has."""
+    _check_fit(module.config, f"The generator of {option} was saved with", feature_dim, sizes,
+               SCREEN_NUMBERS)
+
+
+def _check_fit(config: dict, saved: str, feature_dim: int | None, sizes: int | None,
+               extra_dim: int | None) -> None:
+    ways = {
+        "feature_dim": (feature_dim, "use the DINO model it was saved with"),
+        "sizes": (sizes, f"use max_window_size {config.get('sizes')}"),
+        "extra_dim": (extra_dim, "teach one anew with this version"),
+    }
+    for name, (wanted, way_out) in ways.items():
+        if wanted is not None and config.get(name) != wanted:
+            raise InputError(
+                f"{saved} {name} = {config.get(name)}, this run needs {wanted}; {way_out}, or "
+                "start without a checkpoint."
+            )

@@ -1,0 +1,1 @@
+"""Repainting regions: the inpainter protocol, windows and stitching, the diffusers inpainter."""

@@ -1,0 +1,108 @@
+"""Candidates at work: windows and latents at the model's size, and how each looks in the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..boxes import grow_boxes
+from .inpaint import Inpainter, Latents, box_masks, crop, region_mask, stitch, stitch_at, windows_for
+
+SMALL_SIDE = 512  # pictures are compared at this size at most; CLIP sees less still
+
+
+@dataclass(frozen=True)
+class Work:
+    """N candidates part of the way through sampling.
+
+    `boxes` [N, 4] as they were found (source pixels), `painted` [N, 4] the same after growing,
+    `windows` [N, 4] the squares round them. `edits` [N, 3, s, s] are the latents decoded, where that
+    has been done: it costs as much as several sampling steps.
+    """
+
+    boxes: Tensor
+    painted: Tensor
+    windows: Tensor
+    latents: Latents
+    edits: Tensor | None = None
+
+    @staticmethod
+    def cat(parts: Sequence[Work]) -> Work:
+        """Parts at the same step of the same schedule as one, in order."""
+        boxes, painted, windows = (torch.cat([getattr(part, name) for part in parts])
+                                   for name in ("boxes", "painted", "windows"))
+        return Work(boxes, painted, windows, Latents.cat([part.latents for part in parts]))
+
+    def select(self, indices: Sequence[int]) -> Work:
+        """The candidates named, in that order."""
+        index = torch.as_tensor(indices, dtype=torch.long)
+        return replace(self, boxes=self.boxes[index], painted=self.painted[index],
+                       windows=self.windows[index],
+                       latents=self.latents.select(index),
+                       edits=None if self.edits is None else self.edits[index])
+
+
+class Canvas:
+    """One source picture [1, 3, H, W] in front of one inpainter, all candidates from one noise."""
+
+    def __init__(self, source: Tensor, inpainter: Inpainter, *, seed: int, grow: float = 0,
+                 feather: float = 0, strength: float = 1.0) -> None:
+        self.source, self.inpainter, self.seed = source, inpainter, seed
+        self.grow, self.feather, self.strength = grow, feather, strength
+        self.height, self.width = source.shape[-2:]
+        self.scale = min(1.0, SMALL_SIDE / max(self.height, self.width))
+        size = [max(1, round(v * self.scale)) for v in (self.height, self.width)]
+        self.small = source if self.scale == 1 else F.interpolate(
+            source, size=size, mode="bicubic", antialias=True).clamp(0, 1)
+
+    def small_boxes(self, boxes: Tensor) -> Tensor:
+        """Boxes [N, 4] of the source in pixels of the small picture."""
+        x, y = self.small.shape[-1] / self.width, self.small.shape[-2] / self.height
+        return boxes * boxes.new_tensor([x, y, x, y])
+
+    def begin(self, boxes: Tensor, steps: int, draft: int = 0) -> Work:
+        """Start an edit of `steps` sampling steps in each box [N, 4], all from noise `draft`."""
+        size = self.inpainter.size
+        painted = grow_boxes(boxes, self.grow, self.height, self.width)
+        windows = windows_for(painted, self.height, self.width, size)
+        masks = box_masks(painted, windows, self.height, self.width, size)
+        # seeds that are neighbours would share their drafts
+        seed = self.seed if draft == 0 else (self.seed * 1_000_003 + draft) % 2**63
+        latents = self.inpainter.begin(crop(self.source, windows, size), masks, seed, steps,
+                                       strength=self.strength)
+        return Work(boxes, painted, windows, latents)
+
+    def advance(self, work: Work, stop: int, guidance: float) -> Work:
+        """Sample on to step `stop` of the schedule."""
+        return replace(work, latents=self.inpainter.advance(work.latents, stop, guidance),
+                       edits=None)
+
+    def decoded(self, work: Work) -> Work:
+        """The same work with its `edits`, for all that is asked of it next."""
+        if work.edits is not None:
+            return work
+        return replace(work, edits=self.inpainter.decode(work.latents).to(self.source))
+
+    def _edits(self, work: Work) -> Tensor:
+        edits = self.decoded(work).edits
+        assert edits is not None
+        return edits
+
+    def pictures(self, work: Work) -> Tensor:
+        """The edits as they stand, in the small picture: [N, 3, h, w]."""
+        return stitch_at(self.small, self._edits(work), work.windows, work.painted, self.height,
+                         self.width)
+
+    def full(self, work: Work, index: int) -> tuple[Tensor, Tensor]:
+        """One edit in the full picture [1, 3, H, W] and its region mask [1, 1, H, W].
+
+        Pixels where the mask is 0 equal the source bit for bit.
+        """
+        one = work.select([index])
+        edit = self._edits(one)
+        mask = region_mask(one.painted, self.height, self.width, 0, self.feather).to(self.source)
+        return stitch(self.source, edit, one.windows, mask), mask

@@ -1,0 +1,191 @@
+"""A diffusers inpainting pipeline as the core's Inpainter.
+
+Only the pipeline's parts are used (tokenizer, text encoder, UNet, VAE, noise schedule): its own
+call rounds pictures to 8 bits, hides the latents between steps and cannot stop half way.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn import functional as F
+
+from ..errors import InputError, first_line
+from .inpaint import Latents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEFAULT_MODEL = "sd2-community/stable-diffusion-2-inpainting"
+
+
+def load_pipeline(path_or_id: str | Path, device: str | torch.device = "cpu",
+                  dtype: torch.dtype = torch.float32) -> Any:
+    """A `StableDiffusionInpaintPipeline` from a local folder, a single file or a hub id.
+
+    Raises InputError where nothing is found, nothing can be downloaded, or it is not an
+    inpainting model (a UNet with 9 input channels).
+    """
+    from diffusers import StableDiffusionInpaintPipeline
+
+    name = str(path_or_id)
+    local = Path(name).expanduser()
+    if not local.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
+        raise InputError(f"inpainting model {name!r}: no such file or folder; give a diffusers "
+                         f"folder, a .safetensors file or a hub id such as {DEFAULT_MODEL}")
+    try:
+        if local.is_file():
+            pipe = StableDiffusionInpaintPipeline.from_single_file(str(local), torch_dtype=dtype)
+        else:
+            pipe = StableDiffusionInpaintPipeline.from_pretrained(
+                str(local) if local.exists() else name, torch_dtype=dtype, safety_checker=None)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        way = ("is it an inpainting pipeline?" if local.exists() else
+               "is there a network, and is the name right? A local folder works without one")
+        raise InputError(f"inpainting model {name!r} could not be loaded ({first_line(error)}); {way}"
+                         ) from error
+    pipe.set_progress_bar_config(disable=True)
+    return pipe.to(device)
+
+
+class DiffusersInpainter:
+    """Edits squares of `size` pixels under a mask, for one prompt, in steps that can be paused.
+
+    `evaluations` counts UNet forwards of one image (guidance counts two), by a hook on the UNet.
+    The schedule is DDIM on the pipeline's own noise levels: it has no memory between steps, so a
+    survivor goes on from its latents as if it had never stopped.
+    """
+
+    def __init__(self, pipe: Any, prompt: str, negative_prompt: str = "", *,
+                 batch_size: int = 16) -> None:
+        from diffusers import DDIMScheduler
+
+        channels = pipe.unet.config.in_channels
+        if channels != 9:
+            raise InputError(f"the model's UNet takes {channels} input channels and an inpainting "
+                             "model's takes 9; choose an inpainting model such as "
+                             f"{DEFAULT_MODEL}")
+        self.pipe = pipe
+        self.batch_size = batch_size
+        self.device = pipe.unet.device
+        self.dtype = pipe.unet.dtype
+        self.vae_scale = 2 ** (len(pipe.vae.config.block_out_channels) - 1)
+        self.size = int(pipe.unet.config.sample_size) * self.vae_scale
+        self.schedule = DDIMScheduler.from_config(pipe.scheduler.config)
+        self.evaluations = 0
+        self.positive = self._encode(prompt)
+        self.negative = self._encode(negative_prompt)
+
+    @torch.inference_mode()
+    def _encode(self, text: str) -> torch.Tensor:
+        """Text to [1, T, E]; a text longer than the encoder reads is split and averaged."""
+        tokenizer, encoder = self.pipe.tokenizer, self.pipe.text_encoder
+        room = tokenizer.model_max_length - 2
+        chunks, words = [], text.split()
+        while words:
+            count = len(words)
+            while count > 1 and len(tokenizer(" ".join(words[:count])).input_ids) - 2 > room:
+                # halve first, then creep: a prompt of thousands of words costs few passes
+                count = count // 2 if count > 2 * room else count - 1
+            chunks.append(" ".join(words[:count]))
+            words = words[count:]
+        ids = tokenizer(chunks or [""], padding="max_length", truncation=True,
+                        max_length=tokenizer.model_max_length, return_tensors="pt").input_ids
+        states = encoder(ids.to(encoder.device)).last_hidden_state
+        return states.mean(dim=0, keepdim=True).to(self.dtype)
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        def count(_module: torch.nn.Module, args: tuple, kwargs: dict) -> None:
+            sample = args[0] if args else kwargs["sample"]
+            self.evaluations += sample.shape[0]
+
+        handle = self.pipe.unet.register_forward_pre_hook(count, with_kwargs=True)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    def _encode_pictures(self, pictures: torch.Tensor) -> torch.Tensor:
+        """[N, 3, s, s] in 0..1 to scaled latents [N, 4, s/8, s/8]: the posterior's mean."""
+        vae = self.pipe.vae
+        parts = [vae.encode((p * 2 - 1).to(vae.device, vae.dtype)).latent_dist.mean
+                 for p in pictures.split(self.batch_size)]
+        return (torch.cat(parts) * vae.config.scaling_factor).to(self.device, self.dtype)
+
+    @torch.inference_mode()
+    def begin(self, images: torch.Tensor, masks: torch.Tensor, seed: int, steps: int, *,
+              strength: float = 1.0) -> Latents:
+        """Noise for N edits, the same for all: images [N, 3, s, s] 0..1, masks [N, 1, s, s] 0/1.
+
+        `steps` is the length of the schedule; `strength` (0, 1] skips its first part and starts
+        from the noised picture instead.
+        """
+        schedule, masks = self._schedule(steps), masks.to(images)
+        side = self.size // self.vae_scale
+        generator = torch.Generator("cpu").manual_seed(seed)
+        noise = torch.randn((1, 4, side, side), generator=generator)
+        noise = noise.to(self.device, self.dtype).expand(len(images), -1, -1, -1)
+        hole = torch.where(masks > 0.5, torch.full_like(images, 0.5), images)
+        first = min(steps - 1, int(round(steps * (1 - strength))))
+        if first == 0:
+            z = noise * schedule.init_noise_sigma
+        else:
+            z = schedule.add_noise(self._encode_pictures(images), noise, schedule.timesteps[first])
+        small = F.interpolate(masks, size=(side, side), mode="nearest").to(self.device, self.dtype)
+        condition = torch.cat([small, self._encode_pictures(hole)], dim=1)
+        return Latents(z=z.clone(), denoised=torch.zeros_like(z), step=first, steps=steps,
+                       extra={"condition": condition})
+
+    def _schedule(self, steps: int) -> Any:
+        schedule = type(self.schedule).from_config(self.schedule.config)
+        schedule.set_timesteps(steps, device=self.device)
+        # with as many steps as there are noise levels, an offset of 1 would point past the last
+        schedule.timesteps.clamp_(max=schedule.config.num_train_timesteps - 1)
+        return schedule
+
+    @torch.inference_mode()
+    def advance(self, latents: Latents, stop: int, guidance: float = 1.0) -> Latents:
+        """Run the schedule's steps [latents.step, stop); guidance 1 or less costs one forward.
+
+        ValueError where `stop` lies before the latents' own step: noise cannot be put back.
+        """
+        if stop < latents.step:
+            raise ValueError(f"the latents are at step {latents.step}, past {stop}")
+        schedule = self._schedule(latents.steps)
+        z, estimates = [], []
+        with self._counting():
+            for start in range(0, len(latents.z), self.batch_size):
+                rows = slice(start, start + self.batch_size)
+                part, condition = latents.z[rows], latents.extra["condition"][rows]
+                estimate = latents.denoised[rows]
+                for index in range(latents.step, stop):
+                    time = schedule.timesteps[index]
+                    out = self._predict(part, condition, time, guidance)
+                    result = schedule.step(out, time, part)
+                    part, estimate = result.prev_sample, result.pred_original_sample
+                z.append(part)
+                estimates.append(estimate)
+        return Latents(z=torch.cat(z), denoised=torch.cat(estimates), step=stop,
+                       steps=latents.steps, extra=latents.extra)
+
+    def _predict(self, z: torch.Tensor, condition: torch.Tensor, time: torch.Tensor,
+                 guidance: float) -> torch.Tensor:
+        inputs = torch.cat([z, condition], dim=1)
+        positive = self.positive.expand(len(z), -1, -1)
+        if guidance <= 1:
+            return self.pipe.unet(inputs, time, positive).sample
+        text = torch.cat([self.negative.expand(len(z), -1, -1), positive])
+        without, with_text = self.pipe.unet(torch.cat([inputs, inputs]), time, text).sample.chunk(2)
+        return without + guidance * (with_text - without)
+
+    @torch.inference_mode()
+    def decode(self, latents: Latents) -> torch.Tensor:
+        """Pictures [N, 3, s, s] in 0..1 of the denoised estimates."""
+        vae = self.pipe.vae
+        z = (latents.denoised / vae.config.scaling_factor).to(vae.device, vae.dtype)
+        parts = [vae.decode(p).sample for p in z.split(self.batch_size)]
+        return (torch.cat(parts).float() / 2 + 0.5).clamp(0, 1)

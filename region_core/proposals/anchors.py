@@ -1,0 +1,110 @@
+"""Where to look: attention -> anchor points -> candidate boxes (the paper's steps 1 and 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..boxes import nms_points
+from ..errors import InputError
+
+
+@dataclass
+class CandidateSet:
+    """K anchors times M sizes; candidate j = k * M + m is anchor k at half side sizes[m].
+
+    boxes: [K*M, 4] xyxy in pixels of the image, half open, clamped to it.
+    cells: [K*M, 4] the same boxes in cells of the feature grid (fractions allowed).
+    anchors: [K, 2] long, (row, col) cells, best first.
+    sizes: [M] long, half sides in cells, growing.
+    """
+
+    boxes: Tensor
+    cells: Tensor
+    anchors: Tensor
+    sizes: Tensor
+
+    def __len__(self) -> int:
+        return self.boxes.shape[0]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(K, M): the shape of the generator's logits for these candidates."""
+        return self.anchors.shape[0], self.sizes.shape[0]
+
+
+def pick_anchors(attention: Tensor, count: int, min_distance: float = 2.0) -> Tensor:
+    """The `count` best attended cells that keep `min_distance` cells apart, as [K, 2] (row, col).
+
+    attention: [h, w], any scale; what is not finite is never preferred. Greedy: the best cell is
+    taken, cells nearer to it than `min_distance` (between centres) drop out, and so on. A grid too
+    small to hold `count` points that far apart gets them as far apart as greed allows.
+    Raises InputError where `count` is below 1 or above the number of cells.
+    """
+    if attention.ndim != 2:
+        raise InputError(
+            f"The attention map has shape {tuple(attention.shape)}; pass one image's map, [h, w]."
+        )
+    if not 1 <= count <= attention.numel():
+        raise InputError(
+            f"The number of anchor points is {count}; choose 1 to {attention.numel()}, the number "
+            f"of cells in the {attention.shape[0]} x {attention.shape[1]} grid."
+        )
+    values = attention.detach().float().cpu()
+    scores = torch.where(values.isfinite(), values, torch.full_like(values, -torch.inf)).flatten()
+    rows, columns = attention.shape
+    points = torch.cartesian_prod(torch.arange(rows), torch.arange(columns))
+    if int(scores.isfinite().sum()) >= count:  # or the rest would come in before the distance gives way
+        points, scores = points[scores.isfinite()], scores[scores.isfinite()]
+    kept = nms_points(points, scores, count, min_distance)
+    while len(kept) < count:
+        min_distance *= 0.75
+        kept = nms_points(points, scores, count, min_distance)
+    return points[kept].to(attention.device)
+
+
+def candidate_boxes(
+    anchors: Tensor,
+    max_window_size: int,
+    grid: tuple[int, int],
+    image: tuple[int, int],
+    window_sizes: Sequence[int] | None = None,
+) -> CandidateSet:
+    """Boxes of growing size centred on each anchor's cell, clamped to the image.
+
+    anchors: [K, 2] (row, col) in a grid of `grid` = (h, w) cells over an image of `image` = (H, W)
+    pixels. A half side of s cells spans 2s + 1 cells. `window_sizes`: the half sides to use (they
+    are sorted); without it every one from 1 to `max_window_size`. Boxes are cut at the border and
+    never dropped, so an object at the edge is found too.
+    Raises InputError where a size lies outside 1..max(grid), or `max_window_size` is exceeded.
+    """
+    rows, columns = grid
+    largest = max(grid)
+    if not 1 <= max_window_size <= largest:
+        raise InputError(
+            f"The largest window size is {max_window_size} cells; choose 1 to {largest} for this "
+            f"{rows} x {columns} grid."
+        )
+    sizes = sorted(window_sizes) if window_sizes is not None else range(1, max_window_size + 1)
+    if not sizes or len(set(sizes)) != len(sizes):
+        raise InputError(f"The window sizes are {list(sizes)}; name at least one, each only once.")
+    if sizes[0] < 1 or sizes[-1] > max_window_size:
+        raise InputError(
+            f"The window sizes run from {sizes[0]} to {sizes[-1]}; keep them within 1 to "
+            f"{max_window_size}, the largest window size."
+        )
+    half = torch.tensor(list(sizes), device=anchors.device)
+    # Anchors are (row, col) = (y, x); boxes are (x, y). This line is where the two meet.
+    centre = anchors.flip(1).float() + 0.5
+    reach = half.float() + 0.5
+    top_left = centre[:, None, :] - reach[None, :, None]
+    bottom_right = centre[:, None, :] + reach[None, :, None]
+    limit = torch.tensor([columns, rows, columns, rows], device=anchors.device).float()
+    cells = torch.cat([top_left, bottom_right], dim=2).reshape(-1, 4)
+    cells = torch.minimum(cells.clamp(min=0), limit)
+    height, width = image
+    scale = torch.tensor([width / columns, height / rows] * 2, device=anchors.device).float()
+    return CandidateSet(boxes=cells * scale, cells=cells, anchors=anchors, sizes=half)

@@ -1,0 +1,168 @@
+"""A run that was stopped goes on, and figures that do not belong together are not mixed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmark import __main__ as command
+from benchmark import bench
+from benchmark import ledger as bench_file
+from benchmark.ledger import Ledger
+from benchmark.painting import Outcome, picture_of
+from benchmark.rows import Row
+from region_core.errors import InputError
+from region_core.settings import SearchSettings
+
+ROW = Row(scene=0, kind="replace", box=None, iou=0.0, hit=0.0, success=0.0, false_alarm=1.0,
+          background_psnr=60.0, unet_evaluations=0, seconds=0.5)
+SETTINGS = {"standard": SearchSettings()}
+
+
+def kept(file: Path) -> Ledger:
+    ledger = Ledger(file, 7, SETTINGS)
+    ledger.add("standard", ROW)
+    ledger.add("standard", replace(ROW, scene=1, iou=0.5))
+    ledger.write(["standard"])
+    return ledger
+
+
+def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
+    before = kept(tmp_path / "b.json")
+    after = Ledger(tmp_path / "b.json", 7, SETTINGS)
+    after.check(["standard"])
+    assert after.rows == before.rows
+    assert after.has("standard", "replace", 1)
+    assert not after.has("standard", "remove", 1)
+
+
+def test_the_file_has_the_shape_it_is_said_to_have(tmp_path: Path) -> None:
+    kept(tmp_path / "b.json")
+    report = json.loads((tmp_path / "b.json").read_text())
+    assert (report["scenes"], report["seed"], report["kind"]) == (2, 7, "replace")
+    standard = report["methods"]["standard"]
+    for column in ("iou", "hit", "success", "background_psnr", "unet_evaluations", "seconds"):
+        assert isinstance(standard[column], float)
+    assert standard["iou"] == 0.25
+    assert [row["scene"] for row in standard["per_scene"]] == [0, 1]
+
+
+def test_another_seed_other_settings_or_weights_do_not_mix(tmp_path: Path,
+                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "b.json"
+    kept(file)
+    with pytest.raises(InputError, match="seed 7, and seed is 8"):
+        Ledger(file, 8, SETTINGS)
+    changed = Ledger(file, 7, {"standard": SearchSettings(views=3)})
+    with pytest.raises(InputError, match="another views.*--redo standard"):
+        changed.check(["standard"])
+    changed.check([])  # rows of methods that are not asked for are let be
+    changed.forget(["standard"])
+    changed.check(["standard"])
+    assert not changed.has("standard", "replace", 0)
+    monkeypatch.setattr(bench_file, "weights_digest", lambda: "others")
+    with pytest.raises(InputError, match="other weights"):
+        Ledger(file, 7, SETTINGS)
+
+
+def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "b.json"
+    file.write_text('{"cats": 3}')
+    with pytest.raises(InputError, match="no file of this benchmark"):
+        Ledger(file, 7, SETTINGS)
+    assert file.read_text() == '{"cats": 3}'
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
+    """Two methods that only remember what they were asked, in place of the real ones."""
+    calls: list[tuple[str, str, int]] = []
+
+    def method(name: str):
+        def run(scene, edit, models, seed: int) -> Outcome:
+            calls.append((name, edit.kind, seed - bench.SEED))
+            return Outcome(picture_of(scene)[0], None, 40)
+        return run
+
+    from benchmark import methods
+
+    table = {name: method(name) for name in ("standard", "exhaustive")}
+    for module in (bench, methods):
+        monkeypatch.setattr(module, "METHODS", table)
+    monkeypatch.setattr(bench, "load_shapes_models", lambda: None)
+    return calls
+
+
+def ask(*more: object) -> int:
+    return command.main(["bench", "--seed", "7", "--methods", "standard,exhaustive", *map(str, more)])
+
+
+def test_what_was_measured_is_not_measured_again(tmp_path: Path, asked: list) -> None:
+    file = tmp_path / "b.json"
+    assert ask("--scenes", 1, "--json", file) == 0
+    assert asked == [("standard", "replace", 0), ("exhaustive", "replace", 0)]
+    asked.clear()
+    assert ask("--scenes", 2, "--json", file, "--kind", "replace,add") == 0
+    assert sorted(asked) == sorted([
+        (name, kind, scene) for name in ("standard", "exhaustive")
+        for kind, scene in (("add", 0), ("replace", 1), ("add", 1))])
+    asked.clear()
+    assert ask("--scenes", 2, "--json", file, "--redo", "exhaustive") == 0
+    assert asked == [("exhaustive", "replace", 0), ("exhaustive", "replace", 1)]
+
+
+def test_a_stopped_run_leaves_its_scenes(tmp_path: Path, asked: list,
+                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "b.json"
+    real = bench.held_out
+
+    def stops(seed: int, index: int, kind: str):
+        if index == 2:
+            raise KeyboardInterrupt
+        return real(seed, index, kind)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench, "held_out", stops)
+        try:
+            code = ask("--scenes", 4, "--json", file)
+        except KeyboardInterrupt:
+            code = 130
+    assert code != 0
+    asked.clear()
+    assert ask("--scenes", 4, "--json", file) == 0
+    assert {scene for *_, scene in asked} == {2, 3}
+
+
+def test_dear_methods_run_on_the_first_scenes_only(tmp_path: Path, asked: list,
+                                                   capsys: pytest.CaptureFixture) -> None:
+    assert ask("--scenes", 3, "--first", 5, "--limits", "exhaustive=2") == 0
+    assert [scene for name, _, scene in asked if name == "exhaustive"] == [5, 6]
+    assert [scene for name, _, scene in asked if name == "standard"] == [5, 6, 7]
+    assert "| exhaustive | 2 |" in capsys.readouterr().out
+
+
+def test_markdown_sheets_and_curve_are_written(tmp_path: Path, asked: list,
+                                               capsys: pytest.CaptureFixture) -> None:
+    assert ask("--scenes", 1, "--markdown", tmp_path / "b.md", "--sheets", tmp_path / "sheets",
+               "--curve", tmp_path / "curve.png") == 0
+    assert (tmp_path / "b.md").read_text().strip() == capsys.readouterr().out.strip()
+    assert (tmp_path / "sheets" / "standard_failures.png").is_file()
+    assert (tmp_path / "curve.png").is_file()
+
+
+@pytest.mark.parametrize(("more", "words"), [
+    (("--limits", "paper=3"), "none of the methods"),
+    (("--limits", "standard=x"), "whole number"),
+    (("--kind", "replace,paint"), "kind is 'paint'"),
+    (("--kind", ","), "kind is ''"),
+    (("--redo", "magic"), "method 'magic' is not known"),
+    (("--first", -1), "first is -1"),
+])
+def test_bad_words_are_refused_before_any_work(more: tuple, words: str, asked: list,
+                                               capsys: pytest.CaptureFixture) -> None:
+    assert ask("--scenes", 1, *more) == 2
+    assert words in capsys.readouterr().err
+    assert not asked

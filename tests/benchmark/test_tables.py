@@ -1,0 +1,131 @@
+"""Means, paired intervals and tables on made-up rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from benchmark.pictures import boxes_on, success_curve, write_sheets
+from benchmark.rows import Row
+from benchmark.tables import bootstrap, compare, comparisons, means, report, table
+from region_core.demo.scenes import make_scene
+
+ROW = Row(scene=0, kind="replace", box=[0, 0, 8, 8], iou=0.5, hit=1.0, success=1.0, false_alarm=0.0,
+          background_psnr=40.0, unet_evaluations=40, seconds=1.0)
+
+
+def rows(ious: list[float], **same) -> list[Row]:
+    return [replace(ROW, scene=i, iou=v, hit=float(v >= 0.5), **same) for i, v in enumerate(ious)]
+
+
+def test_means_leave_out_what_does_not_apply() -> None:
+    got = means([*rows([0.2, 0.6]), replace(ROW, kind="absent", iou=None, hit=None, false_alarm=None,
+                                            success=0.0)])
+    assert got["iou"] == pytest.approx(0.4)
+    assert got["hit"] == 0.5
+    assert got["success"] == pytest.approx(2 / 3)
+    assert means([])["iou"] is None
+
+
+def test_bootstrap_covers_the_mean_as_often_as_it_says() -> None:
+    generator = torch.Generator().manual_seed(3)
+    inside = 0
+    for _ in range(200):
+        low, high = bootstrap(torch.randn(40, 1, generator=generator), lambda x: x[..., 0].mean(dim=1),
+                              samples=400)
+        inside += low <= 0 <= high
+    assert 0.88 <= inside / 200 <= 0.99
+
+
+def test_methods_are_compared_on_the_scenes_that_both_have() -> None:
+    ours = rows([0.9] * 20)
+    theirs = rows([0.5] * 20)[:12]
+    c = compare({"a": ours, "b": theirs}, "a", "b", "iou")
+    assert c is not None
+    assert c.scenes == 12
+    assert c.difference == pytest.approx(0.4)
+    assert c.ratio == pytest.approx(1.8)
+    assert c.interval == pytest.approx((0.4, 0.4))
+    assert compare({"a": ours, "b": [replace(r, scene=r.scene + 50) for r in theirs]}, "a", "b",
+                   "iou") is None
+    assert compare({"a": ours, "b": [replace(r, iou=None) for r in theirs]}, "a", "b", "iou") is None
+
+
+def test_pairing_sees_what_the_spread_between_scenes_hides() -> None:
+    spread = [0.02 * i for i in range(40)]
+    better = rows([v + 0.05 for v in spread])
+    c = compare({"a": better, "b": rows(spread)}, "a", "b", "iou")
+    assert c is not None
+    assert c.interval[0] > 0.04
+
+
+def test_only_differences_beyond_chance_are_bold() -> None:
+    mixed = [0.2, 0.8] * 10
+    text = comparisons({"a": rows([0.9] * 20), "b": rows([0.1] * 20), "c": rows(mixed)})
+    b = next(line for line in text.splitlines() if line.startswith("| b "))
+    assert "**+0.800 (+0.800 to +0.800)**" in b
+    same = comparisons({"a": rows(mixed), "c": rows(mixed[::-1])})
+    assert "**" not in same
+    few = comparisons({"a": rows([0.9] * 3), "b": rows([0.1] * 3)})
+    assert "**" not in few
+    assert comparisons({"a": rows([0.9])}) == ""
+
+
+def test_the_ceiling_is_a_ratio() -> None:
+    text = comparisons({"a": rows([0.9, 0.1] * 10), "exhaustive": rows([0.9] * 20)})
+    assert "hit of `a` is 0.50 of `exhaustive`'s" in text
+
+
+def test_the_table_counts_edits_of_one_mask() -> None:
+    text = table({"a": rows([0.5] * 4, unet_evaluations=200)}, 40)
+    assert "| a | 4 | 0.50 | 1.00 | 1.00 | 0.00 | 40.0 | 200 | 5.0 | 1.0 |" in text
+
+
+def test_the_report_keeps_kinds_apart_and_together() -> None:
+    removal = [replace(r, kind="remove") for r in rows([0.1] * 5)]
+    absent = [replace(r, kind="absent", iou=None, hit=None, false_alarm=None) for r in rows([0.1] * 5)]
+    text = report({"a": [*rows([0.9] * 5), *removal, *absent], "b": rows([0.2] * 5)}, 7, 40,
+                  {"b": "a note on b", "c": "none of this run"})
+    for title in ("## replace edits", "## remove edits", "## absent edits",
+                  "## all kinds with an object: replace, remove"):
+        assert title in text
+    together = text.split("## all kinds")[1]
+    assert "| a | 10 | 0.50 |" in together
+    assert "`b`: a note on b." in text
+    assert "none of this run" not in text
+
+
+def test_the_curve_has_a_dot_where_price_and_success_say() -> None:
+    cheap = rows([0.5] * 10, success=0.0, unet_evaluations=40)
+    dear = rows([0.5] * 10, success=1.0, unet_evaluations=4000)
+    picture = success_curve({"standard": cheap, "paper": dear})
+    blue = [(x, y) for x in range(picture.width) for y in range(picture.height)
+            if picture.getpixel((x, y)) == (58, 110, 190)]
+    orange = [(x, y) for x in range(picture.width) for y in range(picture.height)
+              if picture.getpixel((x, y)) == (255, 92, 40)]
+    assert blue
+    assert orange
+    assert max(x for x, _ in orange) < min(x for x, _ in blue)  # dearer is right
+    assert max(y for _, y in blue) < min(y for _, y in orange)  # better is up
+
+
+def test_sheets_show_wins_and_failures_apart(tmp_path) -> None:
+    from region_core.demo.worlds import held_out
+    from region_core.images import save_png
+
+    mixed = [replace(r, success=float(r.scene == 0)) for r in rows([0.5] * 3)]
+    for row in mixed[:2]:  # of the third no picture was kept
+        picture = boxes_on(held_out(9, row.scene)[0], row.box, None)
+        save_png(picture, tmp_path / "pictures" / "a" / f"replace_{row.scene:04d}.png")
+    files = write_sheets({"a": mixed}, 9, tmp_path)
+    assert [f.name for f in files] == ["a_wins.png", "a_failures.png"]
+    assert all(f.is_file() for f in files)
+
+
+def test_boxes_lie_where_they_are() -> None:
+    picture = boxes_on(make_scene(3), [10, 20, 60, 70], (80, 90, 120, 125))
+    assert picture.size == (384, 384)
+    assert picture.getpixel((30, 120)) == (255, 92, 40)
+    assert picture.getpixel((241, 300)) == (60, 200, 90)

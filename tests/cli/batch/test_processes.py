@@ -1,0 +1,128 @@
+"""Several processes on one list: the same pictures, the same generator, nobody left waiting."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+from PIL import Image
+
+from region_core.cli.batch.processes import Processes, ProcessLost, backend_for, device_for
+from region_core.cli.batch.shared import vector
+from region_core.generator.network import load_generator
+
+from .batch_driver import REPLACED
+from .test_run import batch, begun, pictures, table
+
+DRIVER = Path(__file__).with_name("batch_driver.py")
+COUNT = 6
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for module, name, other in REPLACED:  # for what runs in this process
+        monkeypatch.setattr(module, name, other)
+    Path("in").mkdir()
+    for n in range(COUNT):
+        Image.new("RGB", (40, 40), (n, 2 * n, 3 * n)).save(f"in/{n}.png")
+    Path("edits.json").write_text(json.dumps(
+        {f"{n}.png": [f"thing {n}", "a fox"] for n in range(COUNT)}))
+    return tmp_path
+
+
+def run(processes: int, out: str, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The quick batch under torchrun."""
+    torchrun = ["-m", "torch.distributed.run", f"--nproc_per_node={processes}",
+                "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
+    command = [sys.executable, *torchrun, str(DRIVER), "batch", "--image_dir_path", "in",
+               "--json_file", "edits.json", "--output_dir", out, "--models", "shapes", "--quiet",
+               "--num_workers", "0", *more]
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True,
+                          check=False, timeout=400)
+
+
+@pytest.mark.usefixtures("folder")
+def test_two_processes_do_what_one_does() -> None:
+    """The shared generator's course, where each one's pictures hang on what all have taught."""
+    shared = ("--max_window_size", "4", "--batch_size", "3", "--epochs", "2")
+    assert batch("--save_path", "g1", *shared, out="one") == 0
+    two = run(2, "two", "--save_path", "g2", *shared, BATCH_LOG="log")
+    assert two.returncode == 0, two.stderr
+    assert two.stdout.count(f"{COUNT} items: {COUNT} edited") == 1
+    assert "with 2 processes" in two.stdout
+    assert pictures("two") == pictures("one")
+    a, b = (vector(load_generator(f"{g}/generator.safetensors")[0]) for g in ("g1", "g2"))
+    assert torch.equal(a, b)
+    lines = Path("log").read_text().splitlines()
+    assert len(lines) == 2 * COUNT
+    assert len({line.split()[0] for line in lines}) == 2, "one process did everything"
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_process_that_dies_takes_nothing_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    died = run(2, "out", BATCH_DIE="thing 3", BATCH_SLEEP="0.2", BATCH_LOG="log")
+    assert died.returncode != 0
+    done = {p.parent.name for p in Path("out").rglob("report.json")}
+    assert len(done) < COUNT
+    begun()
+    monkeypatch.setenv("BATCH_LOG", "log")
+    assert batch() == 0
+    assert len(begun()) == COUNT - len(done)
+    assert [row["status"] for row in table()] == ["edited"] * COUNT
+
+
+@pytest.mark.usefixtures("folder")
+def test_bad_input_is_told_once() -> None:
+    Path("in/3.png").unlink()
+    refused = run(2, "out")
+    assert refused.returncode != 0
+    assert refused.stderr.count("There is no file") == 1
+    assert not Path("out").exists()
+
+
+def test_backend_and_device_of_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert backend_for(torch.device("cpu")) == "gloo"
+    monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for here, backend in (("2", "nccl"), ("3", "gloo")):  # NCCL wants a GPU for each process
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", here)
+        assert backend_for(torch.device("cuda", 1)) == backend
+    monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: False)  # as on Windows
+    assert backend_for(torch.device("cuda", 0)) == "gloo"
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 4)
+    assert device_for(torch.device("cuda"), 5) == torch.device("cuda", 1)
+    assert device_for(torch.device("cuda", 2), 1) == torch.device("cuda", 2)
+    assert device_for(torch.device("cpu"), 1) == torch.device("cpu")
+    for name, value in (("RANK", "3"), ("WORLD_SIZE", "4"), ("LOCAL_RANK", "1")):
+        monkeypatch.setenv(name, value)
+    found = Processes.from_environment()
+    assert (found.rank, found.world, found.local_rank) == (3, 4, 1)
+
+
+def test_alone_nothing_is_waited_for() -> None:
+    with Processes() as alone:
+        alone.meet("here")
+        assert alone.count("done") == 1
+        values = torch.randn(3)
+        assert alone.sum(values, torch.device("cpu")) is values
+        done: list[int] = []
+        alone.leave(lambda: done.append(1))
+        assert done == [1]
+
+
+def test_who_has_left_is_not_waited_for() -> None:
+    """Though it still lives: it waits in its turn for all others."""
+    here, store = Processes(0, 2), dist.HashStore()
+    here._store = store
+    store.set("said", "yes")
+    store.set("gone/1", "")
+    assert here.hear("said", of=1) == "yes"
+    with pytest.raises(ProcessLost, match="Process 1 of 2 has stopped"):
+        here.hear("not said", of=1)

@@ -1,0 +1,285 @@
+"""One region generator learned over a list: the same however it is stopped, split or ordered."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+
+from region_core import edit
+from region_core.cli import main as cli
+from region_core.cli.batch import shared
+from region_core.cli.batch.items import shuffled
+from region_core.cli.batch.places import LEARNED
+from region_core.cli.batch.plan import check_batch
+from region_core.cli.batch.processes import Processes
+from region_core.cli.batch.shared import SharedLearning, schedule, vector
+from region_core.cli.parser import build_parser
+from region_core.generator import checkpoint
+from region_core.generator.checkpoint import write_checkpoint
+from region_core.generator.network import SCREEN_NUMBERS, build_generator, load_generator, save_generator
+
+from .batch_driver import FEATURES, quick_edit
+from .test_run import batch, begun, folder, pictures, table, write_list
+
+__all__ = ["folder"]
+SHARED = ("--save_path", "g.safetensors", "--batch_size", "3", "--max_window_size", "4")
+
+
+@pytest.fixture
+def list_of_seven(folder: Path) -> Path:
+    for n in range(7):
+        Image.new("RGB", (40, 40), (n, 2 * n, 3 * n)).save(f"in/{n}.png")
+    write_list({f"{n}.png": f"thing {n}" for n in range(7)})
+    return folder
+
+
+def job_of(*more: str) -> Any:
+    return check_batch(build_parser().parse_args([
+        "batch", "--image_dir_path", "in", "--json_file", "edits.json", "--output_dir", "out",
+        "--models", "shapes", *more]))
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_the_generator_moves_by_the_mean_of_what_a_groups_pictures_taught() -> None:
+    assert batch(*SHARED, "--epochs", "2", "--ckpt_interval", "2") == 0
+    job = job_of(*SHARED, "--epochs", "2")
+    steps = schedule(job)
+    assert [len(step.members) for step in steps] == [3, 3, 1] * 2
+    assert [n for step in steps[:3] for n in step.members] == shuffled(job.items, 42, 0)
+    module = build_generator(FEATURES, 4, 42, extra_dim=SCREEN_NUMBERS)
+    image = torch.zeros(1, 3, 40, 40)
+    for number, step in enumerate(steps, 1):
+        start, after = vector(module), []
+        for n in step.members:
+            copied = build_generator(seed=0, **module.config)
+            copied.load_state_dict(module.state_dict())
+            item = job.items[n]
+            quick_edit(image, item.caption, item.prompt, settings=item.settings, generator=copied,
+                       inpainter=item.prompt)
+            after.append(vector(copied))
+        torch.nn.utils.vector_to_parameters(
+            start + (torch.stack(after) - start).mean(dim=0), module.parameters())
+        kept = Path(f"g-{number:06d}.safetensors")
+        assert kept.exists() == (number % 2 == 0)
+        if kept.exists():
+            assert torch.allclose(vector(load_generator(kept)[0]), vector(module), atol=1e-6)
+    learned, settings = load_generator("g.safetensors")
+    assert torch.allclose(vector(learned), vector(module), atol=1e-6)
+    assert settings["max_window_size"] == 4
+    with safe_open("g.safetensors", "pt") as file:
+        assert '"pictures": 7' in file.metadata()["lessons"]
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_neither_order_nor_a_second_run_changes_what_is_learned() -> None:
+    assert batch(*SHARED) == 0
+    first, shown = vector(load_generator("g.safetensors")[0]), pictures()
+    assert len(begun()) == 7
+    Path("g.safetensors").unlink()
+    assert batch(*SHARED) == 0
+    assert begun() == []
+    assert torch.equal(vector(load_generator("g.safetensors")[0]), first)
+    write_list({f"{n}.png": f"thing {n}" for n in reversed(range(7))})
+    assert batch(*SHARED, out="other") == 0
+    assert torch.equal(vector(load_generator("g.safetensors")[0]), first)
+    assert pictures("other") == shown
+
+
+@pytest.mark.usefixtures("list_of_seven")
+@pytest.mark.parametrize("more", [("--seed", "1"), ("--epochs", "2"), ("--batch_size", "2"),
+                                  ("--steps", "9")], ids=" ".join)
+def test_another_course_begins_anew(more: tuple[str, str]) -> None:
+    assert batch(*SHARED) == 0
+    begun()
+    assert batch(*SHARED, *more) == 0
+    assert len(begun()) == (14 if more[0] == "--epochs" else 7)
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_a_failing_item_teaches_nothing_and_is_done_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCH_FAIL", "thing 3")
+    assert batch(*SHARED) == 1
+    learned = vector(load_generator("g.safetensors")[0])
+    monkeypatch.delenv("BATCH_FAIL")
+    begun()
+    assert batch(*SHARED) == 0
+    assert begun() == ["thing 3"]
+    assert torch.equal(vector(load_generator("g.safetensors")[0]), learned)
+    assert [row["status"] for row in table()] == ["edited"] * 7
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_a_generator_without_a_say_is_told_and_makes_nothing_new(
+        capsys: pytest.CaptureFixture[str]) -> None:
+    save_generator(build_generator(FEATURES, 4, 9, extra_dim=2), "start.safetensors", {})
+    assert batch("--max_window_size", "4") == 0
+    begun()
+    capsys.readouterr()
+    assert batch("--max_window_size", "4", "--load_checkpoint_path", "start.safetensors") == 0
+    assert "has no say" in capsys.readouterr().err
+    assert begun() == []
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_a_loaded_generator_is_where_every_picture_starts(
+        capsys: pytest.CaptureFixture[str]) -> None:
+    module = build_generator(FEATURES, 4, 9, extra_dim=2)
+    save_generator(module, "start.safetensors", {})
+    start = ("--load_checkpoint_path", "start.safetensors")
+    assert batch("--no-screen", "--max_window_size", "4", *start) == 0
+    scores = [float(row["score"]) for row in table()]
+    assert scores == pytest.approx([1 + float(vector(module).abs().mean())] * 7)
+    assert not list(Path("out").rglob("*.safetensors")), "nothing was asked to be learned"
+    assert batch("--no-screen", "--max_window_size", "4") == 0
+    assert [float(row["score"]) for row in table()] == [1.0] * 7  # not taken for the same
+    assert batch("--max_window_size", "5", *start) == 2
+    err = capsys.readouterr().err
+    assert "sizes = 4, this run needs 5; use max_window_size 4" in err
+    save_generator(build_generator(FEATURES + 1, 4, 9, extra_dim=2), "start.safetensors", {})
+    assert batch("--no-screen", "--max_window_size", "4", *start) == 2
+    assert "feature_dim = 6, this run needs 5; use the DINO model" in capsys.readouterr().err
+    save_generator(build_generator(FEATURES, 4, 9), "start.safetensors", {})
+    assert batch("--no-screen", "--max_window_size", "4", *start) == 2
+    assert "extra_dim = 0, this run needs 2; teach one anew" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_items_of_different_sizes_cannot_share(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("edits.json").write_text(
+        '[{"image": "1.png", "image_caption": "a", "editing_prompt": "b"}, {"image": "2.png", '
+        '"image_caption": "a", "editing_prompt": "b", "preset": "quality"}]')
+    ask = ["batch", "--image_dir_path", "in", "--json_file", "edits.json", "--output_dir", "out",
+           "--models", "shapes", "--save_path", "g"]
+    assert cli.main(ask) == 2
+    assert "max_window_size 15, 20" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_an_item_that_fails_in_a_later_epoch_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = []
+
+    def second_time_lucky(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
+        turns.append(caption)
+        if turns.count("thing 3") == 2 and caption == "thing 3":
+            raise ArithmeticError("not again")
+        return quick_edit(image, caption, *texts, **rest)
+
+    monkeypatch.setattr(edit, "edit_image", second_time_lucky)
+    assert batch(*SHARED, "--epochs", "2") == 1
+    assert [row["status"] for row in table()] == ["edited"] * 3 + ["failed"] + ["edited"] * 3
+    assert "not again" in table()[3]["error"]
+    begun()
+    assert batch(*SHARED, "--epochs", "2") == 0
+    assert begun() == ["thing 3"]
+    assert [row["status"] for row in table()] == ["edited"] * 7
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_a_picture_that_teaches_nothing_or_no_number_spoils_nothing(monkeypatch: pytest.MonkeyPatch,
+                                                         capsys: pytest.CaptureFixture[str]) -> None:
+    def spoilt(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
+        result = quick_edit(image, caption, *texts, **rest)
+        if caption == "thing 3":
+            with torch.no_grad():
+                rest["generator"].linear1.bias[0] = float("nan")
+        return result
+
+    def nothing_there(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
+        before = copy.deepcopy(rest["generator"].state_dict())
+        result = quick_edit(image, caption, *texts, **rest)
+        if caption == "thing 3":
+            rest["generator"].load_state_dict(before)
+        return result
+
+    monkeypatch.setenv("BATCH_FAIL", "thing 3")
+    assert batch(*SHARED, out="without") == 1
+    without = vector(load_generator("g.safetensors")[0])
+    monkeypatch.delenv("BATCH_FAIL")
+    monkeypatch.setattr(edit, "edit_image", spoilt)
+    assert batch(*SHARED) == 0
+    assert "3.png: what it taught is no finite number" in capsys.readouterr().err
+    assert torch.equal(vector(load_generator("g.safetensors")[0]), without)
+    monkeypatch.setattr(edit, "edit_image", nothing_there)
+    assert batch(*SHARED, out="nothing") == 0
+    assert torch.equal(vector(load_generator("g.safetensors")[0]), without)
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_stopped_between_the_files_of_an_update_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, files = save_generator, []
+
+    def stop(module: Any, path: Path, settings: dict, lessons: dict) -> None:
+        if path.name != "learned.safetensors" and lessons["step"] == 2:
+            files.append(path.name)
+            if len(files) == 2:
+                raise KeyboardInterrupt
+        real(module, path, settings, lessons)
+
+    monkeypatch.setattr(shared, "save_generator", stop)
+    assert batch(*SHARED, "--ckpt_interval", "2") == 130
+    assert batch(*SHARED, "--ckpt_interval", "2") == 0
+    assert len(files) > 2
+    assert Path("g-000002.safetensors").is_file()
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_drafts_of_a_killed_run_are_cleared_and_no_other_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("out").mkdir()
+    mine = ["out/learning.safetensors.ab.part", "g.safetensors.ab.part",
+            "g-000002.safetensors.ab.part"]
+    others = ["g2.safetensors.ab.part", "g-two.safetensors.ab.part"]
+    for name in mine + others:
+        Path(name).write_bytes(b"half")
+    assert batch(*SHARED) == 0
+    assert [name for name in mine + others if Path(name).exists()] == others
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint.os, "replace", stop)
+    with pytest.raises(KeyboardInterrupt):
+        write_checkpoint("sub/new.safetensors", {"a": torch.zeros(1)}, {})
+    assert not list(Path("sub").iterdir())
+
+
+def test_a_shared_step_with_the_real_method(tmp_path: Path) -> None:
+    from region_core.demo.scenes import make_scene
+
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for n in (1, 2):
+        Image.fromarray(make_scene(n).image).save(folder / f"{n}.png")
+    (tmp_path / "edits.json").write_text(
+        '{"1.png": ["background", "a blue square"], "2.png": ["background", "a green star"]}')
+    assert cli.main([
+        "batch", "--models", "shapes", "--image_dir_path", str(folder), "--json_file",
+        str(tmp_path / "edits.json"), "--output_dir", str(tmp_path / "out"), "--save_path",
+        str(tmp_path / "g"), "--num_workers", "0", "--quiet", "--max_window_size", "3",
+        "--point_number", "2", "--per_image_iteration", "1", "--no-refine", "--finalists", "1",
+        "--drafts", "1", "--views", "1", "--steps", "1", "--look_steps", "1"]) == 0
+    assert {row["status"] for row in table(str(tmp_path / "out"))} <= {"edited", "no region"}
+    learned, _ = load_generator(tmp_path / "g" / "generator.safetensors", sizes=3,
+                                extra_dim=SCREEN_NUMBERS)
+    assert vector(learned).isfinite().all()
+
+
+@pytest.mark.usefixtures("list_of_seven")
+def test_what_an_item_taught_in_a_later_update_is_not_forgotten_with_an_earlier_one() -> None:
+    """With a short list the next epoch's edit of an item comes before the update before it is told."""
+    job = job_of(*SHARED, "--epochs", "2", "--batch_size", "8")
+    place = SimpleNamespace(folder=Path("."))
+    editor: Any = SimpleNamespace(place=lambda _index: place)
+    learning = SharedLearning(job, editor, Processes(), "r")
+    module = build_generator(FEATURES, 4, 1, extra_dim=SCREEN_NUMBERS)
+    save_generator(module, Path(LEARNED), {}, {"run": "r", "step": 1})
+    learning._forget(0)
+    assert Path(LEARNED).exists()
+    learning._forget(1)
+    assert not Path(LEARNED).exists()

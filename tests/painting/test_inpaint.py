@@ -1,0 +1,346 @@
+"""Windows, crops, masks, stitching: the edit lands where it belongs, the rest stays as it was."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from region_core.boxes import boxes_to_masks
+from region_core.errors import InputError
+from region_core.painting import inpaint
+from region_core.painting.inpaint import Latents
+
+NATIVE = 128
+SIZES = [(333, 451), (768, 1024), (64, 64), (300, 2000)]  # H, W
+
+
+def noise(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def smooth(channels: int, height: int, width: int) -> torch.Tensor:
+    """A picture that resampling hardly changes."""
+    coarse = noise(1, channels, 5, 5, seed=3)
+    return F.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)
+
+
+def boxes_for(height: int, width: int) -> torch.Tensor:
+    """Small, odd, at each corner's edge, wide, and the whole picture."""
+    return torch.tensor(
+        [
+            [width / 2 - 7, height / 2 - 9, width / 2 + 8, height / 2 + 4],
+            [0, 0, 11, 13],
+            [width - 12, height - 5, width, height],
+            [width * 0.1, height * 0.3, width * 0.9, height * 0.45],
+            [0, 0, width, height],
+        ]
+    )
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_a_window_is_square_holds_its_box_and_lies_in_the_picture_where_it_fits(height, width):
+    boxes = boxes_for(height, width)
+    for box, window in zip(
+        boxes.tolist(), inpaint.windows_for(boxes, height, width, NATIVE).tolist(), strict=True
+    ):
+        x0, y0, x1, y1 = window
+        side = x1 - x0
+        assert side == y1 - y0
+        longest = 2 * max(box[2] - box[0], box[3] - box[1])
+        assert side == pytest.approx(min(max(longest, NATIVE), max(height, width)), abs=2)
+        assert x0 <= box[0]
+        assert y0 <= box[1]
+        assert x1 >= box[2]
+        assert y1 >= box[3]
+        for low, high, length in ((x0, x1, width), (y0, y1, height)):
+            if side <= length:
+                assert low >= 0
+                assert high <= length
+            else:  # the picture sits in the middle
+                assert abs((low + high) - length) <= 1
+
+
+def test_a_window_is_centred_on_a_box_far_from_the_border():
+    assert inpaint.window_for((200, 100, 220, 110), 300, 400, 64) == (178, 73, 242, 137)
+
+
+def test_a_large_box_gets_a_window_of_twice_its_side():
+    assert inpaint.window_for((400, 400, 600, 500), 1000, 1000, 64) == (300, 250, 700, 650)
+
+
+def test_a_window_equal_to_the_picture_is_the_identity_both_ways():
+    source = noise(1, 3, NATIVE, NATIVE)
+    boxes = boxes_for(NATIVE, NATIVE)
+    windows = inpaint.windows_for(boxes, NATIVE, NATIVE, NATIVE)
+    crops = inpaint.crop(source, windows, NATIVE)
+    assert torch.equal(crops, source.expand_as(crops))
+    edits = noise(len(boxes), 3, NATIVE, NATIVE, seed=1)
+    masks = inpaint.region_mask(boxes, NATIVE, NATIVE)
+    out = inpaint.stitch(source, edits, windows, masks)
+    assert torch.equal(out, torch.where(masks == 1, edits, source))
+
+
+def test_a_native_window_in_a_large_picture_is_copied_without_resampling():
+    source = noise(1, 3, 300, 400)
+    window = torch.tensor([[50, 60, 50 + NATIVE, 60 + NATIVE]])
+    crop = inpaint.crop(source, window, NATIVE)
+    assert torch.equal(crop, source[:, :, 60 : 60 + NATIVE, 50 : 50 + NATIVE])
+    masks = torch.zeros(1, 1, 300, 400)
+    masks[:, :, 80:120, 70:130] = 1
+    edit = noise(1, 3, NATIVE, NATIVE, seed=2)
+    out = inpaint.stitch(source, edit, window, masks)
+    assert torch.equal(out[:, :, 80:120, 70:130], edit[:, :, 20:60, 20:80])
+
+
+def test_a_picture_shorter_than_the_window_is_padded_with_its_edge():
+    source = noise(1, 3, 40, NATIVE)
+    window = inpaint.windows_for(torch.tensor([[5.0, 5, 9, 9]]), 40, NATIVE, NATIVE)
+    crop = inpaint.crop(source, window, NATIVE)
+    top = (NATIVE - 40) // 2
+    assert torch.equal(crop[:, :, top : top + 40], source)
+    assert torch.equal(crop[:, :, :top], source[:, :, :1].expand(-1, -1, top, -1))
+    below = NATIVE - top - 40
+    assert torch.equal(crop[:, :, top + 40 :], source[:, :, -1:].expand(-1, -1, below, -1))
+
+
+def test_each_crop_shows_its_own_window():
+    source = torch.zeros(1, 3, 600, 800)
+    source[:, 0, 100:130, 600:630] = 1
+    boxes = torch.tensor([[600.0, 100, 630, 130], [100, 500, 130, 530], [600, 100, 630, 130]])
+    crops = inpaint.crop(source, inpaint.windows_for(boxes, 600, 800, NATIVE), NATIVE)
+    assert crops.shape == (3, 3, NATIVE, NATIVE)
+    assert crops[0].sum() == 900
+    assert crops[1].sum() == 0
+    assert torch.equal(crops[2], crops[0])
+
+
+def test_a_large_window_is_averaged_and_not_picked_from():
+    """Stripes one in four pixels wide, one to a native pixel, become grey and do not vanish."""
+    source = (torch.arange(4 * NATIVE) % 4 == 0).float().expand(1, 3, 4 * NATIVE, 4 * NATIVE)
+    crop = inpaint.crop(source, torch.tensor([[0, 0, 4 * NATIVE, 4 * NATIVE]]), NATIVE)
+    assert (crop[..., 2:-2] - 0.25).abs().max() < 0.05
+
+
+def test_no_windows_give_no_crops():
+    none = torch.zeros(0, 4)
+    windows = inpaint.windows_for(none, 64, 64, NATIVE)
+    assert inpaint.crop(noise(1, 3, 64, 64), windows, NATIVE).shape == (0, 3, NATIVE, NATIVE)
+    assert inpaint.box_masks(none, windows, 64, 64, NATIVE).shape == (0, 1, NATIVE, NATIVE)
+
+
+@pytest.mark.parametrize(("channels", "grow", "feather"), [(3, 3, 6), (4, 0, 0)])
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_outside_the_mask_the_source_is_kept_bit_for_bit(height, width, channels, grow, feather):
+    source = noise(1, channels, height, width)
+    boxes = boxes_for(height, width)
+    masks = inpaint.region_mask(boxes, height, width, grow, feather)
+    grown = inpaint.grow_boxes(boxes, grow, height, width)
+    windows = inpaint.windows_for(grown, height, width, NATIVE)
+    edits = noise(len(boxes), channels, NATIVE, NATIVE, seed=1)
+    edits[0, 0, 0, 0] = float("nan")  # even this may not leak out of a mask
+    for n in range(len(boxes)):  # one at a time: the pictures are large
+        one = slice(n, n + 1)
+        out = inpaint.stitch(source, edits[one], windows[one], masks[one])
+        kept = (masks[one] == 0).expand_as(source)
+        assert torch.equal(out[kept], source[kept])
+        assert not torch.equal(out, source)
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_an_edit_that_changes_nothing_comes_back_to_the_same_place(height, width):
+    """A shift by one native pixel, or axes swapped, would show on this slope."""
+    ramp_x = torch.linspace(0, 1, width).expand(height, width)
+    ramp_y = torch.linspace(0, 1, height)[:, None].expand(height, width)
+    source = torch.stack([ramp_x, ramp_y, ramp_x * ramp_y])[None]
+    boxes = boxes_for(height, width)
+    windows = inpaint.windows_for(boxes, height, width, NATIVE)
+    masks = inpaint.region_mask(boxes, height, width)
+    out = inpaint.stitch(source, inpaint.crop(source, windows, NATIVE), windows, masks)
+    # Edge padding bends the ramp at the picture's border only, by a part of a native pixel.
+    cell = max(1.0, (windows[:, 2] - windows[:, 0]).max().item() / NATIVE) / min(height, width)
+    assert (out - source).abs().max() < 0.5 * cell
+    assert (out - source).abs().mean() < 0.02 * cell
+
+
+def test_the_edit_is_shown_whole_inside_a_hard_mask():
+    source = torch.zeros(1, 3, 333, 451)
+    boxes = boxes_for(333, 451)
+    windows = inpaint.windows_for(boxes, 333, 451, NATIVE)
+    masks = inpaint.region_mask(boxes, 333, 451)
+    out = inpaint.stitch(source, torch.ones(len(boxes), 3, NATIVE, NATIVE), windows, masks)
+    assert torch.allclose(out, masks.expand_as(out), atol=1e-6)
+
+
+def test_a_mask_that_reaches_out_of_its_window_is_refused():
+    masks = torch.zeros(1, 1, 300, 300)
+    masks[:, :, 0, 0] = 1
+    window = torch.tensor([[100, 100, 228, 228]])
+    with pytest.raises(ValueError, match="outside its window"):
+        inpaint.stitch(noise(1, 3, 300, 300), noise(1, 3, NATIVE, NATIVE), window, masks)
+
+
+def test_stitching_changes_neither_source_nor_edits():
+    source, edits = noise(1, 3, 200, 300), noise(1, 3, NATIVE, NATIVE)
+    kept = source.clone(), edits.clone()
+    boxes = torch.tensor([[20.0, 30, 60, 90]])
+    windows = inpaint.windows_for(boxes, 200, 300, NATIVE)
+    inpaint.stitch(source, edits, windows, inpaint.region_mask(boxes, 200, 300))
+    assert torch.equal(source, kept[0])
+    assert torch.equal(edits, kept[1])
+
+
+def test_a_composite_mixes_by_the_mask_and_is_exact_at_both_ends():
+    source, edit = noise(1, 3, 4, 3), noise(2, 3, 4, 3, seed=1)
+    mask = torch.tensor([0.0, 0.25, 1.0]).expand(2, 1, 4, 3)
+    out = inpaint.composite(source, edit, mask)
+    assert torch.equal(out[..., 0], source[..., 0].expand(2, -1, -1))
+    assert torch.allclose(out[..., 1], 0.75 * source[..., 1] + 0.25 * edit[..., 1])
+    assert torch.equal(out[..., 2], edit[..., 2])
+
+
+def test_a_plain_region_is_the_box():
+    boxes = boxes_for(90, 120)
+    assert torch.equal(inpaint.region_mask(boxes, 90, 120), boxes_to_masks(boxes, 90, 120))
+
+
+def test_growing_moves_the_border_of_the_region():
+    mask = inpaint.region_mask(torch.tensor([[40.0, 30, 60, 50]]), 90, 120, grow=5)
+    assert torch.equal(mask, boxes_to_masks(torch.tensor([[35.0, 25, 65, 55]]), 90, 120))
+
+
+def test_the_feather_lies_inside_and_rises_to_one():
+    box = torch.tensor([[20.0, 30, 60, 80]])
+    hard, soft = (inpaint.region_mask(box, 120, 100, 0, feather) for feather in (0, 4))
+    assert torch.equal(soft > 0, hard > 0)
+    row = soft[0, 0, 55, 20:60]
+    assert row[:4].tolist() == pytest.approx([0.125, 0.375, 0.625, 0.875])
+    assert torch.equal(row, row.flip(0))
+    assert row[4:-4].unique().tolist() == [1]
+    assert soft[0, 0, 30:34, 40].tolist() == pytest.approx([0.125, 0.375, 0.625, 0.875])
+
+
+def test_there_is_no_feather_along_the_border_of_the_picture():
+    soft = inpaint.region_mask(torch.tensor([[0.0, 0, 40, 90]]), 90, 120, feather=6)
+    assert soft[0, 0, :, :34].unique().tolist() == [1]
+    assert soft[0, 0, 45, 39] < 0.2
+    assert inpaint.region_mask(torch.tensor([[0.0, 0, 120, 90]]), 90, 120, feather=6).min() == 1
+
+
+@pytest.mark.parametrize("side", [1, 2, 7, 8])
+def test_the_middle_of_a_box_smaller_than_the_feather_is_still_edited(side):
+    soft = inpaint.region_mask(torch.tensor([[20.0, 20, 20 + side, 20 + side]]), 60, 60, feather=50)
+    assert soft.max() == 1
+    assert int((soft > 0).sum()) == side * side
+
+
+@pytest.mark.parametrize(("grow", "feather", "words"), [(-1, 0, "-1"), (0, -2, "-2")])
+def test_negative_growth_and_feather_are_refused(grow, feather, words):
+    with pytest.raises(InputError, match=words):
+        inpaint.region_mask(torch.tensor([[1.0, 1, 9, 9]]), 60, 60, grow, feather)
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_masks_straight_from_boxes_equal_masks_by_way_of_the_picture(height, width):
+    boxes = boxes_for(height, width) + 0.3
+    windows = inpaint.windows_for(boxes, height, width, NATIVE)
+    long_way = inpaint.crop_masks(boxes_to_masks(boxes, height, width), windows, NATIVE)
+    assert torch.equal(inpaint.box_masks(boxes, windows, height, width, NATIVE), long_way)
+
+
+@pytest.mark.parametrize("side", [100, 128, 300, 777])
+def test_a_native_pixel_is_masked_when_any_masked_source_pixel_touches_it(side):
+    window = torch.tensor([[11, 7, 11 + side, 7 + side]])
+    generator = torch.Generator().manual_seed(side)
+    for x, y in torch.randint(0, side, (20, 2), generator=generator).tolist():
+        mask = torch.zeros(1, 1, 800, 900)
+        mask[0, 0, 7 + y, 11 + x] = 0.01  # faint, and still hard for the model
+        native = inpaint.crop_masks(mask, window, NATIVE)[0, 0]
+        at = torch.arange(NATIVE)
+        columns = (at * side < (x + 1) * NATIVE) & ((at + 1) * side > x * NATIVE)
+        rows = (at * side < (y + 1) * NATIVE) & ((at + 1) * side > y * NATIVE)
+        assert torch.equal(native, (rows[:, None] & columns).float())
+
+
+def test_a_reduced_picture_shows_the_edit_as_the_full_one_would_when_reduced():
+    height, width = 900, 1200
+    source = smooth(3, height, width)
+    boxes = torch.tensor([[700.0, 100, 860, 330], [31, 417, 95, 803], [0, 0, 1200, 900]])
+    windows = inpaint.windows_for(boxes, height, width, NATIVE)
+    edits = 1 - inpaint.crop(source, windows, NATIVE)
+    masks = boxes_to_masks(boxes, height, width)
+    full = inpaint.stitch(source, edits, windows, masks)
+    size = (225, 300)
+    small = F.interpolate(source, size, mode="area")
+    out = inpaint.stitch_at(small, edits, windows, boxes, height, width)
+    assert (out - F.interpolate(full, size, mode="area")).abs().max() < 0.03
+    assert (out - small).abs().amax((1, 2, 3)).min() > 0.3
+    untouched = (F.interpolate(masks, size, mode="area") == 0).expand_as(out)
+    assert torch.equal(out[untouched], small.expand_as(out)[untouched])
+
+
+def test_a_reduced_picture_of_the_same_size_is_the_stitched_one():
+    source = noise(1, 3, NATIVE, NATIVE)
+    boxes = boxes_for(NATIVE, NATIVE)
+    windows = inpaint.windows_for(boxes, NATIVE, NATIVE, NATIVE)
+    edits = noise(len(boxes), 3, NATIVE, NATIVE, seed=1)
+    masks = boxes_to_masks(boxes, NATIVE, NATIVE)
+    assert torch.equal(
+        inpaint.stitch_at(source, edits, windows, boxes, NATIVE, NATIVE),
+        inpaint.stitch(source, edits, windows, masks),
+    )
+
+
+def test_a_picture_of_4000_by_3000_asks_the_model_for_no_more_than_one_of_512():
+    """Everything made for a candidate has the native size, however large its window."""
+    height, width = 3000, 4000
+    source = noise(1, 1, 300, 400).repeat_interleave(10, 2).repeat_interleave(10, 3)
+    boxes = boxes_for(height, width).repeat(12, 1)
+    windows = inpaint.windows_for(boxes, height, width, NATIVE)
+    shape = (60, 1, NATIVE, NATIVE)
+    assert inpaint.crop(source, windows, NATIVE).shape == shape
+    assert inpaint.box_masks(boxes, windows, height, width, NATIVE).shape == shape
+
+
+def test_equal_windows_are_cut_once(monkeypatch):
+    calls = []
+    real = inpaint._cut
+    monkeypatch.setattr(inpaint, "_cut", lambda *a: calls.append(a) or real(*a))
+    windows = torch.tensor([[0, 0, 200, 200], [10, 0, 210, 200], [0, 0, 200, 200]])
+    inpaint.crop(noise(1, 3, 300, 300), windows, NATIVE)
+    assert len(calls) == 2
+
+
+def latents(count: int, step: int = 3) -> Latents:
+    rows = torch.arange(count, dtype=torch.float32).reshape(count, 1, 1, 1)
+    extra = {"masks": rows + 100, "prompt": (torch.zeros(2, 5),), "name": "x"}
+    return Latents(rows.expand(-1, 4, 2, 2), rows.expand(-1, 4, 2, 2) + 10, step, 20, extra)
+
+
+def test_selected_latents_carry_all_that_belongs_to_a_candidate():
+    given = latents(4)
+    picked = given.select([3, 1])
+    assert len(picked) == 2
+    assert picked.z[:, 0, 0, 0].tolist() == [3, 1]
+    assert picked.denoised[:, 0, 0, 0].tolist() == [13, 11]
+    assert picked.extra["masks"].flatten().tolist() == [103, 101]
+    assert picked.extra["prompt"][0].shape == (2, 5)
+    assert (picked.step, picked.steps) == (3, 20)
+    assert len(given) == len(given.extra["masks"]) == 4
+
+
+def test_a_tensor_without_a_row_a_candidate_is_not_split_by_accident():
+    given = latents(4)
+    given.extra["prompt"] = torch.zeros(2, 5)
+    with pytest.raises(ValueError, match="prompt"):
+        given.select([0])
+
+
+def test_joined_latents_are_the_parts_in_order():
+    given = latents(4)
+    joined = Latents.cat([given.select([2, 0]), given.select([1])])
+    assert joined.z[:, 0, 0, 0].tolist() == [2, 0, 1]
+    assert joined.denoised[:, 0, 0, 0].tolist() == [12, 10, 11]
+    assert joined.extra["masks"].flatten().tolist() == [102, 100, 101]
+    with pytest.raises(ValueError, match="same step"):
+        Latents.cat([latents(1), latents(1, step=4)])
