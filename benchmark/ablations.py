@@ -10,13 +10,13 @@ from region_core.settings import SearchSettings
 # name of the row -> what is changed in the standard search: a part taken out, or put in
 SWITCHES: dict[str, dict[str, object]] = {
     "standard-screen": {"screen": False, "learning": "exact"},  # looks choose, and teach
-    "standard-finalists": {"finalists": 1},
+    "standard-finalists": {"num_regions": 1},
     "standard-refine": {"refine": False},
     "standard-fit": {"fit": False},
     "standard-nms": {"anchor_distance": 0.0},
     "standard-windows": {"max_window_size": 6},
     "standard+looks": {"learning": "exact"},
-    "standard+halving": {"drafts": 2},  # two noises a finalist, the worse dropped half way
+    "standard+halving": {"noise_samples": 2},  # two noises a finalist, the worse dropped half way
     # what looks are good for shows only where no screen chooses
     "standard-screen-learning": {"screen": False},
     "standard-screen-crops": {"screen": False, "learning": "exact", "loss_crop": 0.0},

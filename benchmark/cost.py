@@ -119,10 +119,10 @@ def plan(axis: str, factor: int) -> tuple[dict[str, object], int, int]:
         return {**learns, "point_number": 9, "max_window_size": 15,
                 "per_image_iteration": 4 * factor}, 128, 16
     if axis == "finalists":
-        return {**base, "finalists": factor}, 128, 16
+        return {**base, "num_regions": factor}, 128, 16
     if axis == "side":
         return base, 128 * factor, 16
-    return {**learns, "looks_per_round": 2 * factor, "per_image_iteration": 16 // (2 * factor)}, 128, \
+    return {**learns, "previews_per_round": 2 * factor, "per_image_iteration": 16 // (2 * factor)}, 128, \
         2 * factor
 
 
@@ -147,7 +147,7 @@ def measure_point(axis: str, factor: int, seed: int) -> Cost:
         return edit_image(image, edit.caption, edit.prompt, inpainter=inpainter, dino=models.dino,
                           scorer=models.scorer, settings=some)
 
-    run(settings.with_values(per_image_iteration=1, looks_per_round=1, point_number=1,
+    run(settings.with_values(per_image_iteration=1, previews_per_round=1, point_number=1,
                              max_window_size=2), picture_of(scene))
     before = memory("VmRSS")
     clock = Clock()
@@ -157,7 +157,7 @@ def measure_point(axis: str, factor: int, seed: int) -> Cost:
     seconds = time.perf_counter() - started
     counted = sum(clock.seconds.values())
     return Cost(axis, factor, settings.point_number * settings.max_window_size,
-                min(len(result.tried_boxes), settings.looks), side, batch,
+                min(len(result.tried_boxes), settings.max_previews), side, batch,
                 result.unet_evaluations, seconds, clock.seconds["unet"], clock.seconds["vae"],
                 clock.seconds["encoders"], 1 - counted / seconds, memory("VmHWM") - before)
 

@@ -28,9 +28,9 @@ def main(args: argparse.Namespace) -> int:
     """The `rank` command: args.scenes, .seed, .candidates, .json."""
     models, settings = load_shapes_models(), shapes_settings("standard")
     full = (settings.steps, settings.guidance_scale, False)
-    looks = dict.fromkeys((*LOOKS, (settings.look_steps, settings.look_guidance)))
+    looks = dict.fromkeys((*LOOKS, (settings.preview_steps, settings.preview_guidance)))
     ways: list[Way] = [(*look, False) for look in looks]
-    ways += [(settings.look_steps, settings.look_guidance, True), (*full[:2], True)]
+    ways += [(settings.preview_steps, settings.preview_guidance, True), (*full[:2], True)]
     rows = []
     for index in tqdm(range(args.scenes), unit="scene"):
         scene, edit = held_out(args.seed, index)

@@ -72,8 +72,8 @@ def know(scene: Scene, edit: Edit, models: ShapesModels, settings: SearchSetting
         canvas = Canvas(source, inpainter_of(models, edit), seed=seed, grow=settings.grow)
         parts = []
         for some in candidates.boxes.split(16):
-            work = canvas.begin(some, settings.look_steps)
-            work = canvas.advance(work, settings.look_steps, settings.look_guidance)
+            work = canvas.begin(some, settings.preview_steps)
+            work = canvas.advance(work, settings.preview_steps, settings.preview_guidance)
             parts.append(canvas.pictures(work))
         edits = torch.cat(parts)
     loss = RegionLoss(models.scorer, edit.caption, edit.prompt, LossWeights.of(settings),

@@ -85,7 +85,7 @@ def by_learning(known: Known, budget: int, settings: SearchSettings, *, reads_sc
         wish_before = (known.screen - known.screen.mean()) / known.screen.std().clamp(min=1e-6)
     looks: list[int] = []
     while len(looks) < budget:
-        room = min(settings.looks_per_round, budget - len(looks))
+        room = min(settings.previews_per_round, budget - len(looks))
         wish = wish_before + opinion() + gumbel_noise(wish_before.shape, generator)
         wish[looks] = -torch.inf
         looks += wish.argsort(descending=True, stable=True)[:room].tolist()

@@ -8,13 +8,9 @@ from comfy_api.latest import io
 
 from ..region_core.checks import check_texts
 from ..region_core.errors import InputError
-from .common import ClipScorerSocket, Loss, advanced, named_errors, schema
+from .common import ClipScorerSocket, Loss, named_errors, schema
 from .descriptions import LossDescription
-
-
-def _weight(name: str, default: float, tooltip: str, folded: bool = False) -> Any:
-    fields = {"default": default, "min": 0.0, "max": 1000.0, "step": 0.05, "tooltip": tooltip}
-    return advanced(io.Float.Input, name, **fields) if folded else io.Float.Input(name, **fields)
+from .widgets import widget
 
 
 class ClipRegionLoss(io.ComfyNode):
@@ -36,16 +32,8 @@ class ClipRegionLoss(io.ComfyNode):
                 io.String.Input("editing_prompt", default="", multiline=True, tooltip=(
                     "What should be there: \"soft drink\". Give the sampler's positive "
                     "conditioning the same text.")),
-                _weight("loss_alpha", 1.0, "Weight of the clip loss: the edit shows the prompt."),
-                _weight("loss_beta", 1.0, "Weight of the directional loss: the edit moves from "
-                                          "caption to prompt."),
-                _weight("loss_gamma", 1.0, "Weight of the structure loss: the layout stays."),
-                io.Int.Input("views", default=2, min=1, max=64, tooltip=(
-                    "How many random views of each edit CLIP sees; more is steadier and slower.")),
-                _weight("loss_area", 0.3, "Weight of the box's share of the picture; without it "
-                                          "CLIP favours large boxes.", folded=True),
-                _weight("loss_crop", 1.0, "How much the text terms look at the region close up, "
-                                          "against 1 for the whole picture.", folded=True),
+                widget("loss_alpha"), widget("loss_beta"), widget("loss_gamma"), widget("views"),
+                widget("loss_area", folded=True), widget("loss_crop", folded=True),
             ],
             outputs=[Loss.Output("loss", tooltip="For Region Inpaint Optimize.")],
         )

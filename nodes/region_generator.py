@@ -15,6 +15,7 @@ from ..region_core.proposals.propose import place_candidates
 from ..region_core.settings import SearchSettings
 from .common import MAX_SEED, Dino, Generator, Learned, named_errors, pil_to_comfy, schema, to_core
 from .descriptions import GeneratorDescription
+from .widgets import widget
 
 
 class LearnableRegionGenerator(io.ComfyNode):
@@ -31,12 +32,7 @@ class LearnableRegionGenerator(io.ComfyNode):
             inputs=[
                 io.Image.Input("image", tooltip="The picture to edit; a batch works too."),
                 Dino.Input("dino", tooltip="From Load DINO Encoder or Load Shapes Demo."),
-                io.Int.Input("point_number", default=9, min=1, max=256, tooltip=(
-                    "Anchor points. More find smaller things and cost more work. "
-                    "Fast 5, standard 9, quality 12.")),
-                io.Int.Input("max_window_size", default=15, min=1, max=128, tooltip=(
-                    "The largest box, as half a side in cells of DINO's grid. "
-                    "Fast 10, standard 15, quality 20; at most the grid's side.")),
+                widget("point_number"), widget("max_window_size"),
                 io.Int.Input("seed", default=42, min=0, max=MAX_SEED, control_after_generate=True,
                              tooltip="Seed of the region generator's first weights."),
                 io.Mask.Input("region_prior", optional=True, tooltip=(

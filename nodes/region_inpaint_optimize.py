@@ -18,7 +18,6 @@ from ..region_core.settings import preset as preset_of
 from .comfy.feedback import Feedback
 from .comfy.inpainter import ComfyInpainter
 from .common import (
-    MAX_SEED,
     BoundingBox,
     Generator,
     Learned,
@@ -31,42 +30,19 @@ from .common import (
     to_core,
 )
 from .descriptions import GeneratorDescription, LearnedGenerator, LossDescription
+from .widgets import widget
 
 CUSTOM = "custom"
-_CUSTOM_INPUTS = (  # open to the person where the preset is "custom"
-    (io.Int.Input, "per_image_iteration", 1, 1000, 1, "Rounds of looks, which teach the generator; "
-     "with screen off they choose the region. With screen on and learning off there are none."),
-    (io.Float.Input, "lr", 0.0001, 10.0, 0.0001, "Learning rate of the region generator. Too large "
-     "diverges, too small stalls. It has a say in the edit with screen off."),
-    (io.Int.Input, "looks_per_round", 1, 256, 1, "Regions looked at in a round."),
-    (io.Int.Input, "look_steps", 1, 1000, 1, "Sampling steps of a look; at most steps."),
-    (io.Float.Input, "look_guidance", 0.0, 100.0, 0.1, "cfg of a look; 1 costs half."),
-    (io.Int.Input, "finalists", 1, 64, 1, "Regions that are edited with all steps."),
-    (io.Int.Input, "drafts", 1, 64, 1, "Noises each of these is painted from to half way; the "
-     "best of each goes on."),
-    (io.Int.Input, "generator_steps", 0, 1000, 1, "Steps the generator learns in a round."),
-    (io.Float.Input, "test_alpha", 0.0, 1000.0, 0.05, "Weight of the text in the final score."),
-    (io.Float.Input, "test_beta", 0.0, 1000.0, 0.05, "Weight of likeness to the source in it."),
-    (io.Float.Input, "test_gamma", 0.0, 1000.0, 0.5, "Weight of what CLIP said of the box before "
-     "any edit in it."),
-)
+# open to the person where the preset is "custom"; in the order of saved workflows
+_CUSTOM = ("per_image_iteration", "lr", "previews_per_round", "preview_steps", "preview_guidance",
+           "num_regions", "noise_samples", "generator_steps", "test_alpha", "test_beta", "test_gamma",
+           "learning")
 
 
 def _custom_inputs() -> list[Any]:
-    defaults = SearchSettings()
-    made = [advanced(kind, name, default=getattr(defaults, name), min=low, max=high, step=step,
-                     tooltip=f"Only with preset \"custom\": {text}")
-            for kind, name, low, high, step, text in _CUSTOM_INPUTS]
-    made.append(advanced(io.Combo.Input, "learning", options=list(LEARNING),
-                         default=defaults.learning, tooltip=(
-        "Only with preset \"custom\": how the region generator learns from looks, by the exact expected "
-        "loss, by the paper's Gumbel-softmax, or not at all.")))
-    made.append(advanced(io.Int.Input, "native_size", default=0, min=0, max=4096, step=8, tooltip=(
-        "Side in pixels of the squares the model paints; 0 takes the model's own.")))
-    made.append(advanced(io.Boolean.Input, "screen", default=True, tooltip=(
-        "Only with preset \"custom\": let CLIP choose among all boxes before anything is painted. "
-        "Off, looks choose, by the losses' weights.")))
-    return made
+    native_size = advanced(io.Int.Input, "native_size", default=0, min=0, max=4096, step=8, tooltip=(
+        "Side in pixels of the squares the model paints; 0 takes the model's own."))
+    return [*(widget(name, folded=True) for name in _CUSTOM), native_size, widget("screen", folded=True)]
 
 
 class RegionInpaintOptimize(io.ComfyNode):
@@ -94,22 +70,12 @@ class RegionInpaintOptimize(io.ComfyNode):
                     "fast paints the best region, standard the two best, quality more, from several "
                     "noises; custom takes the settings below. Anchor points and window size are the "
                     "generator node's.")),
-                io.Int.Input("seed", default=42, min=0, max=MAX_SEED, control_after_generate=True,
-                             tooltip="Same seed and settings, same result."),
-                io.Int.Input("steps", default=20, min=1, max=1000, tooltip="Steps of a full edit."),
-                io.Float.Input("cfg", default=7.5, min=0.0, max=100.0, step=0.1, tooltip=(
-                    "How closely the full edit follows the prompt; 1 or less costs half. For Flux Fill "
-                    "1, with a FluxGuidance node before positive.")),
+                widget("seed", control_after_generate=True), widget("steps"), widget("guidance_scale"),
                 io.Combo.Input("sampler_name", options=comfy.samplers.KSampler.SAMPLERS,
                                default="ddim", tooltip="ddim and euler suit the search best."),
                 io.Combo.Input("scheduler", options=comfy.samplers.KSampler.SCHEDULERS,
                                default="ddim_uniform", tooltip="Noise levels of the steps."),
-                io.Float.Input("denoise", default=1.0, min=0.05, max=1.0, step=0.01, tooltip=(
-                    "1 paints anew; less starts from what is there and keeps some of it.")),
-                io.Int.Input("mask_grow", default=0, min=0, max=4096, tooltip=(
-                    "Widen the region by so many pixels before it is painted.")),
-                io.Int.Input("mask_feather", default=0, min=0, max=4096, tooltip=(
-                    "Soften the region's border, inward, over so many pixels.")),
+                widget("strength"), widget("grow"), widget("feather"),
                 *_custom_inputs(),
             ],
             outputs=[
@@ -190,13 +156,16 @@ class RegionInpaintOptimize(io.ComfyNode):
     def _settings(generator: GeneratorDescription, loss: LossDescription, preset: str,
                   custom: dict[str, Any], **values: Any) -> SearchSettings:
         """The preset's settings, or the custom ones, with what the sockets say."""
-        start = SearchSettings(**custom) if preset == CUSTOM else preset_of(preset)
+        start = preset_of("standard" if preset == CUSTOM else preset)
+        if preset == CUSTOM:
+            start = start.with_values(**custom)
         settings = start.with_values(
             point_number=generator.point_number, max_window_size=generator.max_window_size,
             loss_alpha=loss.alpha, loss_beta=loss.beta, loss_gamma=loss.gamma,
             loss_area=loss.area, loss_crop=loss.crop, views=loss.views, **values)
-        if preset != CUSTOM:  # few steps are the person's choice, so looks give way
-            settings = settings.with_values(look_steps=min(settings.look_steps, settings.steps))
+        if preset != CUSTOM:  # few steps are the person's choice, so previews give way
+            settings = settings.with_values(
+                preview_steps=min(settings.preview_steps, settings.steps))
         settings.validate()
         return settings
 
@@ -215,7 +184,7 @@ class RegionInpaintOptimize(io.ComfyNode):
                  for picture, result in zip(pictures, results, strict=True)]
         curves = [loss_curve(result.rounds) for result in results]
         report = "\n\n".join(_report(number, result) for number, result in enumerate(results, 1))
-        if started_learned and not results[0].settings.looks:
+        if started_learned and not results[0].settings.max_previews:
             report += ("\n\nthe learned generator had no say: CLIP's screen chose. With preset custom "
                        "and screen off looks choose, and it says where")
         taught = [result.generator for result in results if result.generator is not None

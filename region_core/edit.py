@@ -113,7 +113,7 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
     scale = torch.tensor([canvas.small.shape[-1] / width, canvas.small.shape[-2] / height] * 2)
     # a thin line must not fall between the pixels of the reduced picture
     prior = None if prior is None else F.adaptive_max_pool2d(prior.float(), canvas.small.shape[-2:])
-    course = Course(on_event, screening=ROUNDS + 1 if settings.screen else 0, looks=settings.looks)
+    course = Course(on_event, screening=ROUNDS + 1 if settings.screen else 0, looks=settings.max_previews)
 
     def in_source(boxes: Tensor) -> Tensor:
         limits = torch.tensor([width, height] * 2)
@@ -132,20 +132,20 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
             image=source, mask=torch.zeros_like(source[:, :1]), box=None, verdict=NO_REGION,
             score=ranking.source_score, candidates=[], rounds=course.rounds,
             unet_evaluations=inpainter.evaluations - before, seconds=time.monotonic() - started,
-            tried_boxes=torch.zeros(0, 4), generator=generator if settings.looks else None, **common,
+            tried_boxes=torch.zeros(0, 4), generator=generator if settings.max_previews else None, **common,
             reason=f"nothing in the picture answers to {caption.strip()!r}; to add something new, "
                    "give the caption 'background'")
 
     if settings.screen:
         course.chosen(pool.boxes[:FITTED], -float(pool.evidence[0]))
     looks, module, tried = Looks(), None, pool.boxes[:FITTED]
-    if settings.looks:
+    if settings.max_previews:
         loss = RegionLoss(scorer, caption, prompt, LossWeights.of(settings), views=settings.views,
                           seed=settings.seed).bind(canvas.small)
         teacher = _teacher(generator, features, candidates, proposal.extra, settings)
         looks = look_around(canvas, pool, loss, teacher, settings, course)
         module, tried = teacher.module, pool.boxes[looks.places]
-    chosen = finalists(pool, looks, settings.finalists)
+    chosen = finalists(pool, looks, settings.num_regions)
     work, scores = finish(canvas, pool, chosen, ranking.scores, settings, course)
 
     ranked = []

@@ -103,17 +103,17 @@ def look_around(canvas: Canvas, pool: Pool, loss: BoundLoss, teacher: Teacher,
                 settings: SearchSettings, course: Course) -> Looks:
     """Rounds of cheap looks: choose by prior and generator, look, score, teach."""
     looks = Looks()
-    total = min(len(pool.boxes), settings.looks)
+    total = min(len(pool.boxes), settings.max_previews)
     while len(looks.places) < total:
         wish = pool.prior + teacher.opinion()[pool.origin]
         if not settings.screen:
             # drawn by the generator's own probabilities: the likeliest for ever would teach nothing
             wish = wish + gumbel_noise(wish.shape, teacher.noise)
         wish[looks.places] = -torch.inf
-        count = min(settings.looks_per_round, total - len(looks.places))
+        count = min(settings.previews_per_round, total - len(looks.places))
         chosen = wish.argsort(descending=True, stable=True)[:count]
-        work = canvas.begin(pool.boxes[chosen], settings.look_steps)
-        work = canvas.advance(work, settings.look_steps, settings.look_guidance)
+        work = canvas.begin(pool.boxes[chosen], settings.preview_steps)
+        work = canvas.advance(work, settings.preview_steps, settings.preview_guidance)
         pictures = canvas.pictures(work)
         terms = loss(pictures, canvas.small_boxes(pool.boxes[chosen]))
         looks.add(chosen.tolist(), terms.total.tolist(), pictures)
@@ -148,12 +148,12 @@ def finish(canvas: Canvas, pool: Pool, chosen: Tensor, score: Callable[[Tensor, 
     # without the screen's word the largest edit would win: it pleases CLIP most
     evidence = settings.test_gamma * pool.evidence[chosen]
     work = Work.cat([canvas.begin(pool.boxes[chosen], settings.steps, draft)
-                     for draft in range(settings.drafts)])
+                     for draft in range(settings.noise_samples)])
     # a strength below 1 starts further on: half of what is left, and one step at least
     first = work.latents.step
     half = max((first + settings.steps) // 2, first + 1)
     # one draft stops there only to be seen, and some samplers cannot take a single step
-    if settings.drafts > 1 or min(half - first, settings.steps - half) > 1:
+    if settings.noise_samples > 1 or min(half - first, settings.steps - half) > 1:
         work = canvas.advance(work, half, settings.guidance_scale)
         work = _best_drafts(canvas, work, evidence, score, course)
     work = canvas.decoded(canvas.advance(work, settings.steps, settings.guidance_scale))

@@ -29,8 +29,8 @@ from region_core.search import Pool, finish
 from region_core.settings import SearchSettings
 
 CAPTION, PROMPT = "a red circle", "a blue square"
-QUICK = SearchSettings(point_number=3, max_window_size=6, per_image_iteration=2, look_steps=2,
-                       looks_per_round=2, finalists=1, steps=4, guidance_scale=3.0, views=1)
+QUICK = SearchSettings(point_number=3, max_window_size=6, per_image_iteration=2, preview_steps=2,
+                       previews_per_round=2, num_regions=1, steps=4, guidance_scale=3.0, views=1)
 LOOKING = QUICK.with_values(learning="exact")  # four looks in two rounds, which teach
 
 
@@ -134,14 +134,14 @@ def test_photographs_go_through(models, name):
 
 def test_every_edit_ever_finished_is_ranked_best_first(models):
     result = edit(models, Image.fromarray(held_out(5, 2)[0].image),
-                  QUICK.with_values(finalists=2))
+                  QUICK.with_values(num_regions=2))
     scores = [c.score for c in result.candidates]
     assert len(scores) == 2
     assert scores == sorted(scores, reverse=True)
 
 
 def test_few_steps_are_no_trouble_where_nothing_is_looked_at():
-    QUICK.with_values(look_steps=9).validate()
+    QUICK.with_values(preview_steps=9).validate()
 
 
 def test_the_watcher_sees_every_round_and_may_stop_the_search(models):
@@ -165,7 +165,7 @@ def test_without_anything_to_learn_the_screen_chooses_and_nothing_is_looked_at(m
     """Full edits are all that is painted; the rounds are the screen's, and its best box is edited."""
     source = Image.fromarray(held_out(5, 2)[0].image)
     events = []
-    result = edit(models, source, QUICK.with_values(finalists=2), on_event=events.append)
+    result = edit(models, source, QUICK.with_values(num_regions=2), on_event=events.append)
     assert result.unet_evaluations == 2 * 2 * QUICK.steps  # guidance counts two
     assert result.generator is None
     assert [e.kind for e in events] == ["screen"] * (len(events) - 2) + ["draft", "final"]
@@ -193,7 +193,7 @@ def test_looks_beside_a_screen_teach_and_change_nothing_else(models):
     looked = edit(models, source, LOOKING, generator=module, on_event=events.append)
     assert not torch.equal(module.linear2.bias, weights)
     assert torch.equal(looked.image, plain.image)
-    assert looked.unet_evaluations == plain.unet_evaluations + 4 * QUICK.look_steps
+    assert looked.unet_evaluations == plain.unet_evaluations + 4 * QUICK.preview_steps
     assert len(looked.tried_boxes) == 4
     assert [e.record for e in events if e.record is not None] == looked.rounds
     assert len(looked.rounds) == 2
@@ -283,8 +283,8 @@ def test_no_region_returns_the_source(models, monkeypatch):
 @pytest.mark.parametrize(("values", "message"), [
     ({"point_number": 0}, "point_number is 0"), ({"lr": 0.0}, "lr is 0"),
     ({"steps": -1}, "steps is -1"), ({"learning": "magic"}, "learning is 'magic'"),
-    ({"look_steps": 9, "learning": "exact"}, "look_steps is 9"),
-    ({"look_steps": 9, "screen": False}, "look_steps is 9"), ({"strength": 0.0}, "strength is 0"),
+    ({"preview_steps": 9, "learning": "exact"}, "preview_steps is 9"),
+    ({"preview_steps": 9, "screen": False}, "preview_steps is 9"), ({"strength": 0.0}, "strength is 0"),
 ])
 def test_settings_out_of_range_are_named_before_any_model_runs(values, message):
     with pytest.raises(InputError, match=message):
@@ -366,8 +366,8 @@ def test_something_new_goes_where_nothing_is_hidden():
 def test_finalists_are_painted_from_several_noises(models):
     """The drafts differ, and each box comes out once."""
     scene, _ = held_out(4242, 1)
-    one = edit(models, scene_picture(scene), QUICK.with_values(finalists=2))
-    four = edit(models, scene_picture(scene), QUICK.with_values(drafts=4, finalists=2))
+    one = edit(models, scene_picture(scene), QUICK.with_values(num_regions=2))
+    four = edit(models, scene_picture(scene), QUICK.with_values(noise_samples=4, num_regions=2))
     # each box has its best draft, and none is there twice
     assert {c.box for c in one.candidates} == {c.box for c in four.candidates}
     assert len(one.candidates) == len({c.box for c in four.candidates}) == len(four.candidates) == 2
@@ -384,7 +384,7 @@ def test_finalists_are_painted_from_several_noises(models):
 def test_the_best_draft_of_each_box_goes_on(models):
     source = picture_from(scene_picture(held_out(4242, 1)[0])).rgb
     boxes = torch.tensor([[20.0, 20, 60, 60], [70, 70, 110, 110]])
-    settings = QUICK.with_values(drafts=3, finalists=2)
+    settings = QUICK.with_values(noise_samples=3, num_regions=2)
 
     def canvas():
         return Canvas(source, DiffusersInpainter(models.pipe, PROMPT), seed=5)
@@ -416,8 +416,8 @@ def test_the_best_draft_of_each_box_goes_on(models):
 @pytest.mark.parametrize("drafts", [1, 2])
 def test_a_weak_edit_takes_only_the_steps_that_are_left(models, drafts):
     """Strength 0.3 leaves 3 of 10 steps, with several drafts as with one."""
-    settings = LOOKING.with_values(steps=10, strength=0.3, per_image_iteration=1, looks_per_round=1,
-                                   look_steps=1, drafts=drafts)
+    settings = LOOKING.with_values(steps=10, strength=0.3, per_image_iteration=1, previews_per_round=1,
+                                   preview_steps=1, noise_samples=drafts)
     result = edit(models, scene_picture(held_out(4242, 1)[0]), settings)
     # one look; with guidance, one of the three steps for each draft and two for the better one
     assert result.unet_evaluations == 1 + 2 * (drafts + 2)
@@ -435,7 +435,7 @@ def test_boxes_lie_in_the_picture(models, size):
 def test_the_generator_is_taught_in_every_round(models):
     """Not once in ten: its weights differ after each look, and it is the one that was given."""
     scene, _ = held_out(4242, 1)
-    settings = LOOKING.with_values(screen=False, per_image_iteration=4, looks_per_round=2)
+    settings = LOOKING.with_values(screen=False, per_image_iteration=4, previews_per_round=2)
     module = build_generator(models.dino.model.config.hidden_size, settings.max_window_size, 3,
                              extra_dim=SCREEN_NUMBERS)
     seen = [module.linear2.bias.detach().clone()]
@@ -452,7 +452,7 @@ def test_without_a_screen_the_best_look_of_all_rounds_is_the_finalist(models):
     """None is thrown away because it was made early."""
     early = 0
     for index in range(1, 5):
-        settings = LOOKING.with_values(screen=False, per_image_iteration=4, looks_per_round=1)
+        settings = LOOKING.with_values(screen=False, per_image_iteration=4, previews_per_round=1)
         result = edit(models, scene_picture(held_out(4242, index)[0]), settings)
         losses = [loss for record in result.rounds for loss in record["losses"]]
         boxes = [box for record in result.rounds for box in record["boxes"]]
@@ -488,7 +488,7 @@ def test_no_edit_is_decoded_twice(models):
             decoded.append(len(latents))
             return super().decode(latents)
 
-    settings = LOOKING.with_values(finalists=2, drafts=2, per_image_iteration=1)
+    settings = LOOKING.with_values(num_regions=2, noise_samples=2, per_image_iteration=1)
     edit_image(Image.fromarray(held_out(5, 0)[0].image), CAPTION, PROMPT, settings=settings,
                inpainter=Counting(models.pipe, PROMPT), dino=models.dino, scorer=models.scorer)
     assert decoded == [2, 4, 2]  # a round of looks, all drafts at half way, the finished edits
@@ -503,10 +503,10 @@ def test_looks_of_all_rounds_begin_from_one_noise(models):
             begun.append(latents)
             return latents
 
-    settings = LOOKING.with_values(per_image_iteration=3, looks_per_round=1)
+    settings = LOOKING.with_values(per_image_iteration=3, previews_per_round=1)
     edit_image(Image.fromarray(held_out(5, 0)[0].image), CAPTION, PROMPT, settings=settings,
                inpainter=Recording(models.pipe, PROMPT), dino=models.dino, scorer=models.scorer)
-    looks = [latents.z for latents in begun if latents.steps == settings.look_steps]
+    looks = [latents.z for latents in begun if latents.steps == settings.preview_steps]
     assert len(looks) == 3
     assert all(torch.equal(z, looks[0]) for z in looks)
 
@@ -529,10 +529,10 @@ def scores(result):
     ({"loss_alpha": 5.0}, losses), ({"loss_beta": 5.0}, losses), ({"loss_gamma": 5.0}, losses),
     ({"loss_area": 5.0}, losses), ({"loss_crop": 0.0}, losses), ({"views": 3}, losses),
     ({"test_alpha": 9.0}, scores), ({"test_beta": 9.0}, scores),
-    ({"look_guidance": 3.0}, lambda result: result.unet_evaluations),
-    ({"look_steps": 3}, lambda result: result.unet_evaluations),
-    ({"finalists": 2}, lambda result: len(result.candidates)),
-    ({"drafts": 3}, lambda result: result.unet_evaluations),
+    ({"preview_guidance": 3.0}, lambda result: result.unet_evaluations),
+    ({"preview_steps": 3}, lambda result: result.unet_evaluations),
+    ({"num_regions": 2}, lambda result: len(result.candidates)),
+    ({"noise_samples": 3}, lambda result: result.unet_evaluations),
     ({"anchor_distance": 12.0}, lambda result: result.tried_boxes.tolist()),
     ({"max_window_size": 3}, lambda result: result.tried_boxes.tolist()),
     ({"feather": 6}, lambda result: result.candidates[0].image.sum().item()),

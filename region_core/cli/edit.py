@@ -103,7 +103,7 @@ def run(job: Job, more: Callable[[Any], dict[str, Any]] | None = None) -> tuple[
         else:
             print("Nothing was learned, for there was nothing to look at; no generator was saved.",
                   file=sys.stderr)
-    if job.generator is not None and not job.settings.looks:
+    if job.generator is not None and not job.settings.max_previews:
         print(NO_SAY, file=sys.stderr)
     return 0, result
 

@@ -3,52 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Container
-from dataclasses import fields
 from typing import Any, NoReturn
 
 from .. import __version__
 from ..errors import InputError
-from ..settings import SearchSettings, preset
+from ..settings import SETTINGS, SearchSettings, preset
 
 DINO_MODEL = "facebook/dino-vitb8"
 CLIP_MODEL, CLIP_PRETRAINED = "ViT-B-16", "openai"
-
-_HELP = {
-    "point_number": "anchor points; more = finer localisation, more work",
-    "max_window_size": "largest box tried, as half a side in cells of the feature grid",
-    "per_image_iteration": "rounds of looks, which choose the region with --no-screen and teach the "
-    "region generator with --learning; without either there are none",
-    "lr": "learning rate of the region generator",
-    "loss_alpha": "weight of the clip loss",
-    "loss_beta": "weight of the directional loss",
-    "loss_gamma": "weight of the structure loss",
-    "loss_area": "weight of the penalty on large boxes",
-    "loss_crop": "weight of the losses on the crop round the box",
-    "test_alpha": "weight of the text's similarity in the final score",
-    "test_beta": "weight of the picture's similarity in the final score",
-    "test_gamma": "weight of the screen's evidence in the final score",
-    "views": "augmented views a loss is averaged over",
-    "steps": "diffusion steps of the full edit",
-    "guidance_scale": "classifier-free guidance of the full edit",
-    "strength": "how much of the region is repainted, above 0 to 1",
-    "look_steps": "diffusion steps of a cheap look",
-    "look_guidance": "guidance of a cheap look; 1 or less needs half the work",
-    "looks_per_round": "candidates looked at in a round",
-    "finalists": "candidates that are edited in full",
-    "drafts": "noises each of them is painted from to half way, the best going on",
-    "screen": "order the candidates by CLIP before any diffusion",
-    "refine": "let CLIP move the edges of the best boxes",
-    "fit": "let DINO fit the best boxes to the things in them",
-    "anchor_distance": "least distance between anchor points, in cells of the feature grid",
-    "learning": "how the generator learns from looks: exact, gumbel (as in the paper) or off (default: "
-    "off; exact where the generator is to be saved)",
-    "generator_steps": "optimiser steps of the generator in a round",
-    "grow": "pixels by which the region is made larger than its box",
-    "feather": "pixels over which the edit fades in, inside the region",
-    "seed": "same seed and settings, same result",
-}
-
 
 DEMO_SEED = 9  # a picture on which all goes well
 
@@ -69,23 +33,34 @@ def add_settings(parser: argparse.ArgumentParser, *, all_of_them: bool = True) -
                         help="fast, standard or quality: regions painted, anchors, largest window "
                         "and rounds at once (default: standard); the options below change single "
                         "settings")
-    for field in fields(SearchSettings):
-        if not all_of_them and field.name != "seed":
+    metavars = {int: "N", float: "X", str: "NAME"}
+    for name, one in SETTINGS.items():
+        if not one.option or not (all_of_them or name == "seed"):
             continue
-        flag, text = f"--{field.name}", _HELP.get(field.name)
-        kind = type(field.default)
-        if kind is bool:
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None,
-                                help=text)
-        else:
-            parser.add_argument(flag, type=kind, default=None, help=text,
-                                metavar={int: "N", float: "X", str: "NAME"}[kind])
+        text = one.help().replace("%", "%%")
+        if one.kind is bool:
+            parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=None, help=text)
+            continue
+        parser.add_argument(f"--{name}", type=one.kind, default=None, help=text,
+                            metavar=metavars[one.kind])
+        for old in one.old_names:
+            parser.add_argument(f"--{old}", type=one.kind, dest=name, action=_OldName,
+                                help=argparse.SUPPRESS)
+
+
+class _OldName(argparse.Action):
+    """An option under a name it had before."""
+
+    def __call__(self, _parser: argparse.ArgumentParser, args: argparse.Namespace, value: Any,
+                 option: str | None = None) -> None:
+        print(f"{option} is called --{self.dest} now.", file=sys.stderr)
+        setattr(args, self.dest, value)
 
 
 def given_settings(args: argparse.Namespace) -> dict[str, Any]:
     """The single settings that were given on the command line, in so many words or by asking for a
     learned generator: what is to be saved must learn."""
-    values = {f.name: getattr(args, f.name, None) for f in fields(SearchSettings)}
+    values = {name: getattr(args, name, None) for name in SETTINGS}
     if getattr(args, "save_path", None) is not None or getattr(args, "epochs", None) is not None:
         values["learning"] = values["learning"] or "exact"
     return {name: value for name, value in values.items() if value is not None}

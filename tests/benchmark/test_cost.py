@@ -58,8 +58,8 @@ def test_each_axis_grows_its_own_work_and_nothing_else() -> None:
         work = {
             "anchors": [s.point_number for s in settings],
             "windows": [s.max_window_size for s in settings],
-            "finalists": [s.finalists for s in settings],
-            "looks": [s.looks for s in settings],
+            "finalists": [s.num_regions for s in settings],
+            "looks": [s.max_previews for s in settings],
             "side": [side for _, side, _ in points],
             "batch": [batch for _, _, batch in points],
         }
@@ -89,8 +89,8 @@ def test_memory_is_read_where_the_system_tells() -> None:
 
 
 def test_a_point_is_measured_on_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny = {"point_number": 1, "max_window_size": 2, "per_image_iteration": 1, "looks_per_round": 1,
-            "look_steps": 1, "steps": 2, "finalists": 1, "refine": False, "learning": "exact"}
+    tiny = {"point_number": 1, "max_window_size": 2, "per_image_iteration": 1, "previews_per_round": 1,
+            "preview_steps": 1, "steps": 2, "num_regions": 1, "refine": False, "learning": "exact"}
     monkeypatch.setattr(cost, "plan", lambda axis, factor: (tiny, 128, 16))
     got = cost.measure_point("anchors", 1, 7)
     assert (got.candidates, got.looks, got.axis) == (2, 1, "anchors")

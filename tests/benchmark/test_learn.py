@@ -18,7 +18,7 @@ from region_core.demo.worlds import held_out
 from region_core.proposals.anchors import candidate_boxes
 from region_core.settings import SearchSettings
 
-SETTINGS = SearchSettings(generator_steps=6, looks_per_round=2)
+SETTINGS = SearchSettings(generator_steps=6, previews_per_round=2)
 
 
 def made_up(seed: int, telling: bool = True) -> Known:
@@ -50,7 +50,7 @@ def test_chance_is_computed_exactly() -> None:
 def test_all_looks_find_the_best_whatever_the_way() -> None:
     known = made_up(1)
     count = len(known.losses)
-    few = replace(SETTINGS, looks_per_round=8)
+    few = replace(SETTINGS, previews_per_round=8)
     assert by_learning(known, count, few, reads_screen=False).regret == 0
     assert by_screen(known, count).regret == 0
 

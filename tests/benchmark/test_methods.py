@@ -29,7 +29,7 @@ def models() -> ShapesModels:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> SearchSettings:
     """Two sampling steps and few candidates, for every rival."""
-    settings = shapes_settings("standard").with_values(steps=2, look_steps=1, point_number=2,
+    settings = shapes_settings("standard").with_values(steps=2, preview_steps=1, point_number=2,
                                                        max_window_size=2, refine=False)
     for module in (diffedit, heatmap, paper, released, simple):
         monkeypatch.setattr(module, "shapes_settings", lambda _: settings)

@@ -23,7 +23,7 @@ def test_spearman(a, b, want):
 def test_the_table_and_the_numbers(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(rank, "LOOKS", ((1, 1.0),))
     quick = rank.shapes_settings("standard").with_values(
-        steps=2, guidance_scale=1.0, look_steps=2, look_guidance=1.0, point_number=2, max_window_size=4)
+        steps=2, guidance_scale=1.0, preview_steps=2, preview_guidance=1.0, point_number=2, max_window_size=4)
     monkeypatch.setattr(rank, "shapes_settings", lambda _: quick)
     assert main(["rank", "--scenes", "2", "--seed", "5", "--candidates", "4", "--json",
                  str(tmp_path / "rank.json")]) == 0

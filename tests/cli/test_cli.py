@@ -197,10 +197,10 @@ def test_every_setting_is_an_option_and_changes_only_itself() -> None:
         else:
             want = 1 if isinstance(default, int) else 0.5
             given = [f"--{field.name}", str(want)]
-        look = ["--look_steps", "1"] if field.name == "steps" else []
+        look = ["--preview_steps", "1"] if field.name == "steps" else []
         args = build_parser().parse_args(arguments("--preset", "quality", *given, *look))
         expected = PRESETS["quality"].with_values(**{field.name: want})
-        assert settings_from(args) == (expected.with_values(look_steps=1) if look else expected)
+        assert settings_from(args) == (expected.with_values(preview_steps=1) if look else expected)
 
 
 def result_of(image: object, on_event: object, settings: SearchSettings) -> EditResult:
@@ -313,7 +313,7 @@ def test_a_real_edit_from_the_command_line(tmp_path: Path,
     saved = tmp_path / "saved"
     little = ["--image_file_path", str(picture), "--image_caption", wish.caption,
               "--editing_prompt", wish.prompt, "--output_dir", str(tmp_path / "out"),
-              "--preset", "fast", "--per_image_iteration", "2", "--steps", "3", "--look_steps", "1",
+              "--preset", "fast", "--per_image_iteration", "2", "--steps", "3", "--preview_steps", "1",
               "--quiet"]
     teach = [*little, "--save_path", str(saved)]
     assert cli.main(arguments(*teach)) == 0, capsys.readouterr().err

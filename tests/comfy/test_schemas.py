@@ -103,4 +103,4 @@ def test_custom_as_it_comes_is_the_standard_preset(comfy: Comfy) -> None:
     widgets = {one.id: one.default if one.default is not None else one.options[0]
                for one in node._custom_inputs()}
     known = {name: value for name, value in widgets.items() if name != "native_size"}
-    assert settings.SearchSettings(**known) == settings.preset("standard")
+    assert settings.SearchSettings().with_values(**known) == settings.preset("standard")

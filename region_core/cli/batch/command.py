@@ -156,7 +156,7 @@ class Batch:
         """A generator a picture: no process needs another."""
         pending = self.plan["pending"]
         if self.job.generator is not None and self.processes.rank == 0 and not any(
-                item.settings.looks for item in self.job.items):
+                item.settings.max_previews for item in self.job.items):
             print(NO_SAY, file=sys.stderr)
         bar.begin(len(pending))
         self._edit(editor, pending, self.job.generator, self.job.generator_digest)

@@ -179,7 +179,7 @@ def fingerprint(item: Item, picture_digest: str, models: dict[str, str], learned
     """
     return digest_of([FORMAT, __version__, item.key, item.caption, item.prompt,
                       item.negative_prompt, asdict(item.settings), picture_digest, models,
-                      learned if item.settings.looks else ""])
+                      learned if item.settings.max_previews else ""])
 
 
 def digest_of(value: object) -> str:

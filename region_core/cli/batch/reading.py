@@ -8,17 +8,16 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from ...checks import text_problems
 from ...errors import InputError, InputProblems
-from ...settings import SearchSettings, preset
+from ...settings import SETTINGS, SearchSettings, current_name, preset
 from .items import Item, item_seed
 
 TEXTS = ("image", "image_caption", "editing_prompt", "negative_prompt", "name", "preset")
-_SETTINGS = {f.name: type(f.default) for f in fields(SearchSettings)}
 _SHAPE = ('{"1.png": ["what is there", "what should be there"]} or [{"image": "1.png", '
           '"image_caption": "...", "editing_prompt": "..."}]')
 
@@ -149,6 +148,7 @@ def _entries(content: Any, problems: list[tuple[str, str]]) -> Iterator[_Entry]:
 
 
 def _fields(label: str, pairs: _Pairs, problems: list[tuple[str, str]]) -> dict[str, Any]:
+    pairs = _Pairs((current_name(key), value) for key, value in pairs)
     counts = Counter(key for key, _ in pairs)
     problems += [(label, f"has {quoted(key)} {count} times; keep one")
                  for key, count in counts.items() if count > 1]
@@ -167,8 +167,8 @@ def _item(entry: _Entry, key: str, image_dir: Path,
     for name in ("image", "image_caption", "editing_prompt"):
         if name not in values:
             wrong.append(f"{name} is missing")
-    unknown = [name for name in values if name not in TEXTS and name not in _SETTINGS]
-    wrong += [f"{quoted(name)} is no setting; known are {', '.join((*TEXTS, *_SETTINGS))}"
+    unknown = [name for name in values if name not in TEXTS and name not in SETTINGS]
+    wrong += [f"{quoted(name)} is no setting; known are {', '.join((*TEXTS, *SETTINGS))}"
               for name in unknown]
     settings = _settings(values, key, defaults, wrong)
     path = None
@@ -188,10 +188,10 @@ def _item(entry: _Entry, key: str, image_dir: Path,
 def _settings(values: dict[str, Any], key: str, defaults: Defaults,
               wrong: list[str]) -> SearchSettings | None:
     own = {}
-    for name, kind in _SETTINGS.items():
+    for name, one in SETTINGS.items():
         if name not in values:
             continue
-        value = values[name]
+        value, kind = values[name], one.kind
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value) if abs(value) < 1e300 else float("inf")
         if type(value) is not kind:

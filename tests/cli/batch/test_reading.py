@@ -72,12 +72,12 @@ def test_settings_of_an_item_go_before_the_command_lines(folder: Path) -> None:
     plain, fast, own = read(folder, [
         entry, {**entry, "preset": "fast"},
         {**entry, "name": "mine", "seed": 7, "steps": 30, "lr": 1, "negative_prompt": "grey"}],
-        Defaults("quality", {"finalists": 3, "seed": 5}, "blurred"))
+        Defaults("quality", {"num_regions": 3, "seed": 5}, "blurred"))
     assert plain.settings == PRESETS["quality"].with_values(
-        finalists=3, seed=item_seed(plain.key, 5))
+        num_regions=3, seed=item_seed(plain.key, 5))
     assert fast.settings.per_image_iteration == PRESETS["fast"].per_image_iteration
-    assert fast.settings.finalists == 3
-    assert own.settings == PRESETS["quality"].with_values(finalists=3, seed=7, steps=30, lr=1.0)
+    assert fast.settings.num_regions == 3
+    assert own.settings == PRESETS["quality"].with_values(num_regions=3, seed=7, steps=30, lr=1.0)
     assert (plain.negative_prompt, own.negative_prompt) == ("blurred", "grey")
     assert (plain.key.startswith("1.png#"), own.key) == (True, "mine")
     assert plain.key != fast.key
@@ -177,7 +177,7 @@ def test_all_that_is_wrong_with_one_item_is_said(folder: Path) -> None:
     entry = {"image": "1.png", "image_caption": "", "editing_prompt": " ", "steps": 0, "views": 0,
              "lr": 0, "learning": "fast"}
     said = [why for _, why in problems(folder, [entry])]
-    assert [why.split()[0] for why in said] == ["views", "steps", "learning", "lr", "image_caption",
+    assert [why.split()[0] for why in said] == ["lr", "views", "steps", "learning", "image_caption",
                                                 "editing_prompt"]
 
 

@@ -327,7 +327,7 @@ def test_one_real_item_is_what_edit_makes_of_it(tmp_path: Path) -> None:
     Image.fromarray(make_scene(1).image).save(tmp_path / "in" / "scene.png")
     (tmp_path / "edits.json").write_text('{"scene.png": ["a red circle", "a blue square"]}')
     little = ["--models", "shapes", "--preset", "fast", "--point_number", "2", "--no-refine",
-              "--per_image_iteration", "1", "--steps", "2", "--look_steps", "1", "--quiet"]
+              "--per_image_iteration", "1", "--steps", "2", "--preview_steps", "1", "--quiet"]
     assert cli.main(["batch", "--image_dir_path", str(tmp_path / "in"), "--json_file",
                      str(tmp_path / "edits.json"), "--output_dir", str(tmp_path / "out"),
                      "--save_path", str(tmp_path / "learned"), "--num_workers", "1", *little]) == 0

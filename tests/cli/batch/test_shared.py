@@ -262,8 +262,8 @@ def test_a_shared_step_with_the_real_method(tmp_path: Path) -> None:
         "batch", "--models", "shapes", "--image_dir_path", str(folder), "--json_file",
         str(tmp_path / "edits.json"), "--output_dir", str(tmp_path / "out"), "--save_path",
         str(tmp_path / "g"), "--num_workers", "0", "--quiet", "--max_window_size", "3",
-        "--point_number", "2", "--per_image_iteration", "1", "--no-refine", "--finalists", "1",
-        "--drafts", "1", "--views", "1", "--steps", "1", "--look_steps", "1"]) == 0
+        "--point_number", "2", "--per_image_iteration", "1", "--no-refine", "--num_regions", "1",
+        "--noise_samples", "1", "--views", "1", "--steps", "1", "--preview_steps", "1"]) == 0
     assert {row["status"] for row in table(str(tmp_path / "out"))} <= {"edited", "no region"}
     learned, _ = load_generator(tmp_path / "g" / "generator.safetensors", sizes=3,
                                 extra_dim=SCREEN_NUMBERS)

@@ -1,0 +1,71 @@
+"""Writes what is said of settings elsewhere from `region_core.settings`; `--check` only compares.
+
+In `locales/`: the tooltips of their widgets. In `docs/command-line.md`: the tables of the options, from
+the parser, between the marks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from region_core.cli.parser import build_parser  # noqa: E402
+from region_core.settings import SETTINGS  # noqa: E402
+
+DOCS = ROOT / "docs" / "command-line.md"
+_HINT = re.compile(r" \(default: ([^()]*)\)$")
+
+
+def locale(language: str) -> tuple[Path, str]:
+    """(the file of a language, its text with the settings' tooltips as they should be)."""
+    path = ROOT / "locales" / language / "nodeDefs.json"
+    nodes = json.loads(path.read_text(encoding="utf-8"))
+    for one in SETTINGS.values():
+        if one.widget:
+            node, _, own = one.widget.partition(".")
+            nodes[f"LearnableRegions_{node}"]["inputs"][own]["tooltip"] = one.tooltip(language)
+    return path, json.dumps(nodes, ensure_ascii=False, indent=2) + "\n"
+
+
+def options(command: str) -> str:
+    """The options of a command as a table."""
+    commands = next(a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
+    lines = ["| option | default | meaning |", "|---|---|---|"]
+    for action in commands.choices[command]._actions:
+        if action.help in (None, argparse.SUPPRESS) or "--help" in action.option_strings:
+            continue
+        text = (action.help or "").replace("%%", "%").replace("|", "\\|")
+        hint = _HINT.search(text)
+        names = ", ".join(f"`{name}`" for name in action.option_strings)
+        lines.append(f"| {names} | {hint[1] if hint else ''} | {_HINT.sub('', text)} |")
+    return "\n".join(lines)
+
+
+def page() -> tuple[Path, str]:
+    """(the page on the command line, its text with the tables as they should be)."""
+    def table(found: re.Match[str]) -> str:
+        return f"{found[1]}\n{options(found[2])}\n{found[3]}"
+
+    text = DOCS.read_text(encoding="utf-8")
+    return DOCS, re.sub(r"(<!-- options of (\w+) -->)\n.*?(<!-- end -->)", table, text, flags=re.S)
+
+
+def main() -> int:
+    """Write or compare; 1 where something differs."""
+    wanted = [locale("en"), locale("zh"), *([page()] if DOCS.is_file() else [])]
+    differ = [(path, text) for path, text in wanted if path.read_text(encoding="utf-8") != text]
+    for path, text in differ:
+        print(f"{path.relative_to(ROOT)} is not what region_core.settings says")
+        if "--check" not in sys.argv:
+            path.write_text(text, encoding="utf-8")
+    return int(bool(differ) and "--check" in sys.argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

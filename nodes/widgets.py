@@ -1,0 +1,32 @@
+"""Widgets of settings, made from what `region_core.settings` says of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..region_core.settings import SETTINGS, Setting
+from .common import MAX_SEED, advanced
+
+_KINDS = {int: io.Int.Input, float: io.Float.Input, bool: io.Boolean.Input}
+
+
+def widget(name: str, *, folded: bool = False, **more: Any) -> Any:
+    """The widget of a setting; `folded` puts it among the advanced ones, `more` are further fields."""
+    one = SETTINGS[name]
+    fields = {"default": one.default, "tooltip": one.tooltip("en"), **_range(one), **more}
+    kind: Any = _KINDS.get(one.kind, io.Combo.Input)
+    own = one.widget.partition(".")[2]
+    return advanced(kind, own, **fields) if folded else kind(own, **fields)
+
+
+def _range(one: Setting) -> dict[str, Any]:
+    if one.choices:
+        return {"options": list(one.choices)}
+    if one.low is None or one.high is None:
+        return {}
+    step = one.step or 1
+    low = one.low + step if one.above else one.low
+    high = min(one.high, MAX_SEED)
+    return {"min": one.kind(low), "max": one.kind(high), "step": one.kind(step)}

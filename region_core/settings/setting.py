@@ -1,0 +1,92 @@
+"""What is said once of a setting; the parser, the nodes, the translations and the docs read it here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+_KEY = "setting"
+PRESET_NAMES = ("fast", "standard", "quality")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting's description.
+
+    `low` and `high` are the range of a number, both included; with `above` it must be above `low`.
+    `step` is what one click on a widget's arrow changes. `choices` are the values of a text. `en` and
+    `zh` say what it does, in whole sentences. `presets` has its value in those presets where it is not
+    the default. `widget` is the node and the input that set it in ComfyUI, as "Node.input", or ""; with
+    `only_custom` it counts in the preset "custom" alone. `option` says whether the command line has it.
+    `old_names` are still read, by the command line and by `SearchSettings.with_values`.
+    """
+
+    name: str
+    default: Any
+    en: str
+    zh: str
+    low: float | None = None
+    high: float | None = None
+    above: bool = False
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+    presets: Mapping[str, Any] = field(default_factory=dict)
+    widget: str = ""
+    only_custom: bool = False
+    option: bool = True
+    old_names: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> type:
+        """int, float, bool or str."""
+        return type(self.default)
+
+    def problem(self, value: Any) -> str:
+        """A sentence about a value out of range, with the limit; empty where there is none."""
+        if self.choices and value not in self.choices:
+            return f"{self.name} is {value!r}; choose one of {', '.join(self.choices)}"
+        if self.low is None or self.high is None:
+            return ""
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"{self.name} is {value}; it must be a finite number"
+        if not self.low <= value <= self.high:
+            return f"{self.name} is {value}; it must be from {self.low} to {self.high}"
+        if self.above and value == self.low:
+            return f"{self.name} is {value}; it must be above {self.low}, and at most {self.high}"
+        return ""
+
+    def values_by_preset(self, separator: str = ", ") -> str:
+        """Its value in each preset, "fast 5, standard 9, quality 12"; empty where they all agree."""
+        if not self.presets:
+            return ""
+        return separator.join(f"{name} {self.presets.get(name, self.default)}" for name in PRESET_NAMES)
+
+    def tooltip(self, language: str) -> str:
+        """What its widget in ComfyUI says, in "en" or "zh"."""
+        if language == "en":
+            first = 'Only with preset "custom": ' if self.only_custom else ""
+            values = self.values_by_preset()
+            return f"{first}{self.en}{f' ({values})' if values else ''}"
+        first = "仅用于 custom：" if self.only_custom else ""
+        values = self.values_by_preset("，")
+        return f"{first}{self.zh}{f'（{values}）' if values else ''}"
+
+    def help(self) -> str:
+        """What the command line says of it."""
+        return f"{self.en} ({self.values_by_preset() or f'default: {self.default}'})"
+
+
+def setting(default: Any, low: float | None = None, high: float | None = None, *, en: str, zh: str,
+            **more: Any) -> Any:
+    """A dataclass field with its description; `more` are fields of `Setting`."""
+    return field(default=default, metadata={_KEY: {"low": low, "high": high, "en": en, "zh": zh, **more}})
+
+
+def described(cls: Any) -> dict[str, Setting]:
+    """The descriptions of a dataclass's fields, by name, in order."""
+    def one(made: Field[Any]) -> Setting:
+        return Setting(name=made.name, default=made.default, **made.metadata[_KEY])
+
+    return {made.name: one(made) for made in fields(cls)}
