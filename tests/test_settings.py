@@ -14,13 +14,15 @@ from region_core.errors import InputError
 from region_core.settings import PRESETS, SETTINGS, SearchSettings, current_name, preset
 
 ROOT = Path(__file__).resolve().parents[1]
-EDIT = ["edit", "--image_file_path", "a", "--image_caption", "b", "--editing_prompt", "c", "--output_dir", "d"]
+EDIT = ["edit", "--image_file_path", "a", "--image_caption", "b", "--editing_prompt", "c",
+        "--output_dir", "d"]
 
 
 def test_every_setting_is_described() -> None:
     assert list(SETTINGS) == [field.name for field in fields(SearchSettings)]
     for name, one in SETTINGS.items():
-        assert one.en.endswith(".") and one.zh.endswith("。"), name
+        assert one.en.endswith("."), name
+        assert one.zh.endswith("。"), name
         assert one.choices or one.kind is bool or (one.low is not None and one.high is not None), name
         assert not one.problem(one.default), name
 
@@ -52,7 +54,8 @@ def test_an_old_name_is_still_read(capsys: pytest.CaptureFixture[str]) -> None:
     olds = [(old, one) for one in SETTINGS.values() for old in one.old_names]
     assert {"look_steps", "finalists", "drafts"} <= {old for old, _ in olds}
     for old, one in olds:
-        assert old not in SETTINGS and current_name(old) == one.name
+        assert old not in SETTINGS
+        assert current_name(old) == one.name
         value = one.kind(3)
         assert SearchSettings().with_values(**{old: value}) == SearchSettings(**{one.name: value})
         args = build_parser().parse_args([*EDIT, f"--{old}", "3"])
