@@ -181,6 +181,13 @@ def cost(args: argparse.Namespace) -> int:
     return run_cost(args)
 
 
+def currency(args: argparse.Namespace) -> int:
+    """The `currency` command."""
+    from .full_size import main as run_currency
+
+    return run_currency(args)
+
+
 def _check_places(args: argparse.Namespace, *options: str) -> None:
     """Find out before hours of work whether their results can be written."""
     from region_core.checks import check_writable
@@ -197,7 +204,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def command() -> int:
         args = build_parser().parse_args(argv)
         return {"train": train, "bench": bench, "scenes": scenes, "learn": learn,
-                "cost": cost, "rank": rank}[args.command](args)
+                "cost": cost, "rank": rank, "currency": currency}[args.command](args)
 
     return guarded(command)
 

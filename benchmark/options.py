@@ -87,6 +87,10 @@ def build_parser() -> Parser:
     cost.add_argument("--seed", type=int, default=7, metavar="S", help="of the scene (default: 7)")
     cost.add_argument("--json", type=Path, default=None, metavar="FILE", help="the numbers")
 
+    commands.add_parser("currency", help="what one pass of each full-size model costs",
+                        description="Builds the full-size models without weights and counts the "
+                        "operations of one pass: the prices of region_core/cost.py.")
+
     rank = commands.add_parser("rank", help="does a cheap look rank boxes as the full edit does?",
                                description="Spearman's rank correlation of the candidates' losses after "
                                "few sampling steps with those after all, scene by scene.")

@@ -217,7 +217,8 @@ def _report(number: int, result: EditResult) -> str:
              + (f" ({result.reason})" if result.reason else ""),
              f"box: {result.box}, score {result.score:.3f}, "
              f"leaving it alone {result.source_score:.3f}",
-             f"model evaluations: {result.unet_evaluations}, seconds: {result.seconds:.1f}, "
+             f"model evaluations: {result.unet_evaluations:g} "
+             f"({result.cost.total:.0f} with encoders and VAE), seconds: {result.seconds:.1f}, "
              f"seed: {result.seed}"]
     lines += [f"  {place}. box {c.box} score {c.score:.3f}"
               for place, c in enumerate(result.candidates, 1)]

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .checks import check_texts
+from .cost import Cost, cost_so_far
 from .encoders import ClipScorer, DinoEncoder, PatchFeatures
 from .errors import InputError
 from .events import Course, Watcher
@@ -51,9 +52,9 @@ class EditResult:
     `settings.grow`), or None; verdict "edited" or "no region"
     (then image is the source); candidates best first, none where nothing in the picture answers to
     the caption; one record a round, of the looks or, where the settings have none, of the screen; UNet
-    evaluations counted on the model; tried_boxes [n, 4], those looked at or the best that the screen
-    found; saliency [1, 1, H, W] 0..1; the region generator as looks left it, None where the settings
-    have none (of an absent thing: the one given, as it was).
+    evaluations and the whole `cost`, counted on the models; tried_boxes [n, 4], those looked at or the
+    best that the screen found; saliency [1, 1, H, W] 0..1; the region generator as looks left it, None
+    where the settings have none (of an absent thing: the one given, as it was).
     """
 
     image: Tensor
@@ -65,7 +66,7 @@ class EditResult:
     source_score: float
     candidates: list[Candidate]
     rounds: list[dict]
-    unet_evaluations: int
+    unet_evaluations: float
     seconds: float
     tried_boxes: Tensor
     saliency: Tensor
@@ -73,6 +74,7 @@ class EditResult:
     seed: int
     generator: RegionGenerator | None = None
     reason: str = ""
+    cost: Cost = Cost()
 
 
 def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
@@ -100,7 +102,7 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
     picture = picture_from(image)
     _check_prior(prior, picture.rgb)
     source = picture.rgb.float()
-    before = inpainter.evaluations
+    before = cost_so_far(inpainter, dino, scorer)
     if features is None:
         if dino is None:
             raise InputError("neither a DINO encoder nor patch features are given; pass one")
@@ -114,6 +116,10 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
     # a thin line must not fall between the pixels of the reduced picture
     prior = None if prior is None else F.adaptive_max_pool2d(prior.float(), canvas.small.shape[-2:])
     course = Course(on_event, screening=ROUNDS + 1 if settings.screen else 0, looks=settings.max_previews)
+
+    def spent() -> dict[str, Any]:
+        cost = cost_so_far(inpainter, dino, scorer) - before
+        return {"cost": cost, "unet_evaluations": cost.unet_evaluations}
 
     def in_source(boxes: Tensor) -> Tensor:
         limits = torch.tensor([width, height] * 2)
@@ -131,7 +137,7 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
         return EditResult(
             image=source, mask=torch.zeros_like(source[:, :1]), box=None, verdict=NO_REGION,
             score=ranking.source_score, candidates=[], rounds=course.rounds,
-            unet_evaluations=inpainter.evaluations - before, seconds=time.monotonic() - started,
+            seconds=time.monotonic() - started, **spent(),
             tried_boxes=torch.zeros(0, 4), generator=generator if settings.max_previews else None, **common,
             reason=f"nothing in the picture answers to {caption.strip()!r}; to add something new, "
                    "give the caption 'background'")
@@ -163,7 +169,7 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
         box=ranked[0].box if found else None, verdict=EDITED if found else NO_REGION,
         score=float(scores[0]) if found else ranking.source_score, candidates=ranked,
         rounds=course.rounds, generator=module,
-        unet_evaluations=inpainter.evaluations - before, seconds=time.monotonic() - started,
+        seconds=time.monotonic() - started, **spent(),
         tried_boxes=tried, reason=reason, **common)
 
 

@@ -46,7 +46,9 @@ class ComfyInpainter:
                  sampler: str = "ddim", scheduler: str = "ddim_uniform", steps: int = 20,
                  size: int = 0, strength: float = 1.0) -> None:
         check_parts(model, vae, positive, negative)
-        self.evaluations = 0
+        self.evaluations: float = 0
+        self.vae_encodings: float = 0
+        self.vae_decodings: float = 0
         self.model = self._counted(model)
         self.vae, self.positive, self.negative = vae, positive, negative
         self.sampler, self.scheduler, self.steps = sampler, scheduler, steps
@@ -71,11 +73,16 @@ class ComfyInpainter:
         def count(apply_model: Any, args: dict) -> torch.Tensor:
             out = (apply_model(args["input"], args["timestep"], **args["c"]) if before is None
                    else before(apply_model, args))
-            self.evaluations += args["input"].shape[0]  # after: one that ran out of memory is none
+            # after: one that ran out of memory is none
+            self.evaluations += args["input"].shape[0] * self._share(args["input"])
             return out
 
         clone.set_model_unet_function_wrapper(count)
         return clone
+
+    def _share(self, latents: torch.Tensor) -> float:
+        """The part of a full-size latent's cells that these have."""
+        return latents.shape[-1] * latents.shape[-2] / (self.shape[-1] * self.shape[-2])
 
     def _encode(self, pictures: torch.Tensor) -> torch.Tensor:
         """[N,3,s,s] in 0..1 to the VAE's latents; one at a time, so that Cancel need not wait."""
@@ -83,6 +90,7 @@ class ComfyInpainter:
         for picture in pictures.permute(0, 2, 3, 1).split(1):  # ComfyUI keeps channels last
             model_management.throw_exception_if_processing_interrupted()
             latents.append(self.vae.encode(picture).float())
+            self.vae_encodings += picture[..., 0].numel() / self.size**2
         return torch.cat(latents).to(self.device)
 
     def _latent_mask(self, masks: torch.Tensor) -> torch.Tensor:
@@ -183,4 +191,5 @@ class ComfyInpainter:
         for latent in z.split(1):  # one at a time, so that Cancel need not wait
             model_management.throw_exception_if_processing_interrupted()
             pictures.append(self.vae.decode(latent).float().clamp(0, 1))
+            self.vae_decodings += self._share(latent)
         return torch.cat(pictures).permute(0, 3, 1, 2).to(self.device).contiguous()

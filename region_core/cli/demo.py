@@ -83,7 +83,8 @@ def demo(args: argparse.Namespace) -> int:
           f"found box        {None if result.box is None else list(result.box)}\n"
           f"true box         {list(truth)}\n"
           f"IoU              {overlap(result.box, truth):.3f}\n"
-          f"UNet evaluations {result.unet_evaluations}\n"
+          f"UNet evaluations {result.unet_evaluations:g}; with encoders and VAE "
+          f"{result.cost.total:.1f}\n"
           f"seconds          {result.seconds:.1f}\n"
           f"written to       {folder}: {_FILES}")
     return 0

@@ -115,7 +115,8 @@ def edit(args: argparse.Namespace) -> int:
     if result is not None:
         print(f"verdict    {result.verdict}\nbox        {result.box}\n"
               f"score      {result.score:.3f} (source {result.source_score:.3f})\n"
-              f"UNet evaluations {result.unet_evaluations}\nseconds    {result.seconds:.1f}\n"
+              f"UNet evaluations {result.unet_evaluations:g}; with encoders and VAE "
+              f"{result.cost.total:.1f}\nseconds    {result.seconds:.1f}\n"
               f"written to {job.output_dir}")
     return code
 

@@ -140,7 +140,8 @@ def report_of(result: EditResult, more: dict[str, Any] | None = None) -> dict[st
             "reason": result.reason, "seed": result.seed,
             "settings": result.settings, "versions": versions(), "rounds": result.rounds,
             "candidates": [{"box": c.box, "score": c.score} for c in result.candidates],
-            "unet_evaluations": result.unet_evaluations, "seconds": result.seconds,
+            "unet_evaluations": result.unet_evaluations, "cost": result.cost.as_dict(),
+            "seconds": result.seconds,
             **(more or {})}
 
 

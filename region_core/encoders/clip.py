@@ -25,7 +25,8 @@ class ClipScorer:
     images at most go through the model at once. `before_forward` is called before each of these
     forwards and may raise to stop. `evidence_floor` is what the screen's best box must have
     (`screen.Evidence.total`), or what the caption names is not in the picture; it belongs to the
-    weights, and a local folder may state it in its `open_clip_config.json`.
+    weights, and a local folder may state it in its `open_clip_config.json`. `images_encoded` and
+    `texts_encoded` count what went through the model (an image larger than `image_size` as many).
     """
 
     before_forward: Callable[[], None] = staticmethod(nothing)
@@ -44,6 +45,7 @@ class ClipScorer:
         self.mean, self.std = tuple(mean), tuple(std)
         self.batch_size = 32
         self.evidence_floor = -math.inf
+        self.images_encoded, self.texts_encoded = 0.0, 0
 
     @property
     def device(self) -> torch.device:
@@ -74,6 +76,7 @@ class ClipScorer:
         """One forward of a chunk of images: unit embeddings, and patch tokens if asked for."""
         self.before_forward()
         pixels = self._prepare(images)
+        self.images_encoded += pixels[:, 0].numel() / self.image_size**2
         if not tokens:
             encoded = self.model.encode_image(pixels)  # type: ignore[operator]
             return F.normalize(encoded.float(), dim=-1), images.new_zeros(0, 0, 0)
@@ -129,6 +132,7 @@ class ClipScorer:
         pieces = self.split_text(text)
         self.before_forward()
         ids = self.tokenizer([TEMPLATE.format(piece) for piece in pieces]).to(self.device)
+        self.texts_encoded += len(ids)
         encoded = self.model.encode_text(ids)  # type: ignore[operator]
         embeddings = F.normalize(encoded.float(), dim=-1)
         return F.normalize(embeddings.mean(dim=0, keepdim=True), dim=-1)

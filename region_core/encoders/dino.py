@@ -64,7 +64,7 @@ class DinoEncoder:
     Takes over `model`: it is put in eval mode with eager attention, the only kind that shows its
     weights. `image_size` is rounded down to whole patches, since a ViT drops the rest and the cells
     would no longer divide the picture. `before_forward` is called before each forward of at most
-    `batch_size` pictures and may raise to stop.
+    `batch_size` pictures and may raise to stop. `images_encoded` counts what went through the model.
     """
 
     before_forward: Callable[[], None] = staticmethod(nothing)
@@ -80,6 +80,7 @@ class DinoEncoder:
             )
         self.image_size = image_size // self.patch_size * self.patch_size
         self.batch_size = 8
+        self.images_encoded = 0
         _use_eager_attention(model)
         self.model = model.eval()
 
@@ -105,6 +106,7 @@ class DinoEncoder:
         self.before_forward()
         like = next(self.model.parameters())
         pixels = prepare(images, self.image_size, IMAGENET_MEAN, IMAGENET_STD, like)
+        self.images_encoded += len(pixels)
         out = self.model(
             pixel_values=pixels, output_attentions=True, interpolate_pos_encoding=True
         )

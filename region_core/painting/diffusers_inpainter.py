@@ -54,7 +54,8 @@ def load_pipeline(path_or_id: str | Path, device: str | torch.device = "cpu",
 class DiffusersInpainter:
     """Edits squares of `size` pixels under a mask, for one prompt, in steps that can be paused.
 
-    `evaluations` counts UNet forwards of one image (guidance counts two), by a hook on the UNet.
+    `evaluations` counts UNet forwards of one image (guidance counts two), by a hook on the UNet;
+    `vae_encodings` and `vae_decodings` the VAE's. Smaller pictures count by their share of pixels.
     The schedule is DDIM on the pipeline's own noise levels: it has no memory between steps, so a
     survivor goes on from its latents as if it had never stopped.
     """
@@ -75,7 +76,9 @@ class DiffusersInpainter:
         self.vae_scale = 2 ** (len(pipe.vae.config.block_out_channels) - 1)
         self.size = int(pipe.unet.config.sample_size) * self.vae_scale
         self.schedule = DDIMScheduler.from_config(pipe.scheduler.config)
-        self.evaluations = 0
+        self.evaluations: float = 0
+        self.vae_encodings: float = 0
+        self.vae_decodings: float = 0
         self.positive = self._encode(prompt)
         self.negative = self._encode(negative_prompt)
 
@@ -101,7 +104,7 @@ class DiffusersInpainter:
     def _counting(self) -> Iterator[None]:
         def count(_module: torch.nn.Module, args: tuple, kwargs: dict) -> None:
             sample = args[0] if args else kwargs["sample"]
-            self.evaluations += sample.shape[0]
+            self.evaluations += sample[:, 0].numel() / (self.size // self.vae_scale) ** 2
 
         handle = self.pipe.unet.register_forward_pre_hook(count, with_kwargs=True)
         try:
@@ -112,6 +115,7 @@ class DiffusersInpainter:
     def _encode_pictures(self, pictures: torch.Tensor) -> torch.Tensor:
         """[N, 3, s, s] in 0..1 to scaled latents [N, 4, s/8, s/8]: the posterior's mean."""
         vae = self.pipe.vae
+        self.vae_encodings += pictures[:, 0].numel() / self.size**2
         parts = [vae.encode((p * 2 - 1).to(vae.device, vae.dtype)).latent_dist.mean
                  for p in pictures.split(self.batch_size)]
         return (torch.cat(parts) * vae.config.scaling_factor).to(self.device, self.dtype)
@@ -186,6 +190,7 @@ class DiffusersInpainter:
     def decode(self, latents: Latents) -> torch.Tensor:
         """Pictures [N, 3, s, s] in 0..1 of the denoised estimates."""
         vae = self.pipe.vae
+        self.vae_decodings += latents.denoised[:, 0].numel() / (self.size // self.vae_scale) ** 2
         z = (latents.denoised / vae.config.scaling_factor).to(vae.device, vae.dtype)
         parts = [vae.decode(p).sample for p in z.split(self.batch_size)]
         return (torch.cat(parts).float() / 2 + 0.5).clamp(0, 1)

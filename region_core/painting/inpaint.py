@@ -77,8 +77,12 @@ class Inpainter(Protocol):
         """Native side s in pixels; pictures for the model are s x s."""
 
     @property
-    def evaluations(self) -> int:
-        """UNet forwards of one image so far, counted on the model; guidance counts two."""
+    def evaluations(self) -> float:
+        """UNet forwards of one image so far, counted on the model; guidance counts two.
+
+        What is smaller than `size` counts by its share of pixels. An inpainter may count its VAE's
+        passes too, as `vae_encodings` and `vae_decodings` (see `cost`).
+        """
 
     @property
     def device(self) -> torch.device:
