@@ -99,8 +99,8 @@ def scenes(args: argparse.Namespace) -> int:
     from PIL import Image
 
     from region_core.checks import check_writable
-    from region_core.cli.report import write_json
     from region_core.demo.worlds import held_out
+    from region_core.files import write_json
     from region_core.images import save_png
 
     folder: Path = args.output_dir

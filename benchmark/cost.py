@@ -17,8 +17,9 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from region_core.cli.report import write_json
-from region_core.demo.models import ShapesModels, shapes_settings
+from region_core.demo.models import shapes_settings
+from region_core.encoders.loading import Models
+from region_core.files import write_json
 
 FACTORS = (1, 2, 4, 8)
 AXES = ("anchors", "windows", "finalists", "looks", "side", "batch")
@@ -89,7 +90,7 @@ def _wait() -> None:
         torch.cuda.synchronize()
 
 
-def parts_of(models: ShapesModels) -> dict[str, list[tuple[Any, str]]]:
+def parts_of(models: Models) -> dict[str, list[tuple[Any, str]]]:
     """The functions through which the UNet, the VAE and the encoders are run."""
     pipe, scorer = models.pipe, models.scorer  # an encoder scales and normalises for itself
     return {

@@ -9,9 +9,10 @@ from dataclasses import asdict
 import torch
 from tqdm import tqdm
 
-from region_core.cli.report import write_json
-from region_core.demo.models import ShapesModels, load_shapes_models, shapes_settings
+from region_core.demo.models import load_shapes_models, shapes_settings
 from region_core.demo.worlds import held_out
+from region_core.encoders.loading import Models
+from region_core.files import write_json
 from region_core.generator.network import RegionGenerator, save_generator
 from region_core.settings import SearchSettings
 
@@ -23,7 +24,7 @@ from .tables import bootstrap
 SEED = 42
 
 
-def gather(args: argparse.Namespace, models: ShapesModels, settings: SearchSettings,
+def gather(args: argparse.Namespace, models: Models, settings: SearchSettings,
            first: int, count: int) -> list[Known]:
     """The scenes [first, first + count) with all looks, from args.cache where they are kept."""
     scenes = []

@@ -8,10 +8,11 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
-from region_core.cli.report import versions, write_json
+from region_core.cli.report import versions
 from region_core.demo.models import WEIGHTS
 from region_core.demo.scenes import KINDS
 from region_core.errors import InputError
+from region_core.files import write_json
 from region_core.settings import SearchSettings
 
 from .judge import WEIGHTS as JUDGE

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from region_core.demo.models import ShapesModels, shapes_settings
+from region_core.demo.models import shapes_settings
 from region_core.demo.scenes import Edit, Scene
 from region_core.edit import edit_image
+from region_core.encoders.loading import Models
 from region_core.errors import InputError
 from region_core.settings import PRESETS, SearchSettings
 
@@ -23,7 +24,7 @@ __all__ = ["METHODS", "NOTES", "Method", "Outcome", "ours", "picture_of"]
 
 def ours(settings: SearchSettings, *, anywhere: bool = False) -> Method:
     """The product's own way, at given settings, with anchors where DINO attends or `anywhere`."""
-    def run(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Outcome:
+    def run(scene: Scene, edit: Edit, models: Models, seed: int) -> Outcome:
         features = random_anchors(models.dino(picture_of(scene)), seed) if anywhere else None
         result = edit_image(picture_of(scene), edit.caption, edit.prompt, features=features,
                             inpainter=inpainter_of(models, edit), dino=models.dino,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from region_core.demo.models import ShapesModels
 from region_core.demo.scenes import Edit, Scene
+from region_core.encoders.loading import Models
 from region_core.painting.canvas import Canvas
 from region_core.painting.diffusers_inpainter import DiffusersInpainter
 from region_core.painting.inpaint import Latents
@@ -32,7 +32,7 @@ class Outcome:
     times: float = 1.0
 
 
-Method = Callable[[Scene, Edit, ShapesModels, int], Outcome]
+Method = Callable[[Scene, Edit, Models, int], Outcome]
 
 
 def picture_of(scene: Scene) -> Tensor:
@@ -40,7 +40,7 @@ def picture_of(scene: Scene) -> Tensor:
     return torch.from_numpy(scene.image.copy()).permute(2, 0, 1)[None].float() / 255
 
 
-def inpainter_of(models: ShapesModels, edit: Edit) -> DiffusersInpainter:
+def inpainter_of(models: Models, edit: Edit) -> DiffusersInpainter:
     """A fresh inpainter, its counter at 0, bound to the edit's prompt."""
     return DiffusersInpainter(models.pipe, edit.prompt)
 

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from region_core.cli.report import write_json
-from region_core.demo.models import ShapesModels, load_shapes_models, shapes_settings
+from region_core.demo.models import load_shapes_models, shapes_settings
 from region_core.demo.scenes import SIZE, Edit, Scene
 from region_core.demo.worlds import held_out
+from region_core.encoders.loading import Models
+from region_core.files import write_json
 from region_core.generator.losses import LossWeights, RegionLoss
 from region_core.proposals.propose import place_candidates
 from region_core.settings import SearchSettings
@@ -55,7 +56,7 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def losses_of(scene: Scene, edit: Edit, models: ShapesModels, settings: SearchSettings, count: int,
+def losses_of(scene: Scene, edit: Edit, models: Models, settings: SearchSettings, count: int,
               seed: int, ways: list[Way]) -> dict[Way, Tensor]:
     """(steps, guidance, own noise) -> losses [n] of `count` candidates spread over all."""
     source = picture_of(scene)

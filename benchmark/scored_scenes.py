@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from region_core.boxes import iou, pixel_boxes
-from region_core.demo.models import ShapesModels
 from region_core.demo.scenes import BACKGROUND, COLORS, SIZE, Edit, Scene, draw_shape
+from region_core.encoders.loading import Models
 from region_core.generator.losses import LossWeights, RegionLoss
 from region_core.painting.canvas import Canvas
 from region_core.proposals.anchors import CandidateSet
@@ -56,7 +56,7 @@ def ideal_edits(scene: Scene, edit: Edit, boxes: Tensor) -> Tensor:
     return torch.stack(out)
 
 
-def know(scene: Scene, edit: Edit, models: ShapesModels, settings: SearchSettings, painter: str,
+def know(scene: Scene, edit: Edit, models: Models, settings: SearchSettings, painter: str,
          seed: int) -> Known:
     """Look at every candidate: by the search's own cheap looks ("look") or an "ideal" painter."""
     source = picture_of(scene)

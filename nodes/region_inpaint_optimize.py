@@ -9,7 +9,7 @@ import comfy.samplers
 import torch
 from comfy_api.latest import io
 
-from ..region_core.draw import draw_boxes, loss_curve
+from ..region_core.draw import boxes_picture, loss_curve
 from ..region_core.edit import EditResult, edit_image
 from ..region_core.errors import InputError
 from ..region_core.images import to_pil
@@ -180,7 +180,7 @@ class RegionInpaintOptimize(io.ComfyNode):
         # a picture without a region shows itself: an image output cannot be empty
         ranked = to_comfy(torch.cat([image for result in results for image in
                                      ([c.image for c in result.candidates] or [result.image])]))
-        drawn = [_boxes_picture(picture, result)
+        drawn = [boxes_picture(to_pil(picture), result.tried_boxes, result.box, f"{result.score:.3f}")
                  for picture, result in zip(pictures, results, strict=True)]
         curves = [loss_curve(result.rounds) for result in results]
         report = "\n\n".join(_report(number, result) for number, result in enumerate(results, 1))
@@ -199,17 +199,6 @@ class RegionInpaintOptimize(io.ComfyNode):
 def _bounding_box(result: EditResult) -> dict[str, int]:
     x0, y0, x1, y1 = result.box or (0, 0, 0, 0)
     return {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
-
-
-def _boxes_picture(picture: torch.Tensor, result: EditResult) -> Any:
-    boxes = [[float(v) for v in box] for box in result.tried_boxes]
-    labels = [""] * len(boxes)
-    best = -1
-    if result.box is not None:
-        best = len(boxes)
-        boxes.append([float(v) for v in result.box])
-        labels.append(f"{result.score:.3f}")
-    return draw_boxes(to_pil(picture), boxes, best=best, labels=labels)
 
 
 def _report(number: int, result: EditResult) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import torch
 from comfy_api.latest import io
 
 from ..region_core.demo.models import WEIGHTS
-from ..region_core.demo.scenes import KINDS, Edit, Scene
-from ..region_core.demo.worlds import held_out
+from ..region_core.demo.scenes import KINDS
+from ..region_core.demo.worlds import with_company
 from ..region_core.encoders import load_clip, load_dino
 from ..region_core.errors import InputError
 from .comfy.offloaded import ManagedEncoder
@@ -41,7 +39,7 @@ class LoadShapesDemo(io.ComfyNode):
     @classmethod
     def execute(cls) -> io.NodeOutput:
         """Load everything from `region_core/demo/weights`."""
-        from .comfy import demo_models as shapes_models
+        from .comfy import demo_models
 
         with named_errors(cls):
             folder = WEIGHTS / "inpaint"
@@ -52,8 +50,8 @@ class LoadShapesDemo(io.ComfyNode):
             dino = load_dino(WEIGHTS / "dino")
             scorer = load_clip(f"local-dir:{WEIGHTS / 'clip'}")
             return io.NodeOutput(
-                shapes_models.load_model(folder), shapes_models.load_text_encoder(folder),
-                shapes_models.load_vae(folder), ManagedEncoder(dino, "the shapes DINO"),
+                demo_models.load_model(folder), demo_models.load_text_encoder(folder),
+                demo_models.load_vae(folder), ManagedEncoder(dino, "the shapes DINO"),
                 ManagedEncoder(scorer, "the shapes CLIP"))
 
 
@@ -89,16 +87,10 @@ class ShapesScene(io.ComfyNode):
     @classmethod
     def execute(cls, seed: int, kind: str) -> io.NodeOutput:
         """Draw the scene of the seed."""
-        scene, edit = _crowded(seed, kind)
+        scene, edit = with_company(seed, kind)
         image = torch.from_numpy(scene.image.astype(np.float32) / 255)[None]
         mask = torch.zeros(image.shape[:3])
         x0, y0, x1, y1 = (0, 0, 0, 0) if edit.target is None else scene.objects[edit.target].box
         mask[:, y0:y1, x0:x1] = 1
         box = {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
         return io.NodeOutput(image, edit.caption, edit.prompt, mask, box)
-
-
-def _crowded(seed: int, kind: str) -> tuple[Scene, Edit]:
-    """The seed's first held-out scene of two objects or more, so that there is one to miss."""
-    drawn = (held_out(seed, index, kind) for index in itertools.count())
-    return next((scene, edit) for scene, edit in drawn if len(scene.objects) > 1)

@@ -10,6 +10,7 @@ import math
 
 import torch
 from torch import Tensor
+from torchvision.ops import box_iou, clip_boxes_to_image
 
 from .errors import InputError
 
@@ -35,9 +36,7 @@ def _checked(boxes: Tensor) -> Tensor:
 
 def clamp_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
     """Boxes [N,4] cut off at the picture's border. Raises InputError for boxes that are none."""
-    boxes = _checked(boxes)
-    limit = boxes.new_tensor([width, height, width, height])
-    return boxes.clamp(min=0).minimum(limit)
+    return clip_boxes_to_image(_checked(boxes), (height, width))
 
 
 def pixel_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
@@ -65,21 +64,9 @@ def boxes_to_masks(boxes: Tensor, height: int, width: int) -> Tensor:
     return (down[:, None, :, None] & across[:, None, None, :]).float()
 
 
-def area(boxes: Tensor) -> Tensor:
-    """Areas [N] of boxes [N,4] in square pixels."""
-    sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=0)
-    return sides[:, 0] * sides[:, 1]
-
-
 def iou(a: Tensor, b: Tensor) -> Tensor:
     """Intersection over union [N,M] of boxes a [N,4] and b [M,4]; 0 where both are empty."""
-    a, b = a.float(), b.float()
-    low = torch.maximum(a[:, None, :2], b[None, :, :2])
-    high = torch.minimum(a[:, None, 2:], b[None, :, 2:])
-    sides = (high - low).clamp(min=0)
-    shared = sides[..., 0] * sides[..., 1]
-    union = area(a)[:, None] + area(b)[None] - shared
-    return shared / union.clamp(min=1e-12)
+    return box_iou(a.float(), b.float()).nan_to_num(0)
 
 
 def expand(boxes: Tensor, factor: float, height: int, width: int) -> Tensor:

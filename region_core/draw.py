@@ -74,6 +74,14 @@ def draw_boxes(
     return picture
 
 
+def boxes_picture(image: Image.Image, tried: Tensor, chosen: Sequence[float] | None, label: str
+                  ) -> Image.Image:
+    """A picture with the boxes `tried` [n, 4] and, standing out with `label`, the chosen one [4] if any."""
+    boxes = [*tried.tolist(), *([] if chosen is None else [list(map(float, chosen))])]
+    best = None if chosen is None else len(boxes) - 1
+    return draw_boxes(image, boxes, best=best, labels=["" if n != best else label for n in range(len(boxes))])
+
+
 def contact_sheet(
     images: Sequence[Image.Image | Tensor],
     captions: Sequence[str] | None = None,

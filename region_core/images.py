@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import struct
-import uuid
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from .errors import InputError
+from .files import whole
 
 MIN_SIDE = 32  # the shortest side a picture may have, in pixels
 _CHANNELS = (1, 3, 4)
@@ -134,17 +134,8 @@ def save_png(
     target = Path(path)
     if target.suffix.lower() != ".png":
         raise InputError(f"'{target}' does not end in .png: results are written as PNG, rename it.")
-    draft = target.with_name(f".{uuid.uuid4().hex}.tmp")
-    options = {} if icc_profile is None else {"icc_profile": icc_profile}
-    try:
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            image.save(draft, format="PNG", **options)
-            os.replace(draft, target)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"'{target}' cannot be written ({error}): choose another place.") from None
+    with whole(target) as draft:
+        image.save(draft, format="PNG", **({} if icc_profile is None else {"icc_profile": icc_profile}))
     return target
 
 

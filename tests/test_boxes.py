@@ -68,10 +68,6 @@ def test_iou_of_two_empty_boxes_is_zero_and_not_nan():
     assert bx.iou(box(3, 3, 3, 3), box(3, 3, 3, 3)).tolist() == [[0]]
 
 
-def test_area_is_width_times_height():
-    assert bx.area(box(2, 3, 7, 13)).tolist() == [50]
-
-
 def test_expand_scales_about_the_centre_and_stops_at_the_border():
     assert bx.expand(box(10, 20, 20, 40), 2, 100, 100).tolist() == [[5, 10, 25, 50]]
     assert bx.expand(box(10, 20, 20, 40), 10, 90, 50).tolist() == [[0, 0, 50, 90]]

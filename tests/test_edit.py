@@ -14,9 +14,10 @@ from PIL import Image
 from torch._subclasses import FakeTensorMode
 
 from region_core.boxes import iou
-from region_core.demo.models import ShapesModels, load_shapes_models
+from region_core.demo.models import load_shapes_models
 from region_core.demo.worlds import held_out
 from region_core.edit import NO_REGION, edit_image
+from region_core.encoders.loading import Models
 from region_core.errors import InputError
 from region_core.events import Course
 from region_core.generator.network import SCREEN_NUMBERS, build_generator
@@ -34,7 +35,7 @@ QUICK = SearchSettings(point_number=3, max_window_size=6, per_image_iteration=2,
 LOOKING = QUICK.with_values(learning="exact")  # four looks in two rounds, which teach
 
 
-def willing_models() -> ShapesModels:
+def willing_models() -> Models:
     """The shapes models, editing also noise, in which nothing answers to a caption."""
     models = load_shapes_models()
     models.scorer.evidence_floor = -10.0
@@ -42,11 +43,11 @@ def willing_models() -> ShapesModels:
 
 
 @pytest.fixture(scope="module")
-def models() -> ShapesModels:
+def models() -> Models:
     return willing_models()
 
 
-def edit(models: ShapesModels, image, settings: SearchSettings = QUICK, **values):
+def edit(models: Models, image, settings: SearchSettings = QUICK, **values):
     return edit_image(image, CAPTION, PROMPT, inpainter=DiffusersInpainter(models.pipe, PROMPT),
                       dino=models.dino, scorer=models.scorer, settings=settings, **values)
 
@@ -313,7 +314,7 @@ def scene_picture(scene) -> Image.Image:
     return Image.fromarray(scene.image)
 
 
-def wish(models: ShapesModels, index: int, kind: str, **values):
+def wish(models: Models, index: int, kind: str, **values):
     scene, asked = held_out(4242, index, kind)
     inpainter = DiffusersInpainter(models.pipe, asked.prompt)
     result = edit_image(scene_picture(scene), asked.caption, asked.prompt, inpainter=inpainter,

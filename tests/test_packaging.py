@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -30,7 +31,20 @@ def test_dependencies_are_the_requirements_and_only_floors() -> None:
     assert listed
     assert re.findall(r'"([^"]+)"', listed[1]) == wanted
     for line in wanted:  # no floor for torch, or pip replaces one that fits the machine's GPU
-        assert line == "torch" or re.fullmatch(r"(?!torch\b)[a-z_]+>=[\d.]+", line), line
+        assert line in ("torch", "torchvision") or re.fullmatch(r"(?!torch\b)[a-z_0-9]+>=[\d.]+", line), line
+
+
+def test_what_is_imported_is_declared() -> None:
+    wanted = {re.split(r"[>=]", line)[0] for line in (ROOT / "requirements.txt").read_text().split()}
+    called = {"PIL": "pillow", "open_clip": "open_clip_torch"}
+    standard = sys.stdlib_module_names
+    ours = {"comfy", "comfy_api", "folder_paths", "node_helpers"}  # ComfyUI brings them
+    for file in [*(ROOT / "region_core").rglob("*.py"), *(ROOT / "nodes").rglob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else (
+                [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else [])
+            for top in {name.split(".")[0] for name in names} - standard - ours:
+                assert called.get(top, top) in wanted, (file.name, top)
 
 
 def test_the_registrys_own_check_finds_nothing(tmp_path: Path) -> None:

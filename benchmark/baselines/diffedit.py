@@ -7,8 +7,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur
 
-from region_core.demo.models import ShapesModels, shapes_settings
+from region_core.demo.models import shapes_settings
 from region_core.demo.scenes import SIZE, Edit, Scene
+from region_core.encoders.loading import Models
 from region_core.painting.diffusers_inpainter import DiffusersInpainter
 
 from ..painting import Method, Outcome, inpainter_of, paint, picture_of, whole
@@ -49,7 +50,7 @@ def diffedit(threshold: float = 0.6, strength: float = 0.5,
     The threshold, the strength and hiding all were the best of 12 settings in trials on 10 other
     scenes.
     """
-    def run(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Outcome:
+    def run(scene: Scene, edit: Edit, models: Models, seed: int) -> Outcome:
         source, inpainter = picture_of(scene), inpainter_of(models, edit)
         reader = DiffusersInpainter(models.pipe, edit.caption)
         heat = contrast(source, reader, inpainter, seed, strength, blind)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from region_core.proposals.pieces import box_of, piece
+from region_core.proposals.components import box_around, strongest_component
 
 
 def heat_box(heat: Tensor, threshold: float, height: int, width: int) -> Tensor:
     """The box [4] round the strongest piece of heat [h, w] above `threshold` of its range."""
     low, high = heat.min(), heat.max()
     scaled = (heat - low) / (high - low).clamp(min=1e-12)
-    box = box_of(piece(scaled >= threshold, scaled), height, width)
+    box = box_around(strongest_component(scaled >= threshold, scaled), height, width)
     return torch.tensor([0.0, 0.0, width, height]) if box is None else box

@@ -5,15 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from region_core.demo.models import ShapesModels, shapes_settings
+from region_core.demo.models import shapes_settings
 from region_core.demo.scenes import SIZE, Edit, Scene
+from region_core.encoders.loading import Models
 from region_core.proposals.screen import Screen
 
 from ..painting import Method, Outcome, inpainter_of, paint, picture_of, whole
 from .heat import heat_box
 
 
-def occlusion(source: Tensor, caption: str, models: ShapesModels, side: int = 40,
+def occlusion(source: Tensor, caption: str, models: Models, side: int = 40,
               stride: int = 8) -> Tensor:
     """[H, W]: for each pixel of source [1, 3, H, W], how much the caption's similarity falls when a
     square over it is covered: the mean over all squares of `side` pixels, `stride` apart.
@@ -37,7 +38,7 @@ def clip_heatmap(threshold: float = 0.7, stride: int = 8) -> Method:
     The best of four maps (occlusion by squares of 24 to 48 pixels, patch tokens against the text,
     Grad-CAM, each at its best threshold) in trials on 25 other scenes.
     """
-    def run(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Outcome:
+    def run(scene: Scene, edit: Edit, models: Models, seed: int) -> Outcome:
         source, inpainter = picture_of(scene), inpainter_of(models, edit)
         box = heat_box(occlusion(source, edit.caption, models, stride=stride), threshold, SIZE, SIZE)
         pictures = paint(source, box[None], inpainter, shapes_settings("standard"), seed)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from region_core.demo.models import ShapesModels, shapes_settings
+from region_core.demo.models import shapes_settings
 from region_core.demo.scenes import SIZE, Edit, Scene
+from region_core.encoders.loading import Models
 from region_core.generator.learning import gumbel_noise, teach
 from region_core.generator.losses import LossWeights, RegionLoss
 from region_core.generator.network import build_generator
@@ -26,7 +27,7 @@ def paper(lr: float = 5e-3, steps: int = 8) -> Method:
     share one noise (so a box drawn again need not be painted again), and the generator takes
     `steps` steps a round on all losses so far.
     """
-    def run(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Outcome:
+    def run(scene: Scene, edit: Edit, models: Models, seed: int) -> Outcome:
         settings = shapes_settings("standard")
         source, inpainter = picture_of(scene), inpainter_of(models, edit)
         features = models.dino(source)

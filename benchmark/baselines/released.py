@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from region_core.demo.models import ShapesModels, shapes_settings
+from region_core.demo.models import shapes_settings
 from region_core.demo.scenes import SIZE, Edit, Scene
+from region_core.encoders.loading import Models
 
 from ..painting import Method, Outcome, inpainter_of, paint, picture_of, whole
 
@@ -42,7 +43,7 @@ def released(largest: int = 15) -> Method:
     every edit has its own noise. The 90 edits of the rounds before the last are thrown away and
     change nothing: only the last 9 are painted, and the price is counted eleven times.
     """
-    def run(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Outcome:
+    def run(scene: Scene, edit: Edit, models: Models, seed: int) -> Outcome:
         source, inpainter = picture_of(scene), inpainter_of(models, edit)
         attention = models.dino(source).attention[0]
         points = released_anchors(attention, POINTS, largest)
@@ -57,7 +58,7 @@ def released(largest: int = 15) -> Method:
     return run
 
 
-def _chosen(edits: Tensor, source: Tensor, prompt: str, models: ShapesModels) -> int:
+def _chosen(edits: Tensor, source: Tensor, prompt: str, models: Models) -> int:
     """The best of 2 x text + 1 x image similarity (each a softmax over the edits [N, 3, H, W])
     among those nearest the text.
     """

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 
 from region_core.boxes import iou
-from region_core.demo.models import ShapesModels, shapes_settings
+from region_core.demo.models import shapes_settings
 from region_core.demo.scenes import SIZE, Edit, Scene
+from region_core.encoders.loading import Models
 from region_core.proposals.propose import place_candidates, propose
 from region_core.proposals.screen import Screen, lattice
 from region_core.ranking import Ranking
@@ -14,7 +15,7 @@ from region_core.ranking import Ranking
 from ..painting import Outcome, inpainter_of, paint, picture_of, whole
 
 
-def true_box(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Outcome:
+def true_box(scene: Scene, edit: Edit, models: Models, seed: int) -> Outcome:
     """The inpainting model's own limit: it is told where the object is.
 
     Where something is to be added it is told a free place; where nothing can be done, that.
@@ -32,7 +33,7 @@ def true_box(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Outco
     return Outcome(pictures[0], whole(box), inpainter.evaluations)
 
 
-def random_box(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Outcome:
+def random_box(scene: Scene, edit: Edit, models: Models, seed: int) -> Outcome:
     """DINO anchor and random size: drawn evenly from the standard preset's candidates."""
     settings = shapes_settings("standard")
     source, inpainter = picture_of(scene), inpainter_of(models, edit)
@@ -44,7 +45,7 @@ def random_box(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Out
     return Outcome(pictures[0], whole(box[0]), inpainter.evaluations)
 
 
-def best_candidate(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Outcome:
+def best_candidate(scene: Scene, edit: Edit, models: Models, seed: int) -> Outcome:
     """The candidates' own limit: the one nearest the true box is painted. As `true_box` elsewhere."""
     if edit.target is None:
         return true_box(scene, edit, models, seed)
@@ -57,7 +58,7 @@ def best_candidate(scene: Scene, edit: Edit, models: ShapesModels, seed: int) ->
     return Outcome(pictures[0], whole(box), inpainter.evaluations)
 
 
-def exhaustive(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Outcome:
+def exhaustive(scene: Scene, edit: Edit, models: Models, seed: int) -> Outcome:
     """The ceiling of a search over the candidates: every one at full steps, the best final score
     (the search's own, with the screen's evidence) wins.
     """
@@ -74,7 +75,7 @@ def exhaustive(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Out
     return Outcome(pictures[top], whole(candidates.boxes[top]), inpainter.evaluations)
 
 
-def best_proposed(scene: Scene, edit: Edit, models: ShapesModels, seed: int) -> Outcome:
+def best_proposed(scene: Scene, edit: Edit, models: Models, seed: int) -> Outcome:
     """Of all boxes that the screen ends with, refined and fitted, the one nearest the true box: what is
     lost beside it is lost by CLIP's choice among them. As `true_box` where no object is meant."""
     if edit.target is None:

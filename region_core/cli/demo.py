@@ -6,25 +6,13 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from .engine import Engine
 from .parser import settings_from
 
 if TYPE_CHECKING:
-    from ..demo.scenes import Edit, Scene
     from ..edit import EditResult
 
 _FILES = "before.png, edited.png, sheet.png, candidates.png, loss.png, region.png, report.json"
-
-
-def pick_scene(seed: int) -> tuple[Scene, Edit]:
-    """The first scene of a seed with two objects or more, so that there is something to miss."""
-    from ..demo.worlds import held_out
-
-    index = 0
-    while True:
-        scene, edit = held_out(seed, index)
-        if len(scene.objects) > 1:
-            return scene, edit
-        index += 1
 
 
 def overlap(box: tuple[int, int, int, int] | None, truth: tuple[int, int, int, int]) -> float:
@@ -39,36 +27,36 @@ def overlap(box: tuple[int, int, int, int] | None, truth: tuple[int, int, int, i
     return float(iou(pair[:1], pair[1:])[0, 0])
 
 
-def demo(args: argparse.Namespace) -> int:
+def demo(args: argparse.Namespace, engine: Engine) -> int:
     """The `demo` command; returns the exit code."""
     from .. import checks
-    from ..demo.models import GROW, GUIDANCE
+    from ..demo import models
+    from ..demo.worlds import with_company
     from ..draw import contact_sheet
     from ..images import picture_from, save_png, to_pil
     from . import edit, job
     from .report import boxes_image
 
-    settings = settings_from(args).with_values(guidance_scale=GUIDANCE, grow=GROW)
+    settings = settings_from(args).with_values(**models.SUITED)
     folder = job.path_of(args.output_dir)
     checks.check_writable("output_dir", folder)
     device = job.choose_device(args.device)
-    pipeline, clip, dino = job.shapes_models()
-    checks.check_inpainting_model("the embedded model", pipeline)
-    scene, wish = pick_scene(settings.seed)
+    checks.check_inpainting_model("the embedded model", models.PIPELINE)
+    scene, wish = with_company(settings.seed)
     assert wish.target is not None  # a replace edit always has one
     truth = scene.objects[wish.target].box
     work = job.Job(
         picture=picture_from(scene.image), stem="before", caption=wish.caption, prompt=wish.prompt,
         negative_prompt="", output_dir=folder, settings=settings, device=device,
-        dtype=job.choose_dtype(args.dtype, device, small=True), pipeline=pipeline, clip=clip,
-        dino=dino, draw_box=True, shown=not args.quiet)
+        dtype=job.choose_dtype(args.dtype, device, small=True), pipeline=models.PIPELINE,
+        clip=models.CLIP, dino=models.DINO, draw_box=True, shown=not args.quiet)
 
     def against_truth(result: EditResult) -> dict[str, Any]:
         return {"true_box": list(truth), "iou": overlap(result.box, truth)}
 
     print(f"asked for {wish.prompt} in the place of {wish.caption}, in a picture of "
           + ", ".join(o.name for o in scene.objects), file=sys.stderr)
-    code, result = edit.run(work, against_truth)
+    code, result = edit.run(work, engine, against_truth)
     if result is None:
         return code
     before = to_pil(work.picture.rgb)

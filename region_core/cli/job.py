@@ -24,7 +24,7 @@ NO_SAY = ("The loaded region generator has no say: CLIP's screen chooses. With -
           "choose, and it says where.")
 
 
-@dataclass
+@dataclass(frozen=True)
 class ModelChoice:
     """Which models, where they run and in which number type; none is loaded yet."""
 
@@ -35,7 +35,7 @@ class ModelChoice:
     dino: str
 
 
-@dataclass
+@dataclass(frozen=True)
 class Job(ModelChoice):
     """What to edit, with what, and where to."""
 
@@ -85,23 +85,17 @@ def choose_dtype(name: str | None, device: torch.device, *, small: bool) -> torc
     return getattr(torch, name)
 
 
-def shapes_models() -> tuple[str, tuple[str, str], str]:
-    """Where the embedded pipeline, CLIP and DINO are."""
-    from ..demo.models import WEIGHTS
-
-    return str(WEIGHTS / "inpaint"), (f"local-dir:{WEIGHTS / 'clip'}", ""), str(WEIGHTS / "dino")
-
-
 def choose_models(args: argparse.Namespace) -> ModelChoice:
     """The models that the command line names; InputError where one is not to be had or not usable."""
     from .. import checks
 
     if args.models not in (None, "shapes"):
         raise InputError(f"models is '{args.models}'; choose shapes, or leave it out.")
+    from ..demo import models
     from ..painting.diffusers_inpainter import DEFAULT_MODEL
 
     small = args.models == "shapes"
-    pipeline, clip, dino = (shapes_models() if small else
+    pipeline, clip, dino = ((models.PIPELINE, models.CLIP, models.DINO) if small else
                             (DEFAULT_MODEL, (CLIP_MODEL, CLIP_PRETRAINED), DINO_MODEL))
     pipeline = args.diffusion_model_path or pipeline
     clip = (args.clip_model or clip[0], args.clip_pretrained or clip[1])

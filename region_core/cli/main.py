@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ..errors import InputError, InputProblems
+from .engine import Engine
 from .exit_codes import BAD_INPUT, STOPPED
 from .parser import build_parser
 
@@ -29,20 +30,22 @@ def guarded(command: Callable[[], int]) -> int:
         return STOPPED
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+def main(argv: Sequence[str] | None = None, engine: Engine | None = None) -> int:
+    """Run the command line, with the pack's own engine where none is given; returns the exit code."""
+    engine = engine or Engine()
+
     def command() -> int:
         args = build_parser().parse_args(argv)
         if args.command == "demo":
             from .demo import demo
 
-            return demo(args)
+            return demo(args, engine)
         if args.command == "batch":
             from .batch.command import batch
 
-            return batch(args)
+            return batch(args, engine)
         from .edit import edit
 
-        return edit(args)
+        return edit(args, engine)
 
     return guarded(command)

@@ -72,10 +72,9 @@ def suited(settings: SearchSettings, args: argparse.Namespace, given: Container[
     paints and they are not among the names `given`."""
     if args.models != "shapes" or args.diffusion_model_path is not None:
         return settings
-    from ..demo.models import GROW, GUIDANCE
+    from ..demo.models import SUITED
 
-    own = {"guidance_scale": GUIDANCE, "grow": GROW}
-    return settings.with_values(**{k: v for k, v in own.items() if k not in given})
+    return settings.with_values(**{k: v for k, v in SUITED.items() if k not in given})
 
 
 def settings_from(args: argparse.Namespace) -> SearchSettings:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
-import os
 import platform
-import uuid
-from dataclasses import asdict, is_dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..errors import InputError
+from ..files import write_json
 from ..images import Picture, save_png, to_pil
 
 if TYPE_CHECKING:
@@ -41,49 +36,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_json(path: Path, content: object) -> None:
-    """Write `content` so that the file is whole or not there at all.
-
-    Numbers that are not finite become null: JSON has no word for them. Raises InputError where the
-    file cannot be written.
-    """
-    text = json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(path, (text + "\n").encode())
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write `data` so that the file is whole or not there at all, and make its folder.
-
-    What a killed run leaves of a draft is a hidden file that ends in .tmp. Raises InputError where
-    the file cannot be written.
-    """
-    draft = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            draft.write_bytes(data)
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be written ({error}); choose another place.") from None
-
-
-def _plain(value: Any) -> Any:
-    """Tensors, arrays, tuples and dataclasses as what JSON knows."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
-
-
 def mask_image(mask: Tensor) -> Image.Image:
     """A mask [1, 1, H, W] as a grey picture, white where the edit is."""
     return to_pil(mask.expand(-1, 3, -1, -1)).convert("L")
@@ -91,16 +43,10 @@ def mask_image(mask: Tensor) -> Image.Image:
 
 def boxes_image(picture: Picture, result: EditResult) -> Image.Image:
     """The source with the boxes looked at, or that came nearest, and the chosen one standing out."""
-    from ..draw import draw_boxes
+    from ..draw import boxes_picture
 
-    boxes = [list(map(float, box)) for box in result.tried_boxes]
-    labels = [""] * len(boxes)
-    best = None
-    if result.box is not None:
-        best = len(boxes)
-        boxes.append(list(map(float, result.box)))
-        labels.append(f"region, score {result.score:.3f}")
-    return draw_boxes(to_pil(picture.rgb), boxes, best=best, labels=labels)
+    score = "" if result.box is None else f"region, score {result.score:.3f}"
+    return boxes_picture(to_pil(picture.rgb), result.tried_boxes, result.box, score)
 
 
 def write_result(folder: Path, picture: Picture, result: EditResult, stem: str, *,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from .scenes import Edit, Scene, make_edit, make_scene
@@ -18,3 +20,9 @@ def held_out(seed: int, index: int, kind: str = "replace") -> tuple[Scene, Edit]
     rng = np.random.default_rng(np.random.SeedSequence(entropy))
     scene = make_scene(rng)
     return scene, make_edit(scene, kind, rng)
+
+
+def with_company(seed: int, kind: str = "replace") -> tuple[Scene, Edit]:
+    """The seed's first held-out scene of two objects or more, so that there is one to miss."""
+    drawn = (held_out(seed, index, kind) for index in itertools.count())
+    return next((scene, edit) for scene, edit in drawn if len(scene.objects) > 1)

@@ -72,6 +72,7 @@ class DinoEncoder:
     def __init__(self, model: nn.Module, image_size: int = IMAGE_SIZE) -> None:
         config: Any = model.config
         patch = config.patch_size
+        self.feature_dim: int = int(config.hidden_size)
         self.patch_size: int = int(patch[0] if isinstance(patch, list | tuple) else patch)
         if image_size < self.patch_size:
             raise InputError(

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
-from contextlib import suppress
-from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..files import whole
 
 FORMAT = "learnable-region-generator"
 
@@ -29,37 +27,15 @@ def write_checkpoint(
 
     path = Path(os.path.expanduser(path))
     plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    # Beside the target, since a rename is only atomic within one file system.
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
     try:
         # One string a key is all safetensors allows.
         strings = {"format": FORMAT, **{k: json.dumps(v) for k, v in metadata.items()}}
         data = save(plain, metadata=strings)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except (OSError, TypeError, ValueError) as error:
-        raise InputError(
-            f"The checkpoint '{path}' could not be written ({error}); choose a folder that can be "
-            "written to and settings made of plain numbers and texts."
-        ) from error
-    finally:
-        with suppress(OSError):  # its folder may be none
-            partial.unlink(missing_ok=True)
-
-
-def clear_drafts(path: Path, *, numbered: bool = False) -> None:
-    """Remove what killed runs left of unfinished checkpoints at `path`; with `numbered`, also of
-    those beside it that have a number after its stem."""
-    patterns = [f"{escape(path.name)}.*.part"]
-    if numbered:
-        patterns.append(f"{escape(path.stem)}-[0-9]*{escape(path.suffix)}.*.part")
-    for pattern in patterns:
-        for draft in path.parent.glob(pattern):
-            draft.unlink(missing_ok=True)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The checkpoint '{path}' could not be written ({error}); give settings made of "
+                         "plain numbers and texts.") from error
+    with whole(path, durable=True) as draft:
+        draft.write_bytes(data)
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchvision.ops import box_area
 
-from ..boxes import area, expand, pixel_boxes
+from ..boxes import expand, pixel_boxes
 from ..encoders import ClipScorer
 from ..errors import InputError
 from .views import Views
@@ -161,7 +162,7 @@ class BoundLoss:
         if self._source_structure is not None:
             change = self_similarity(tokens) - self._source_structure.to(tokens)
             structure = change.square().mean(dim=(1, 2)).sqrt()
-        share = area(boxes).to(clip) / (height * width)
+        share = box_area(boxes).to(clip) / (height * width)
         total = (
             weights.clip * clip
             + weights.direction * direction

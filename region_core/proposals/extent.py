@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ..boxes import iou
 from ..encoders import PatchFeatures
-from .pieces import box_of, piece
+from .components import box_around, strongest_component
 
 ALIKE = 0.6  # least cosine of a cell with the thing, of features less their mean over the picture
 SAME = 0.35  # least IoU of a fitted box with the one it came from: below, it has run away
@@ -44,7 +44,7 @@ def _fitted(box: Tensor, cells: Tensor, height: int, width: int) -> Tensor:
     stands_out = (1 - torch.einsum("c,chw->hw", ground, cells)).clamp(min=0) * inside
     thing = F.normalize((cells * stands_out).sum(dim=(1, 2)), dim=0)
     alike = torch.einsum("c,chw->hw", thing, cells)
-    found = box_of(piece(alike > ALIKE, stands_out), height, width)
+    found = box_around(strongest_component(alike > ALIKE, stands_out), height, width)
     if found is None or float(iou(found[None], box[None])) < SAME:
         return box
     return found

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torchvision.ops import nms, roi_align
+from torchvision.ops import box_area, nms, roi_align
 
-from ..boxes import area, clamp_boxes
+from ..boxes import clamp_boxes
 from ..encoders import ClipScorer
 
 GROUND_AREA = 0.6  # weight of a box's share of the picture where something new is asked for
@@ -110,7 +110,7 @@ class Screen:
         alone = (kept @ self.text.T)[:, 0]
         # what covering the box changes beside the caption: other things were under it
         aside = (change.square().sum(dim=1) - drop.square()).clamp(min=0).sqrt()
-        share = area(boxes).to(drop) / (self.height * self.width)
+        share = box_area(boxes).to(drop) / (self.height * self.width)
         if self.for_ground:
             total = GROUND_AREA * share - change.norm(dim=1)
             return Evidence(drop.float().cpu(), alone.float().cpu(), total.float().cpu())

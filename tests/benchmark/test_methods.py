@@ -14,15 +14,16 @@ from benchmark.baselines.heat import heat_box
 from benchmark.methods import METHODS, NOTES, SETTINGS
 from benchmark.painting import inpainter_of, paint, picture_of
 from region_core.boxes import iou
-from region_core.demo.models import ShapesModels, load_shapes_models, shapes_settings
+from region_core.demo.models import load_shapes_models, shapes_settings
 from region_core.demo.worlds import held_out
+from region_core.encoders.loading import Models
 from region_core.errors import InputError
-from region_core.proposals.pieces import box_of, piece
+from region_core.proposals.components import box_around, strongest_component
 from region_core.settings import SearchSettings
 
 
 @pytest.fixture(scope="module")
-def models() -> ShapesModels:
+def models() -> Models:
     return load_shapes_models()
 
 
@@ -65,17 +66,17 @@ def test_the_heat_map_keeps_its_strongest_piece() -> None:
     mask = heat > 0.5
     expected = torch.zeros(8, 8, dtype=torch.bool)
     expected[4:7, 3:6] = True
-    assert torch.equal(piece(mask, heat), expected)
+    assert torch.equal(strongest_component(mask, heat), expected)
     assert heat_box(heat, 0.5, 16, 32).tolist() == [12, 8, 24, 14]
     assert heat_box(torch.ones(4, 4), 0.5, 16, 16).tolist() == [0, 0, 16, 16]
-    assert box_of(torch.zeros(3, 3, dtype=torch.bool), 9, 9) is None
+    assert box_around(torch.zeros(3, 3, dtype=torch.bool), 9, 9) is None
 
 
 def test_a_long_crooked_piece_stays_in_one() -> None:
     snake = torch.zeros(9, 9, dtype=torch.bool)
     snake[0, :] = snake[2, :] = snake[4, :] = snake[6, :] = True
     snake[1, 8] = snake[3, 0] = snake[5, 8] = True
-    assert torch.equal(piece(snake, torch.ones(9, 9)), snake)
+    assert torch.equal(strongest_component(snake, torch.ones(9, 9)), snake)
 
 
 def test_released_anchors_are_transposed_crowded_and_kept_from_the_border() -> None:
@@ -102,7 +103,7 @@ def test_paper_draws_one_size_an_anchor_from_its_softmax() -> None:
     assert share == pytest.approx(torch.tensor([0.0, 2.0]).softmax(0)[1].item(), abs=0.05)
 
 
-def test_prices_are_counted(models: ShapesModels, quick: SearchSettings) -> None:
+def test_prices_are_counted(models: Models, quick: SearchSettings) -> None:
     scene, edit = held_out(5, 1)
     one = 2 * quick.steps  # guidance counts two
     expected = {"true_box": one, "random": one, "best_candidate": one, "best_proposed": one,
@@ -118,13 +119,13 @@ def test_prices_are_counted(models: ShapesModels, quick: SearchSettings) -> None
     assert drawn.unet_evaluations % one == 0
 
 
-def test_random_boxes_differ_from_scene_to_scene(models: ShapesModels, quick: SearchSettings) -> None:
+def test_random_boxes_differ_from_scene_to_scene(models: Models, quick: SearchSettings) -> None:
     scene, edit = held_out(5, 1)
     boxes = {METHODS["random"](scene, edit, models, seed).box for seed in range(4)}
     assert len(boxes) > 1
 
 
-def test_the_told_ones_are_told(models: ShapesModels, quick: SearchSettings) -> None:
+def test_the_told_ones_are_told(models: Models, quick: SearchSettings) -> None:
     scene, edit = held_out(5, 1)
     truth = scene.objects[edit.target].box
     assert METHODS["true_box"](scene, edit, models, 42).box == truth
@@ -145,7 +146,7 @@ def test_the_told_ones_are_told(models: ShapesModels, quick: SearchSettings) -> 
     assert float(iou(torch.tensor([free]), objects).max()) < 0.1
 
 
-def test_own_noise_makes_another_picture_and_shared_noise_the_same(models: ShapesModels,
+def test_own_noise_makes_another_picture_and_shared_noise_the_same(models: Models,
                                                                    quick: SearchSettings) -> None:
     scene, edit = held_out(5, 1)
     boxes = torch.tensor([[30.0, 30, 70, 70]]).repeat(2, 1)
@@ -172,7 +173,7 @@ class OneColour:
 def test_the_occlusion_map_is_hot_where_the_object_is() -> None:
     source = torch.full((1, 3, 128, 128), 0.5)
     source[:, 0, 80:112, 16:48], source[:, 1:, 80:112, 16:48] = 1.0, 0.0
-    world = ShapesModels(None, None, OneColour())  # type: ignore[arg-type]
+    world = Models(None, None, OneColour())  # type: ignore[arg-type]
     heat = heatmap.occlusion(source, "a red square", world, 24)
     box = heat_box(heat, 0.6, 128, 128)
     assert float(iou(box[None], torch.tensor([[16.0, 80, 48, 112]]))) > 0.5

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,20 +17,17 @@ import torch
 from PIL import Image
 
 from benchmark import __main__ as shapes_cli
-from region_core import edit
 from region_core.checks import check_inpainting_model
-from region_core.cli import edit as edit_command
 from region_core.cli import main as cli
-from region_core.cli.job import check_edit
+from region_core.cli.engine import Engine
 from region_core.cli.parser import build_parser, given_settings, settings_from, suited
-from region_core.cli.progress import Progress
-from region_core.demo.models import GUIDANCE
+from region_core.demo.models import SUITED
 from region_core.demo.scenes import make_edit, make_scene
 from region_core.demo.worlds import held_out
 from region_core.edit import Candidate, EditResult
+from region_core.encoders.loading import Models
 from region_core.errors import InputError
 from region_core.events import Event
-from region_core.painting import diffusers_inpainter
 from region_core.settings import PRESETS, SearchSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,16 +37,33 @@ def python(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *args], cwd=ROOT, capture_output=True, text=True,
                           check=False)
 
-LOAD_MODELS = edit_command.load_models  # the fixtures put others in its place
+
+class NoEngine(Engine):
+    """No test with it may get as far as loading a model."""
+
+    def load(self, choice: Any, max_window_size: int) -> Models:
+        raise AssertionError("models were loaded before the input was checked")
+
+
+class Played(NoEngine):
+    """Models and method played by others; `edit` gets the picture and what `edit_image` gets by name."""
+
+    def __init__(self, edit: Callable[..., EditResult]) -> None:
+        self.play = edit
+
+    def load(self, choice: Any, max_window_size: int) -> Models:
+        return Models(None, None, None)  # type: ignore[arg-type]
+
+    def inpainter(self, models: Models, prompt: str, negative_prompt: str) -> Any:
+        return SimpleNamespace(evaluations=8, prompt=prompt, negative_prompt=negative_prompt)
+
+    def edit(self, models: Models, image: Any, caption: str, prompt: str, **options: Any) -> EditResult:
+        return self.play(image, **options)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with good and bad files; no test in it may get as far as loading a model."""
-    def never(_job: object) -> None:
-        raise AssertionError("models were loaded before the input was checked")
-
-    monkeypatch.setattr(edit_command, "load_models", never)
+    """A folder with good and bad files."""
     monkeypatch.chdir(tmp_path)
     Image.fromarray(make_scene(1).image).save("good.png")
     Path("cut.png").write_bytes(Path("good.png").read_bytes()[:2000])
@@ -110,7 +126,7 @@ def arguments(*more: str) -> list[str]:
 def test_bad_input_is_one_sentence_and_changes_nothing(
         folder: Path, capsys: pytest.CaptureFixture[str], more: list[str], says: str) -> None:
     before = sorted(folder.rglob("*"))
-    assert cli.main(arguments(*more)) == 2
+    assert cli.main(arguments(*more), NoEngine()) == 2
     out, err = capsys.readouterr()
     assert not out
     assert err.startswith("error: ")
@@ -127,7 +143,7 @@ def test_an_output_folder_that_cannot_be_written_to(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("tempfile.TemporaryFile", refused)  # the tests may run as root
-    assert cli.main(arguments()) == 2
+    assert cli.main(arguments(), NoEngine()) == 2
     assert "output_dir is 'out', which cannot be written to" in capsys.readouterr().err
 
 
@@ -136,7 +152,7 @@ def test_a_result_never_replaces_the_picture_that_is_read(
         capsys: pytest.CaptureFixture[str]) -> None:
     Path("good.png").rename("edited.png")
     before = Path("edited.png").read_bytes()
-    assert cli.main(arguments("--image_file_path", "edited.png", "--output_dir", ".")) == 2
+    assert cli.main(arguments("--image_file_path", "edited.png", "--output_dir", "."), NoEngine()) == 2
     assert "another output_dir" in capsys.readouterr().err
     assert Path("edited.png").read_bytes() == before
 
@@ -218,21 +234,13 @@ def result_of(image: object, on_event: object, settings: SearchSettings) -> Edit
         settings, settings.seed)
 
 
-@pytest.fixture
-def faked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The command line with models and method played by others."""
-    def fake(image: object, _caption: str, _prompt: str, *, settings: SearchSettings,
-             on_event: object, **_models: object) -> EditResult:
-        return result_of(image, on_event, settings)
-
-    monkeypatch.setattr(edit_command, "load_models", lambda _job: edit_command.Models(None, None, None))  # type: ignore[arg-type]
-    monkeypatch.setattr(edit, "edit_image", fake)
-    return folder
+def fake(image: object, *, settings: SearchSettings, on_event: object, **_rest: object) -> EditResult:
+    return result_of(image, on_event, settings)
 
 
-@pytest.mark.usefixtures("faked")
+@pytest.mark.usefixtures("folder")
 def test_all_results_are_written(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(arguments("--draw_box", "--seed", "3")) == 0
+    assert cli.main(arguments("--draw_box", "--seed", "3"), Played(fake)) == 0
     out, err = capsys.readouterr()
     assert "edited" in out
     assert "loss 0.500, best score 0.700" in err
@@ -255,29 +263,25 @@ def test_all_results_are_written(capsys: pytest.CaptureFixture[str]) -> None:
     assert report["versions"]["region_core"]
 
 
-@pytest.mark.usefixtures("faked")
+@pytest.mark.usefixtures("folder")
 def test_the_boxes_are_drawn_only_when_asked_for() -> None:
-    assert cli.main(arguments("--quiet")) == 0
+    assert cli.main(arguments("--quiet"), Played(fake)) == 0
     assert not Path("out/boxes").exists()
 
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("looks", [0, 2])
-def test_ctrl_c_leaves_the_best_so_far(monkeypatch: pytest.MonkeyPatch, looks: int,
-                                       capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_leaves_the_best_so_far(looks: int, capsys: pytest.CaptureFixture[str]) -> None:
     best = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
 
-    def stopped(*_texts: object, on_event: object, **_models: object) -> None:
+    def stopped(_image: object, *, on_event: object, **_rest: object) -> EditResult:
         for done in range(looks):
             on_event(Event("look", done, 9, torch.zeros(1, 4), best, 0.5, 0.7,  # type: ignore[operator]
                            torch.tensor([1.0, 2, 30, 40]), {"round": done, "loss": 0.5}))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(edit_command, "load_models", lambda _job: edit_command.Models(  # type: ignore[arg-type]
-        SimpleNamespace(evaluations=8), None, None))  # type: ignore[arg-type]
-    monkeypatch.setattr(edit, "edit_image", stopped)
     Path("out/region.png").write_text("of an earlier run")
-    assert cli.main(arguments("--quiet")) == 130
+    assert cli.main(arguments("--quiet"), Played(stopped)) == 130
     assert "Stopped" in capsys.readouterr().err
     if looks:
         edited = np.asarray(Image.open("out/edited.png"))
@@ -296,12 +300,17 @@ def test_ctrl_c_leaves_the_best_so_far(monkeypatch: pytest.MonkeyPatch, looks: i
 
 
 @pytest.mark.usefixtures("folder")
-def test_the_inpainter_is_given_the_prompt_and_not_the_files_name(
-        monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edit_command, "load_parts", lambda *_: ("pipe", None, None))
-    monkeypatch.setattr(diffusers_inpainter, "DiffusersInpainter", lambda *given: given)
-    args = build_parser().parse_args(arguments("--negative_prompt", "grey"))
-    assert LOAD_MODELS(check_edit(args)).inpainter == ("pipe", args.editing_prompt, "grey")
+def test_the_inpainter_is_given_the_prompt_and_not_the_files_name() -> None:
+    given = []
+
+    def seen(image: object, *, inpainter: Any, settings: SearchSettings, on_event: object,
+             **_rest: object) -> EditResult:
+        given.append((inpainter.prompt, inpainter.negative_prompt))
+        return result_of(image, on_event, settings)
+
+    asked = arguments("--negative_prompt", "grey")
+    assert cli.main(asked, Played(seen)) == 0
+    assert given == [("a blue square", "grey")]
 
 
 def test_a_real_edit_from_the_command_line(tmp_path: Path,
@@ -321,7 +330,7 @@ def test_a_real_edit_from_the_command_line(tmp_path: Path,
     first = (tmp_path / "out" / "edited.png").read_bytes()
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["unet_evaluations"] > 0
-    assert report["settings"]["guidance_scale"] == GUIDANCE
+    assert report["settings"]["guidance_scale"] == SUITED["guidance_scale"]
     assert [len(record["boxes"]) for record in report["rounds"]] == [1, 1]  # looks, for it was to learn
     assert cli.main(arguments(*teach)) == 0
     assert (tmp_path / "out" / "edited.png").read_bytes() == first
@@ -332,23 +341,24 @@ def test_a_real_edit_from_the_command_line(tmp_path: Path,
     assert (tmp_path / "out" / "edited.png").read_bytes() == first  # CLIP's screen chose, as before
 
 
-def test_ctrl_c_after_half_of_a_real_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_after_half_of_a_real_edit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With the default preset, in which nothing is looked at, there is a picture to keep by then."""
     scene, wish = held_out(3, 0)
     picture, out = tmp_path / "scene.png", tmp_path / "out"
     Image.fromarray(scene.image).save(picture)
-    real = Progress.__call__
 
-    def pressed(self: Progress, event: Event) -> None:
-        real(self, event)
-        if event.kind == "draft":
-            raise KeyboardInterrupt
+    class Pressed(Engine):
+        def edit(self, *asked: Any, on_event: Any, **options: Any) -> EditResult:
+            def told(event: Event) -> None:
+                on_event(event)
+                if event.kind == "draft":
+                    raise KeyboardInterrupt
 
-    monkeypatch.setattr(Progress, "__call__", pressed)
+            return super().edit(*asked, on_event=told, **options)
+
     assert cli.main(arguments(
         "--image_file_path", str(picture), "--image_caption", wish.caption, "--editing_prompt",
-        wish.prompt, "--output_dir", str(out), "--steps", "4", "--quiet")) == 130
+        wish.prompt, "--output_dir", str(out), "--steps", "4", "--quiet"), Pressed()) == 130
     assert "9 of 10 stages" in capsys.readouterr().err
     report = json.loads((out / "report.json").read_text())
     assert report["verdict"] == "stopped"

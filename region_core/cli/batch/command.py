@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import re
 import sys
 import threading
 import time
@@ -16,28 +15,28 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
-from ...generator.checkpoint import clear_drafts
+from ...files import clear_drafts
+from ..engine import Engine
+from ..exit_codes import BAD_INPUT, FAILED, STOPPED
 from ..job import NO_SAY
 from .bar import Bar
-from .gallery import write_gallery
+from .gallery import PAGE, write_gallery
 from .items import Item
 from .loading import LoaderLost, is_loader_lost, load_pictures
 from .places import STATE, Place
 from .plan import BatchJob, check_batch, digest_of, file_digest, fingerprint, model_identity
 from .processes import Processes, ProcessLost, device_for
 from .stopping import terminated_as_by_ctrl_c
-from .summary import Row, write_summary
+from .summary import SUMMARY, Row, write_summary
 
 if TYPE_CHECKING:
     from ...generator.network import RegionGenerator
     from .editing import Editor
 
-FAILED, BAD_INPUT, STOPPED = 1, 2, 130
-_DRAFT = re.compile(r"\.[0-9a-f]{32}\.tmp")
 _GRACE = 1.0  # seconds between the signals of one stop, at most
 
 
-def batch(args: argparse.Namespace) -> int:
+def batch(args: argparse.Namespace, engine: Engine) -> int:
     """The `batch` command; returns the exit code of this process."""
     with Processes.from_environment() as processes, terminated_as_by_ctrl_c() as stopped:
         try:
@@ -53,7 +52,7 @@ def batch(args: argparse.Namespace) -> int:
         if device.type == "cpu":
             # one by default: more would change last digits, and with them, rarely, a choice
             torch.set_num_threads(args.threads or 1)
-        return Batch(job, processes, stopped).run()
+        return Batch(job, engine, processes, stopped).run()
 
 
 class _RefusedElsewhere(Exception):
@@ -78,8 +77,9 @@ def _checked(args: argparse.Namespace, processes: Processes) -> BatchJob:
 class Batch:
     """One run over a list."""
 
-    def __init__(self, job: BatchJob, processes: Processes, stopped: threading.Event) -> None:
-        self.job, self.processes, self.stopped = job, processes, stopped
+    def __init__(self, job: BatchJob, engine: Engine, processes: Processes,
+                 stopped: threading.Event) -> None:
+        self.job, self.engine, self.processes, self.stopped = job, engine, processes, stopped
         self.started = time.monotonic()
         self.plan: dict[str, Any] = {}
         self.places = [Place(job.output_dir, item.folder, job.draw_box) for item in job.items]
@@ -94,7 +94,7 @@ class Batch:
         try:
             try:
                 with Bar(self.processes, self.job.shown) as bar, Editor(
-                        self.job, self.plan["models"], self.plan["run"], bar.step) as editor:
+                        self.job, self.engine, self.plan["models"], self.plan["run"], bar.step) as editor:
                     (self._shared if self.job.shared else self._each)(editor, bar)
                 self.code = FAILED if editor.failed else 0
             except RuntimeError as error:
@@ -132,9 +132,8 @@ class Batch:
         if not self.processes.first:
             return json.loads(self.processes.hear("plan"))
         job = self.job
-        for draft in job.output_dir.glob(".*.tmp"):  # of an index that was not finished
-            if _DRAFT.fullmatch(draft.name):  # a person may keep files of their own there
-                draft.unlink(missing_ok=True)
+        for name in (SUMMARY, PAGE):  # of an index that was not finished
+            clear_drafts(job.output_dir / name)
         if job.shared:
             clear_drafts(job.output_dir / STATE)
             clear_drafts(job.save_path, numbered=True)

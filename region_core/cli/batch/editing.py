@@ -10,12 +10,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
+from ..engine import Engine
 from .loading import Loaded, LoaderLost, is_loader_lost
 from .places import Place
 from .plan import BatchJob, fingerprint
 
 if TYPE_CHECKING:
     from ...edit import EditResult
+    from ...encoders.loading import Models
     from ...generator.network import RegionGenerator
 
 _BEHIND = 2  # edits waiting to be written, at most: each holds its pictures in memory
@@ -30,13 +32,13 @@ class Editor:
     after each item, edited or failed.
     """
 
-    def __init__(self, job: BatchJob, models: dict[str, str], run: str,
+    def __init__(self, job: BatchJob, engine: Engine, identity: dict[str, str], run: str,
                  on_done: Callable[[], None]) -> None:
-        self.job, self.models, self.run, self.on_done = job, models, run, on_done
+        self.job, self.engine, self.identity, self.run, self.on_done = job, engine, identity, run, on_done
         self.failed = 0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="saving")
         self._behind: deque[tuple[int, Future]] = deque()
-        self._parts: Any = None
+        self._models: Models | None = None
 
     def __enter__(self) -> Editor:
         return self
@@ -48,19 +50,17 @@ class Editor:
             self._pool.shutdown()
 
     @property
-    def parts(self) -> Any:
-        """(pipeline, DINO, CLIP), loaded when they are first asked for."""
-        if self._parts is None:
-            from ..edit import feature_dim, load_parts
-
-            self._parts = load_parts(self.job.choice, self.job.max_window_size)
+    def models(self) -> Models:
+        """The models, loaded when they are first asked for."""
+        if self._models is None:
+            self._models = self.engine.load(self.job.choice, self.job.max_window_size)
             if self.job.generator is not None:
                 from ...generator.network import check_fit
 
                 for size in {item.settings.max_window_size for item in self.job.items}:
                     check_fit(self.job.generator, "load_checkpoint_path",
-                              feature_dim(self._parts[1]), size)
-        return self._parts
+                              self._models.dino.feature_dim, size)
+        return self._models
 
     def place(self, index: int) -> Place:
         """Where the files of an item go."""
@@ -74,17 +74,14 @@ class Editor:
         the writer before the report makes the item finished.
         """
         index, item = loaded.place, self.job.items[loaded.place]
-        pipe, dino, scorer = self.parts  # before `try`: a wrong model is wrong for all items
+        models = self.models  # before `try`: a wrong model is wrong for all items
         try:
             if loaded.picture is None:
                 raise InputError(loaded.error)
-            from ...edit import edit_image
-            from ...painting.diffusers_inpainter import DiffusersInpainter
-
-            result = edit_image(
-                loaded.image, item.caption, item.prompt,
-                inpainter=DiffusersInpainter(pipe, item.prompt, item.negative_prompt), dino=dino,
-                scorer=scorer, settings=item.settings, generator=generator)
+            inpainter = self.engine.inpainter(models, item.prompt, item.negative_prompt)
+            result = self.engine.edit(
+                models, loaded.image, item.caption, item.prompt, inpainter=inpainter,
+                settings=item.settings, generator=generator)
         except Exception as error:  # whatever it is, the other items are not to suffer from it
             if is_loader_lost(error):  # torch raises it here too, and this item is not to blame
                 raise LoaderLost from None
@@ -93,7 +90,7 @@ class Editor:
         more = {"key": item.key, "image": item.image, "image_caption": item.caption,
                 "editing_prompt": item.prompt, "negative_prompt": item.negative_prompt,
                 "picture_size": [loaded.picture.width, loaded.picture.height],
-                "fingerprint": fingerprint(item, loaded.digest, self.models, learned),
+                "fingerprint": fingerprint(item, loaded.digest, self.identity, learned),
                 "learned": learned, "run": self.run}
         while len(self._behind) >= _BEHIND:
             self._settle()

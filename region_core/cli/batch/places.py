@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw
 
-from ...images import Picture, save_png, to_pil
-from ..report import boxes_image, mask_image, report_of, write_json, write_pictures, write_whole
+from ...files import whole, write_json, write_whole
+from ...images import Picture, to_pil
+from ..report import boxes_image, mask_image, report_of, write_pictures
 
 if TYPE_CHECKING:
     from ...edit import EditResult
@@ -68,9 +67,8 @@ class Place:
     def begin(self) -> None:
         """Make the folder, or clear what a killed run left of unfinished files."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for pattern in (".*.tmp", "*.part"):
-            for draft in self.folder.glob(pattern):
-                draft.unlink(missing_ok=True)
+        for draft in self.folder.glob(".*.tmp"):
+            draft.unlink(missing_ok=True)
 
     def write(self, picture: Picture, result: EditResult, more: dict[str, Any]) -> None:
         """Write all files of a finished edit, the report last."""
@@ -78,25 +76,17 @@ class Place:
         write_pictures(self.folder, picture, result)
         for name, image in _thumbs(picture, result).items():
             write_whole(self.folder / f"{name}.jpg", _jpeg(image))
-        self._put(self.folder / "edited.png", self.edited)
+        with whole(self.edited, drafts=self.folder) as draft:
+            shutil.copyfile(self.folder / "edited.png", draft)
         if self.draw_box:
-            drawn = self.folder / "boxes.png"
-            save_png(boxes_image(picture, result), drawn)
-            self.boxes.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(drawn, self.boxes)
+            with whole(self.boxes, drafts=self.folder) as draft:
+                boxes_image(picture, result).save(draft, format="PNG")
         write_json(self.folder / "report.json", report_of(result, more))
         (self.folder / "failed.json").unlink(missing_ok=True)
 
     def fail(self, reason: str, more: dict[str, Any]) -> None:
         """Note that the item could not be edited, and why."""
         write_json(self.folder / "failed.json", {"error": reason, **more})
-
-    def _put(self, file: Path, target: Path) -> None:
-        """Copy a file of the folder to `target`, whole or not at all."""
-        draft = self.folder / f".{uuid.uuid4().hex}.tmp"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, draft)
-        os.replace(draft, target)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -110,9 +110,7 @@ class SharedLearning:
         if self.job.generator is not None:
             return copy.deepcopy(self.job.generator)
         settings = self.job.items[0].settings
-        from ..edit import feature_dim
-
-        return build_generator(feature_dim(self.editor.parts[1]), settings.max_window_size,
+        return build_generator(self.editor.models.dino.feature_dim, settings.max_window_size,
                                self.job.settings.seed, extra_dim=SCREEN_NUMBERS)
 
     def _edit(self, step: Step, mine: list[int], pictures: Iterator[Any]) -> Tensor:

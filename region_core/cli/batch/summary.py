@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..report import write_whole
+from ...files import write_whole
 from .items import Item
 from .places import Place
 
+SUMMARY = "summary.csv"
 COLUMNS = ("key", "image", "image_caption", "editing_prompt", "status", "score", "source_score",
            "x0", "y0", "x1", "y1", "seed", "unet_evaluations", "seconds", "result", "error")
 
@@ -51,4 +52,4 @@ def write_summary(folder: Path, rows: list[Row]) -> None:
             item.key, item.image, item.caption, item.prompt, row.status, row.value("score"),
             row.value("source_score"), *box, item.settings.seed, row.value("unet_evaluations"),
             row.value("seconds"), result, row.error or None])
-    write_whole(folder / "summary.csv", file.getvalue().encode("utf-8-sig"))
+    write_whole(folder / SUMMARY, file.getvalue().encode("utf-8-sig"))

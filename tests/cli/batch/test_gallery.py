@@ -17,8 +17,8 @@ from region_core.cli.batch.gallery import write_gallery
 from region_core.cli.batch.items import Item
 from region_core.cli.batch.places import Place
 from region_core.cli.batch.summary import Row
-from region_core.cli.report import write_json
 from region_core.demo.worlds import held_out
+from region_core.files import write_json
 from region_core.settings import SearchSettings
 
 from ...comfy.seen import chromium

@@ -17,18 +17,15 @@ from region_core.cli.batch.processes import Processes, ProcessLost, backend_for,
 from region_core.cli.batch.shared import vector
 from region_core.generator.network import load_generator
 
-from .batch_driver import REPLACED
-from .test_run import batch, begun, pictures, table
+from .quick import batch, begun, pictures, table
 
-DRIVER = Path(__file__).with_name("batch_driver.py")
+DRIVER = Path(__file__).with_name("quick.py")
 COUNT = 6
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def six(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for module, name, other in REPLACED:  # for what runs in this process
-        monkeypatch.setattr(module, name, other)
     Path("in").mkdir()
     for n in range(COUNT):
         Image.new("RGB", (40, 40), (n, 2 * n, 3 * n)).save(f"in/{n}.png")
@@ -48,7 +45,7 @@ def run(processes: int, out: str, *more: str, **environment: str) -> subprocess.
                           check=False, timeout=400)
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("six")
 def test_two_processes_do_what_one_does() -> None:
     """The shared generator's course, where each one's pictures hang on what all have taught."""
     shared = ("--max_window_size", "4", "--batch_size", "3", "--epochs", "2")
@@ -65,7 +62,7 @@ def test_two_processes_do_what_one_does() -> None:
     assert len({line.split()[0] for line in lines}) == 2, "one process did everything"
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("six")
 def test_a_process_that_dies_takes_nothing_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     died = run(2, "out", BATCH_DIE="thing 3", BATCH_SLEEP="0.2", BATCH_LOG="log")
     assert died.returncode != 0
@@ -78,7 +75,7 @@ def test_a_process_that_dies_takes_nothing_with_it(monkeypatch: pytest.MonkeyPat
     assert [row["status"] for row in table()] == ["edited"] * COUNT
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("six")
 def test_bad_input_is_told_once() -> None:
     Path("in/3.png").unlink()
     refused = run(2, "out")

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from region_core.cli import edit as edit_command
-from region_core.cli import main as cli
 from region_core.cli.batch.items import item_seed, safe_name, shuffled
 from region_core.cli.batch.reading import Defaults, read_items
+from region_core.cli.engine import Engine
+from region_core.cli.main import main
 from region_core.errors import InputError, InputProblems
 from region_core.settings import PRESETS
 
@@ -199,19 +199,21 @@ def test_accents_written_in_unicodes_other_way(folder: Path) -> None:
     assert read(folder, {name: TEXTS})[0].path.is_file()
 
 
-def test_three_bad_items_among_two_thousand(folder: Path, monkeypatch: pytest.MonkeyPatch,
-                                            capsys: pytest.CaptureFixture[str]) -> None:
-    def never(*_: object) -> None:
+class NoEngine(Engine):
+    """Loads nothing."""
+
+    def load(self, choice: Any, max_window_size: int) -> Any:
         raise AssertionError("models were loaded before the list was checked")
 
-    monkeypatch.setattr(edit_command, "load_parts", never)
+
+def test_three_bad_items_among_two_thousand(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows: list[dict[str, Any]] = [
         {"image": "1.png", "image_caption": "a", "editing_prompt": f"b {n}"} for n in range(2000)]
     rows[3]["image"], rows[1000]["steps"], rows[1999]["editing_prompt"] = "none.png", 0, ""
     (folder / "edits.json").write_text(json.dumps(rows))
     ask = ["batch", "--image_dir_path", str(folder / "pictures"), "--json_file",
            str(folder / "edits.json"), "--output_dir", str(folder / "out"), "--models", "shapes"]
-    assert cli.main(ask) == 2
+    assert main(ask, NoEngine()) == 2
     out, err = capsys.readouterr()
     assert not out
     first, *others = err.splitlines()
@@ -240,6 +242,6 @@ def test_bad_options(folder: Path, monkeypatch: pytest.MonkeyPatch, more: list[s
     before = sorted(folder.rglob("*"))
     ask = ["batch", "--image_dir_path", "pictures", "--json_file", "edits.json", "--output_dir",
            "out", "--models", "shapes", *more]
-    assert cli.main(ask) == 2
+    assert main(ask) == 2
     assert says in capsys.readouterr().err
     assert sorted(folder.rglob("*")) == before

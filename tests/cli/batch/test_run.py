@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import multiprocessing
 import os
@@ -20,69 +19,19 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from region_core import edit
-from region_core.cli import main as cli
 from region_core.cli.batch import loading
 from region_core.cli.batch.places import Place
 from region_core.cli.job import check_edit
+from region_core.cli.main import main
 from region_core.cli.parser import build_parser
 
-from .batch_driver import REPLACED, quick_edit
-
-PICTURES = {"one.png": "a cat", "two words.png": "a dog", "三 🦊.png": "a <b>tree</b>", "4.png": "x"}
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Four pictures, a list of them, and the command line with a method that takes no time."""
-    for module, name, other in REPLACED:
-        monkeypatch.setattr(module, name, other)
-    monkeypatch.setenv("BATCH_LOG", str(tmp_path / "log"))
-    monkeypatch.chdir(tmp_path)
-    Path("in").mkdir()
-    for number, name in enumerate(PICTURES):
-        pixels = np.random.default_rng(number).integers(0, 256, (40, 48, 3), np.uint8)
-        Image.fromarray(pixels).save(Path("in") / name)
-    write_list(PICTURES)
-    return tmp_path
-
-
-def write_list(captions: dict[str, str]) -> None:
-    Path("edits.json").write_text(json.dumps({k: [v, "a fox"] for k, v in captions.items()}))
-
-
-def batch(*more: str, out: str = "out") -> int:
-    return cli.main(["batch", "--image_dir_path", "in", "--json_file", "edits.json", "--output_dir",
-                     out, "--models", "shapes", "--quiet", "--num_workers", "0", *more])
-
-
-def begun() -> list[str]:
-    """Captions of the edits begun since this was asked before."""
-    log = Path("log")
-    lines = log.read_text().splitlines() if log.exists() else []
-    log.unlink(missing_ok=True)
-    return [line.split(" ", 1)[1] for line in lines]
+from .conftest import PICTURES
+from .quick import QuickEngine, batch, begun, opened, pictures, quick_edit, table, write_list
 
 
 def begun_lines() -> list[str]:
     """Lines of the log, left where they are."""
     return Path("log").read_text().splitlines() if Path("log").exists() else []
-
-
-def pictures(out: str = "out") -> dict[str, bytes]:
-    """Every picture a run has left, with its bytes."""
-    return {str(p.relative_to(out)): p.read_bytes() for p in Path(out).rglob("*.*")
-            if p.suffix in (".png", ".jpg")}
-
-
-def opened(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image)
-
-
-def table(out: str = "out") -> list[dict[str, str]]:
-    with open(Path(out) / "summary.csv", encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.mark.usefixtures("folder")
@@ -198,11 +147,9 @@ def test_stopping_leaves_what_is_finished(monkeypatch: pytest.MonkeyPatch, by: A
             os.kill(os.getpid(), by)
         return quick_edit(image, caption, *texts, **rest)
 
-    monkeypatch.setattr(edit, "edit_image", stop)
-    assert batch() == 130
+    assert batch(edit=stop) == 130
     assert "the same command goes on" in capsys.readouterr().err
     assert [row["status"] for row in table()] == ["edited", "edited", "waiting", "waiting"]
-    monkeypatch.setattr(edit, "edit_image", quick_edit)
     begun()
     assert batch() == 0
     assert begun() == ["a <b>tree</b>", "x"]
@@ -240,8 +187,7 @@ def test_saving_goes_on_behind_the_next_edit(monkeypatch: pytest.MonkeyPatch) ->
         return quick_edit(image, caption, *texts, **rest)
 
     monkeypatch.setattr(Place, "write", write)
-    monkeypatch.setattr(edit, "edit_image", watched)
-    assert batch() == 0
+    assert batch(edit=watched) == 0
 
 
 @pytest.mark.usefixtures("folder")
@@ -260,8 +206,7 @@ def test_loading_goes_on_behind_the_edit(monkeypatch: pytest.MonkeyPatch) -> Non
         return quick_edit(image, caption, *texts, **rest)
 
     monkeypatch.setattr(loading, "load_picture", load)
-    monkeypatch.setattr(edit, "edit_image", watched)
-    assert batch("--num_workers", "1") == 0
+    assert batch("--num_workers", "1", edit=watched) == 0
 
 
 @pytest.mark.usefixtures("folder")
@@ -328,17 +273,17 @@ def test_one_real_item_is_what_edit_makes_of_it(tmp_path: Path) -> None:
     (tmp_path / "edits.json").write_text('{"scene.png": ["a red circle", "a blue square"]}')
     little = ["--models", "shapes", "--preset", "fast", "--point_number", "2", "--no-refine",
               "--per_image_iteration", "1", "--steps", "2", "--preview_steps", "1", "--quiet"]
-    assert cli.main(["batch", "--image_dir_path", str(tmp_path / "in"), "--json_file",
+    assert main(["batch", "--image_dir_path", str(tmp_path / "in"), "--json_file",
                      str(tmp_path / "edits.json"), "--output_dir", str(tmp_path / "out"),
                      "--save_path", str(tmp_path / "learned"), "--num_workers", "1", *little]) == 0
     row, = table(str(tmp_path / "out"))
     alone = ["edit", "--image_file_path", str(tmp_path / "in" / "scene.png"), "--image_caption",
              "a red circle", "--editing_prompt", "a blue square", *little, "--seed", row["seed"]]
-    assert cli.main([*alone, "--output_dir", str(tmp_path / "edit")]) == 0
+    assert main([*alone, "--output_dir", str(tmp_path / "edit")]) == 0
     if row["status"] == "edited":
         assert (tmp_path / "out" / row["result"]).read_bytes() == (
             tmp_path / "edit" / "edited.png").read_bytes()
-    assert cli.main([*alone, "--output_dir", str(tmp_path / "from"), "--load_checkpoint_path",
+    assert main([*alone, "--output_dir", str(tmp_path / "from"), "--load_checkpoint_path",
                      str(tmp_path / "learned" / "generator.safetensors")]) == 0
 
 
@@ -385,8 +330,7 @@ def test_a_reader_that_is_killed(monkeypatch: pytest.MonkeyPatch, stop: bool,
             reader.join(10)
         return quick_edit(image, caption, *texts, **rest)
 
-    monkeypatch.setattr(edit, "edit_image", kill)
-    assert batch("--num_workers", "1") == (130 if stop else 1)
+    assert batch("--num_workers", "1", edit=kill) == (130 if stop else 1)
     err = capsys.readouterr().err
     assert "Traceback" not in err
     assert ("the same command goes on" if stop else "run the command again") in err
@@ -394,7 +338,6 @@ def test_a_reader_that_is_killed(monkeypatch: pytest.MonkeyPatch, stop: bool,
     assert rows[0] == "edited"
     assert rows[-1] == "waiting"
     assert "failed" not in rows
-    monkeypatch.setattr(edit, "edit_image", quick_edit)
     assert batch() == 0
 
 
@@ -403,9 +346,9 @@ def test_a_home_folder_may_be_written_as_a_tilde(folder: Path,
     monkeypatch.setenv("HOME", str(folder))
     Path("elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")
-    assert cli.main(["batch", "--image_dir_path", "~/in", "--json_file", "~/edits.json",
+    assert main(["batch", "--image_dir_path", "~/in", "--json_file", "~/edits.json",
                      "--output_dir", "~/out", "--save_path", "~/g", "--models", "shapes", "--quiet",
-                     "--num_workers", "0"]) == 0
+                     "--num_workers", "0"], QuickEngine()) == 0
     assert (folder / "out" / "summary.csv").is_file()
     assert (folder / "g" / "generator.safetensors").is_file()
     ask = build_parser().parse_args([

@@ -12,23 +12,18 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from region_core import edit
-from region_core.cli import main as cli
 from region_core.cli.batch import shared
 from region_core.cli.batch.items import shuffled
 from region_core.cli.batch.places import LEARNED
 from region_core.cli.batch.plan import check_batch
 from region_core.cli.batch.processes import Processes
 from region_core.cli.batch.shared import SharedLearning, schedule, vector
+from region_core.cli.main import main
 from region_core.cli.parser import build_parser
-from region_core.generator import checkpoint
-from region_core.generator.checkpoint import write_checkpoint
 from region_core.generator.network import SCREEN_NUMBERS, build_generator, load_generator, save_generator
 
-from .batch_driver import FEATURES, quick_edit
-from .test_run import batch, begun, folder, pictures, table, write_list
+from .quick import FEATURES, QuickEngine, batch, begun, pictures, quick_edit, table, write_list
 
-__all__ = ["folder"]
 SHARED = ("--save_path", "g.safetensors", "--batch_size", "3", "--max_window_size", "4")
 
 
@@ -157,7 +152,7 @@ def test_items_of_different_sizes_cannot_share(capsys: pytest.CaptureFixture[str
         '"image_caption": "a", "editing_prompt": "b", "preset": "quality"}]')
     ask = ["batch", "--image_dir_path", "in", "--json_file", "edits.json", "--output_dir", "out",
            "--models", "shapes", "--save_path", "g"]
-    assert cli.main(ask) == 2
+    assert main(ask, QuickEngine()) == 2
     assert "max_window_size 15, 20" in capsys.readouterr().err
 
 
@@ -171,8 +166,7 @@ def test_an_item_that_fails_in_a_later_epoch_is_told(monkeypatch: pytest.MonkeyP
             raise ArithmeticError("not again")
         return quick_edit(image, caption, *texts, **rest)
 
-    monkeypatch.setattr(edit, "edit_image", second_time_lucky)
-    assert batch(*SHARED, "--epochs", "2") == 1
+    assert batch(*SHARED, "--epochs", "2", edit=second_time_lucky) == 1
     assert [row["status"] for row in table()] == ["edited"] * 3 + ["failed"] + ["edited"] * 3
     assert "not again" in table()[3]["error"]
     begun()
@@ -202,12 +196,10 @@ def test_a_picture_that_teaches_nothing_or_no_number_spoils_nothing(monkeypatch:
     assert batch(*SHARED, out="without") == 1
     without = vector(load_generator("g.safetensors")[0])
     monkeypatch.delenv("BATCH_FAIL")
-    monkeypatch.setattr(edit, "edit_image", spoilt)
-    assert batch(*SHARED) == 0
+    assert batch(*SHARED, edit=spoilt) == 0
     assert "3.png: what it taught is no finite number" in capsys.readouterr().err
     assert torch.equal(vector(load_generator("g.safetensors")[0]), without)
-    monkeypatch.setattr(edit, "edit_image", nothing_there)
-    assert batch(*SHARED, out="nothing") == 0
+    assert batch(*SHARED, out="nothing", edit=nothing_there) == 0
     assert torch.equal(vector(load_generator("g.safetensors")[0]), without)
 
 
@@ -230,23 +222,16 @@ def test_stopped_between_the_files_of_an_update_none_is_lost(monkeypatch: pytest
 
 
 @pytest.mark.usefixtures("list_of_seven")
-def test_drafts_of_a_killed_run_are_cleared_and_no_other_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drafts_of_a_killed_run_are_cleared_and_no_other_ones() -> None:
     Path("out").mkdir()
-    mine = ["out/learning.safetensors.ab.part", "g.safetensors.ab.part",
-            "g-000002.safetensors.ab.part"]
-    others = ["g2.safetensors.ab.part", "g-two.safetensors.ab.part"]
+    some = "ab" * 16
+    mine = [f"out/.learning.safetensors.{some}.tmp", f".g.safetensors.{some}.tmp",
+            f".g-000002.safetensors.{some}.tmp"]
+    others = [f".g2.safetensors.{some}.tmp", f".g-two.safetensors.{some}.tmp", ".g.safetensors.mine.tmp"]
     for name in mine + others:
         Path(name).write_bytes(b"half")
     assert batch(*SHARED) == 0
     assert [name for name in mine + others if Path(name).exists()] == others
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoint.os, "replace", stop)
-    with pytest.raises(KeyboardInterrupt):
-        write_checkpoint("sub/new.safetensors", {"a": torch.zeros(1)}, {})
-    assert not list(Path("sub").iterdir())
 
 
 def test_a_shared_step_with_the_real_method(tmp_path: Path) -> None:
@@ -258,7 +243,7 @@ def test_a_shared_step_with_the_real_method(tmp_path: Path) -> None:
         Image.fromarray(make_scene(n).image).save(folder / f"{n}.png")
     (tmp_path / "edits.json").write_text(
         '{"1.png": ["background", "a blue square"], "2.png": ["background", "a green star"]}')
-    assert cli.main([
+    assert main([
         "batch", "--models", "shapes", "--image_dir_path", str(folder), "--json_file",
         str(tmp_path / "edits.json"), "--output_dir", str(tmp_path / "out"), "--save_path",
         str(tmp_path / "g"), "--num_workers", "0", "--quiet", "--max_window_size", "3",

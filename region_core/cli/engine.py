@@ -1,0 +1,34 @@
+"""What the commands work with: how models are loaded and a picture is edited. Tests give another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..edit import EditResult
+    from ..encoders.loading import Models
+    from ..painting.inpaint import Inpainter
+    from .job import ModelChoice
+
+
+class Engine:
+    """The pack's own; what is heavy is imported when it is first asked for."""
+
+    def load(self, choice: ModelChoice, max_window_size: int) -> Models:
+        """The models of a choice; InputError where one cannot be had, or has too small a grid."""
+        from ..encoders.loading import load_models
+
+        return load_models(choice.pipeline, choice.clip, choice.dino, choice.device, choice.dtype,
+                           max_window_size=max_window_size)
+
+    def inpainter(self, models: Models, prompt: str, negative_prompt: str) -> Inpainter:
+        """What paints a prompt."""
+        from ..painting.diffusers_inpainter import DiffusersInpainter
+
+        return DiffusersInpainter(models.pipe, prompt, negative_prompt)
+
+    def edit(self, models: Models, image: Any, caption: str, prompt: str, **options: Any) -> EditResult:
+        """One edit; `options` are those of `edit_image`."""
+        from ..edit import edit_image
+
+        return edit_image(image, caption, prompt, dino=models.dino, scorer=models.scorer, **options)

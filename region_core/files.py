@@ -1,0 +1,86 @@
+"""Files that are whole or not there at all, whatever interrupts the writing."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError
+
+_LONGEST = 200  # bytes of a name; its draft's name has to fit into a file system's 255
+
+
+@contextmanager
+def whole(path: Path, *, drafts: Path | None = None, durable: bool = False) -> Iterator[Path]:
+    """A draft to write to, which becomes `path` at the end of the block and is gone if that fails.
+
+    It lies in the folder `drafts`, of the same file system, or beside `path`; both folders are made.
+    What a killed run leaves of it is a hidden file, see `clear_drafts`. `durable` waits until the disk has
+    it. Raises InputError where `path` cannot be written.
+    """
+    draft = (drafts or path.parent) / f".{_kept(path)}.{uuid.uuid4().hex}.tmp"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield draft
+            if durable:
+                with draft.open("rb") as file:
+                    os.fsync(file.fileno())
+            os.replace(draft, path)
+        finally:
+            with suppress(OSError):  # its folder may be none
+                draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be written ({error}); choose another place.") from None
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write `data`; InputError where that cannot be."""
+    with whole(path) as draft:
+        draft.write_bytes(data)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write `content` as JSON; numbers that are not finite become null, for JSON has no word for them."""
+    text = json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False)
+    write_whole(path, (text + "\n").encode())
+
+
+def clear_drafts(path: Path, *, numbered: bool = False) -> None:
+    """Remove what killed runs left of unfinished files of the name `path`; with `numbered`, also of those
+    that have a number after its stem."""
+    name = re.escape(_kept(path))
+    if numbered:
+        name = f"{re.escape(path.stem)}(-[0-9]+)?{re.escape(path.suffix)}"
+    draft = re.compile(rf"\.{name}\.[0-9a-f]{{32}}\.tmp")
+    for file in path.parent.glob(".*.tmp"):
+        if draft.fullmatch(file.name):
+            file.unlink(missing_ok=True)
+
+
+def _kept(path: Path) -> str:
+    return path.name if len(path.name.encode()) <= _LONGEST else "long"
+
+
+def _plain(value: Any) -> Any:
+    """Tensors, arrays, tuples and dataclasses as what JSON knows."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
