@@ -15,14 +15,19 @@ from .errors import InputError
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
-def check_texts(caption: str, prompt: str) -> None:
-    """Raise InputError where a text is empty or both say the same."""
-    for problem in text_problems(caption, prompt):
+def check_texts(caption: str, prompt: str, negative: str = "") -> None:
+    """Raise InputError where a text is empty or cannot be written, or both say the same."""
+    for problem in text_problems(caption, prompt, negative):
         raise InputError(problem)
 
 
-def text_problems(caption: str, prompt: str) -> Iterator[str]:
-    """A sentence for each text that is empty, or one where both say the same."""
+def text_problems(caption: str, prompt: str, negative: str = "") -> Iterator[str]:
+    """A sentence for each text that is empty or is no text, or one where both say the same."""
+    named = (("image_caption", caption), ("editing_prompt", prompt), ("negative_prompt", negative))
+    broken = [name for name, text in named if not is_writable(text)]
+    yield from (broken_text(name, text) for name, text in named if name in broken)
+    if broken:
+        return
     empty = [name for name, text in (("image_caption", caption), ("editing_prompt", prompt))
              if not text.strip()]
     for name in empty:
@@ -30,6 +35,28 @@ def text_problems(caption: str, prompt: str) -> Iterator[str]:
     if not empty and caption.casefold().split() == prompt.casefold().split():
         yield (f"image_caption and editing_prompt are both '{caption.strip()}'; "
                "ask for something that is not there yet.")
+
+
+def is_writable(text: str) -> bool:
+    """False for half of a surrogate pair, which JSON and a shell can bring and UTF-8 cannot spell."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def check_writable_text(name: str, text: str) -> None:
+    """Raise InputError where a text has half of a character in it."""
+    if not is_writable(text):
+        raise InputError(broken_text(name, text))
+
+
+def broken_text(name: str, text: str) -> str:
+    """The sentence for a text that `is_writable` refuses."""
+    place = next(n for n, letter in enumerate(text) if "\ud800" <= letter <= "\udfff")
+    return (f"{name} has half of a character at place {place + 1} ({ascii(text[place])[1:-1]}), as "
+            "texts have that were cut or copied wrongly; write that character again or leave it out.")
 
 
 def check_model_path(option: str, name: str, *, hub: bool = True) -> None:
@@ -55,8 +82,9 @@ def check_inpainting_model(option: str, name: str) -> None:
             raise InputError(f"{option} is '{name}', a folder without model_index.json; give the "
                              "folder of a diffusers inpainting pipeline.")
         try:
-            channels = json.loads((path / "unet" / "config.json").read_text())["in_channels"]
-        except (OSError, ValueError, KeyError, TypeError):
+            channels = json.loads((path / "unet" / "config.json").read_text(encoding="utf-8"))[
+                "in_channels"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise InputError(f"{option} is '{name}', a pipeline without a readable "
                              "unet/config.json; give the folder of a diffusers inpainting "
                              "pipeline.") from None

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 
 class InputError(ValueError):
     """What was asked for cannot be done: one sentence with the value, the limit, the way out.
 
-    Callers show the text as it is; anything else that is raised is a fault of the program.
+    Callers show the text as it is; anything else that is raised is a fault of the program. Of texts
+    that it echoes, what this process's console has no sign for is escaped: see `shown`.
     """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(shown(text))
 
 
 class InputProblems(InputError):
@@ -22,3 +28,20 @@ def first_line(error: Exception) -> str:
     """What went wrong in another library, short enough to stand inside one sentence."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".")[:160] if lines else type(error).__name__
+
+
+def shown(text: str) -> str:
+    """The text as stdout and stderr can both take it: the rest as `\\ud83d` or `\\u7ea2`.
+
+    Half of a surrogate pair, which JSON, a shell and a file's name can all bring, fits into no
+    encoding; a console in cp1252 takes few signs. To print either raises, and a program that prints
+    what went wrong (a server's log, say) ends of it.
+    """
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        try:
+            text = text.encode(encoding, "backslashreplace").decode(encoding)
+        except LookupError:  # a stand-in's encoding that Python does not know
+            continue
+    return text

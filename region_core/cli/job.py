@@ -62,7 +62,9 @@ def choose_device(name: str | None) -> torch.device:
     import torch
 
     if name is None:
-        found = torch.accelerator.current_accelerator(check_available=True)
+        # `current_accelerator` asks by itself whether there is one only since torch 2.7
+        found = (torch.accelerator.current_accelerator() if torch.accelerator.is_available()
+                 else None)
         return found if found is not None else torch.device("cpu")
     try:
         device = torch.device(name)
@@ -123,7 +125,7 @@ def check_edit(args: argparse.Namespace) -> Job:
     from .. import checks
 
     settings = suited(settings_from(args), args, given_settings(args))
-    checks.check_texts(args.image_caption, args.editing_prompt)
+    checks.check_texts(args.image_caption, args.editing_prompt, args.negative_prompt)
     from ..images import load_picture
     from .report import RESULTS
 

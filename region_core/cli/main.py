@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -12,11 +13,22 @@ from .exit_codes import BAD_INPUT, STOPPED
 from .parser import build_parser
 
 
+def tolerant_streams() -> None:
+    """Let stdout and stderr write what their encoding has no sign for as an escape.
+
+    A Windows console in cp1252 would otherwise end an edit in Chinese after all its work is done.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
 def guarded(command: Callable[[], int]) -> int:
     """Run a command: an InputError is one line on stderr and exit code 2, Ctrl-C is 130.
 
     A list's problems are a line each.
     """
+    tolerant_streams()
     try:
         return command()
     except InputProblems as error:

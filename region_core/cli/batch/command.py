@@ -216,16 +216,10 @@ class Batch:
         if counts["failed"] or counts["waiting"]:
             self.code = self.code or FAILED
         world, seconds = self.processes.world, time.monotonic() - self.started
-        _tell(f"{len(rows)} items: " + ", ".join(f"{n} {what}" for what, n in counts.items())
+        print(f"{len(rows)} items: " + ", ".join(f"{n} {what}" for what, n in counts.items())
               + f"\n{seconds:.1f} seconds with {world} process{'es' * (world > 1)}"
               f"\nwritten to {self.job.output_dir}: index.html, summary.csv, results, items"
               + ", boxes" * self.job.draw_box)
-
-
-def _tell(text: str) -> None:
-    """Print, also where the terminal has no sign for a letter of a folder's name."""
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _print(item: Item, models: dict[str, str], learned: str) -> str:

@@ -67,6 +67,7 @@ def check_batch(args: argparse.Namespace) -> BatchJob:
         value = getattr(args, name)
         if value is not None and value < low:
             raise InputError(f"{name} is {value}; it must be at least {low}.")
+    checks.check_writable_text("negative_prompt", args.negative_prompt)
     checks.check_named("output_dir", args.output_dir)
     checks.check_named("save_path", args.save_path)
     image_dir, output_dir = path_of(args.image_dir_path), path_of(args.output_dir)

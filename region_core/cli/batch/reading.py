@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from ...checks import text_problems
+from ...checks import is_writable, text_problems
 from ...errors import InputError, InputProblems
 from ...settings import SETTINGS, SearchSettings, current_name, preset
 from .items import Item, item_seed
@@ -162,7 +162,7 @@ def _item(entry: _Entry, key: str, image_dir: Path,
     for name in TEXTS:
         if name in values and not isinstance(values[name], str):
             wrong.append(f"{name} is {_short(values[name])}; it must be a text")
-        elif name in values and not _writable(values[name]):
+        elif name in values and not is_writable(values[name]):
             wrong.append(f"{name} has a character that cannot be written: {quoted(values[name])}")
     for name in ("image", "image_caption", "editing_prompt"):
         if name not in values:
@@ -172,13 +172,13 @@ def _item(entry: _Entry, key: str, image_dir: Path,
               for name in unknown]
     settings = _settings(values, key, defaults, wrong)
     path = None
-    if isinstance(values.get("image"), str) and _writable(values["image"]):
+    if isinstance(values.get("image"), str) and is_writable(values["image"]):
         path = _picture(values["image"], image_dir, wrong)
     caption, prompt = values.get("image_caption"), values.get("editing_prompt")
     # a text that is none has been told of; the other one is looked at all the same
     wrong += [problem.rstrip(".") for problem in text_problems(
-        caption if isinstance(caption, str) else "no caption",
-        prompt if isinstance(prompt, str) else "no prompt")]
+        caption if isinstance(caption, str) and is_writable(caption) else "no caption",
+        prompt if isinstance(prompt, str) and is_writable(prompt) else "no prompt")]
     if wrong or path is None or settings is None:
         return None, wrong
     return Item(key, values["image"], path, values["image_caption"], values["editing_prompt"],
@@ -202,7 +202,7 @@ def _settings(values: dict[str, Any], key: str, defaults: Defaults,
     name = values.get("preset", defaults.preset)
     if not isinstance(name, str) or _try(lambda: preset(name), wrong) is None:
         name = defaults.preset  # the other settings are looked at all the same
-    seed = own.get("seed", item_seed(key, defaults.seed) if _writable(key) else 0)
+    seed = own.get("seed", item_seed(key, defaults.seed) if is_writable(key) else 0)
 
     given = {**defaults.given, **own}
     settings = _try(lambda: preset(name).with_values(**{**given, "seed": seed}), wrong)
@@ -244,18 +244,9 @@ def _try(check: Callable[[], Any], wrong: list[str]) -> Any:
         return None
 
 
-def _writable(text: str) -> bool:
-    """False for half of a pair of surrogates, which JSON can spell and UTF-8 cannot."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def quoted(text: str) -> str:
     """The text in quotes, on one line, with what cannot be shown escaped."""
-    return json.dumps(text, ensure_ascii=not _writable(text))
+    return json.dumps(text, ensure_ascii=not is_writable(text))
 
 
 def _short(value: Any) -> str:
