@@ -48,8 +48,8 @@ class EditResult:
     """What came of an edit.
 
     image [1, 3, H, W] 0..1 and alpha as the source's; mask [1, 1, H, W], 0 where the image equals
-    the source bit for bit; box (x0, y0, x1, y1) in pixels, as found (the mask is the box grown by
-    `settings.grow`), or None; verdict "edited" or "no region"
+    the source bit for bit (also beyond 0..1); box (x0, y0, x1, y1) in pixels, as found (the mask is
+    the box grown by `settings.grow`), or None; verdict "edited" or "no region"
     (then image is the source); candidates best first, none where nothing in the picture answers to
     the caption; one record a round, of the looks or, where the settings have none, of the screen; UNet
     evaluations and the whole `cost`, counted on the models; tried_boxes [n, 4], those looked at or the
@@ -102,6 +102,7 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
     picture = picture_from(image)
     _check_prior(prior, picture.rgb)
     source = picture.rgb.float()
+    untouched = source if picture.own is None else picture.own
     before = cost_so_far(inpainter, dino, scorer)
     if features is None:
         if dino is None:
@@ -135,7 +136,7 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
         "seed": settings.seed, "saliency": _saliency(features, height, width)}
     if proposal.absent:  # before any diffusion is spent on it
         return EditResult(
-            image=source, mask=torch.zeros_like(source[:, :1]), box=None, verdict=NO_REGION,
+            image=untouched, mask=torch.zeros_like(source[:, :1]), box=None, verdict=NO_REGION,
             score=ranking.source_score, candidates=[], rounds=course.rounds,
             seconds=time.monotonic() - started, **spent(),
             tried_boxes=torch.zeros(0, 4), generator=generator if settings.max_previews else None, **common,
@@ -159,12 +160,12 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
         full, mask = canvas.full(work, index)
         if index == 0:
             best_mask = mask
-        ranked.append(Candidate(full, _whole(box), float(scores[index])))
+        ranked.append(Candidate(picture.restored(full, mask), _whole(box), float(scores[index])))
     best = work.select([0])
     reason = ranking.objection(canvas.pictures(best), canvas.small_boxes(best.boxes))
     found = not reason
     return EditResult(
-        image=ranked[0].image if found else source,
+        image=ranked[0].image if found else untouched,
         mask=best_mask if found else torch.zeros_like(best_mask),
         box=ranked[0].box if found else None, verdict=EDITED if found else NO_REGION,
         score=float(scores[0]) if found else ranking.source_score, candidates=ranked,

@@ -1,14 +1,15 @@
 """The one gate for pictures: files, PIL images, arrays and tensors in; tensors and PNG files out.
 
 Inside the core a picture is float32 [1,3,H,W] in 0..1, with alpha beside it as [1,1,H,W]. An 8-bit
-picture that goes in comes out bit for bit: `round(x / 255 * 255)` is exact for all 256 values.
+picture that goes in comes out bit for bit: `round(x / 255 * 255)` is exact for all 256 values. Of a
+picture with values beyond 0..1 (HDR) the models see 0..1, and what is not edited keeps its own.
 """
 
 from __future__ import annotations
 
+import math
 import os
-import struct
-import zlib
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,25 +18,27 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from .errors import InputError
+from .errors import InputError, first_line
 from .files import whole
 
 MIN_SIDE = 32  # the shortest side a picture may have, in pixels
 _CHANNELS = (1, 3, 4)
-_OVERSHOOT = 1.0  # floats this far outside 0..1 come from resampling; further out is another range
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+_ANOTHER_RANGE = 0.9  # with this share of values far outside 0..1 it is no HDR, but 0..255, say
+MAX_PIXELS = 178_956_970  # Pillow's own limit of refusal, which other packs switch off
 
 
 @dataclass
 class Picture:
     """A picture: rgb [1,3,H,W] and, where it has one, alpha [1,1,H,W], both 0..1.
 
-    source is the PIL image it came from, upright, or None.
+    source is the PIL image it came from, upright, or None. own holds the values as they came, where
+    some of them lie beyond 0..1, which rgb does not.
     """
 
     rgb: Tensor
     alpha: Tensor | None = None
     source: Image.Image | None = None
+    own: Tensor | None = None
 
     @property
     def height(self) -> int:
@@ -53,21 +56,38 @@ class Picture:
         return self.source.info.get("icc_profile")
 
 
+    def restored(self, edit: Tensor, mask: Tensor) -> Tensor:
+        """The edit [1,3,H,W] with the values as they came where the mask [1,1,H,W] is 0."""
+        return edit if self.own is None else torch.where(mask == 0, self.own, edit)
+
+    @property
+    def note(self) -> str:
+        """A sentence on values beyond 0..1; empty where there are none."""
+        if self.own is None:
+            return ""
+        return (f"The picture's values reach from {float(self.own.min()):g} to "
+                f"{float(self.own.max()):g}: the models see them cut to 0 to 1, and what is not "
+                "edited keeps them, but for a PNG file, which holds no more.")
+
+
 def load_picture(path: str | os.PathLike[str]) -> Picture:
     """Read an image file, turned upright by its EXIF tag.
 
-    InputError when the file is missing, not an image, damaged, or under MIN_SIDE; Pillow's own
-    guard against decompression bombs stays on.
+    InputError when the file is missing, not an image, damaged, under MIN_SIDE, or of more than
+    MAX_PIXELS, which is known before anything is decoded.
     """
     name = Path(path)
     with _opened(name) as opened:
+        _check_size(*opened.size)
         try:
             opened.load()
-        except _BROKEN as error:
+            return _from_pil(opened)
+        except InputError:
+            raise
+        except Exception as error:  # decoders are many, and raise what they like
             raise InputError(
-                f"'{name}' is damaged or cut short ({error}): copy or export it again."
+                f"'{name}' is damaged or cut short ({first_line(error)}): copy or export it again."
             ) from None
-        return _from_pil(opened)
 
 
 def check_header(path: str | os.PathLike[str]) -> None:
@@ -83,7 +103,9 @@ def _opened(name: Path) -> Image.Image:
     if name.is_dir():
         raise InputError(f"'{name}' is a folder, not an image: name a file in it.")
     try:
-        return Image.open(name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of sizes: MAX_PIXELS decides
+            return Image.open(name)
     except UnidentifiedImageError:
         raise InputError(
             f"'{name}' is not an image that can be read: use a PNG, JPEG, WebP, TIFF or BMP file."
@@ -92,8 +114,10 @@ def _opened(name: Path) -> Image.Image:
         raise InputError(
             f"'{name}' is too large to open safely ({error}): shrink it first."
         ) from None
-    except _BROKEN as error:
-        raise InputError(f"'{name}' cannot be opened ({error}): check the file.") from None
+    except Exception as error:  # a DDS file's NotImplementedError, say
+        raise InputError(
+            f"'{name}' cannot be opened ({first_line(error)}): use a PNG, JPEG, WebP, TIFF or BMP file."
+        ) from None
 
 
 def picture_from(image: Image.Image | np.ndarray | Tensor) -> Picture:
@@ -153,8 +177,7 @@ def _one(layers: Tensor, channels: int) -> Tensor:
 def _from_pil(image: Image.Image) -> Picture:
     try:
         upright = ImageOps.exif_transpose(image)  # a copy: the caller's may be closed or changed
-    # EXIF that cannot be read turns nothing; "not a TIFF file" is a SyntaxError of Pillow's
-    except (*_BROKEN, LookupError, TypeError, ArithmeticError, AttributeError):
+    except Exception:  # EXIF that cannot be read turns nothing, whatever the reader makes of it
         upright = image.copy()
     picture = _from_array(_pil_array(upright))
     picture.source = upright
@@ -239,18 +262,30 @@ def _check_size(width: int, height: int) -> None:
             f"The picture is {width} x {height} pixels, but each side must be at least {MIN_SIDE}: "
             "use a larger one."
         )
+    if height * width > MAX_PIXELS:
+        raise InputError(
+            f"The picture is {width} x {height} pixels, but {MAX_PIXELS // 10**6} million are the "
+            "most that is read: shrink it first."
+        )
 
 
 def _from_layers(layers: Tensor) -> Picture:
-    """[1,C,H,W] floats, checked, parted into rgb and alpha."""
+    """[1,C,H,W] floats, checked, parted into rgb and alpha; a copy."""
     _check_size(layers.shape[-1], layers.shape[-2])
+    colors = layers[:, : 1 if layers.shape[1] == 1 else 3]
     low, high = float(layers.min()), float(layers.max())
-    if not (low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT):  # NaN fails this too
+    if not (math.isfinite(low) and math.isfinite(high)):  # both are NaN where one value is
         raise InputError(
-            f"The picture's values reach from {low:g} to {high:g}, but must lie in 0 to 1: scale "
-            "them."
+            "The picture holds values that are not numbers (NaN or infinity): look at where it "
+            "comes from, a model in half precision for example."
         )
-    layers = layers.clamp(0, 1)  # makes the copy as well
-    rgb = layers[:, :3] if layers.shape[1] > 1 else layers.expand(-1, 3, -1, -1)
-    alpha = layers[:, 3:].contiguous() if layers.shape[1] == 4 else None
-    return Picture(rgb.contiguous(), alpha)
+    beyond = low < 0 or high > 1
+    if beyond and float(((colors < -1) | (colors > 2)).float().mean()) > _ANOTHER_RANGE:
+        raise InputError(
+            f"The picture's values reach from {low:g} to {high:g}, nearly all far outside 0 to 1: "
+            "scale them, by 1/255 where they are those of 8 bits."
+        )
+    colors = colors.expand(-1, 3, -1, -1)
+    own = colors.contiguous().clone() if beyond else None
+    alpha = layers[:, 3:].clamp(0, 1).contiguous() if layers.shape[1] == 4 else None
+    return Picture(colors.clamp(0, 1).contiguous(), alpha, own=own)

@@ -78,6 +78,20 @@ def test_outside_the_region_every_pixel_is_the_sources(models, size, mode):
     assert (to_pil(best.image).tobytes() != source.convert("RGB").tobytes())
 
 
+def test_values_beyond_1_are_edited_as_1_and_kept_outside(models):
+    source = torch.rand(1, 3, 80, 96, generator=torch.Generator().manual_seed(2)) * 3 - 0.2
+    result = edit(models, source)
+    plain = edit(models, source.clamp(0, 1))
+    assert [c.box for c in result.candidates] == [c.box for c in plain.candidates]
+    for mine, theirs in zip(result.candidates, plain.candidates, strict=True):
+        inside = torch.zeros(1, 1, 80, 96, dtype=torch.bool)
+        x0, y0, x1, y1 = mine.box
+        inside[..., y0:y1, x0:x1] = True
+        assert torch.equal(mine.image, torch.where(inside, theirs.image, source))
+    if result.box is None:
+        assert torch.equal(result.image, source)
+
+
 def test_same_seed_same_bytes_and_the_global_random_state_stays(models):
     source = Image.fromarray(held_out(5, 0)[0].image)
     torch.manual_seed(123)

@@ -35,6 +35,8 @@ def run(job: Job, engine: Engine, more: Callable[[Any], dict[str, Any]] | None =
     `more` may add entries to the report, given the result.
     """
     started = time.perf_counter()
+    if job.picture.note:
+        print(job.picture.note, file=sys.stderr)
     models = load_models(job, engine)
     inpainter = engine.inpainter(models, job.prompt, job.negative_prompt)
     from .progress import Progress

@@ -49,7 +49,8 @@ def test_equal_texts_that_are_broken_are_told_to_be_broken() -> None:
         check_texts(HALF, HALF)
 
 
-@pytest.mark.parametrize("text", ["\ud83d", "\udc80 name", "x\udfff", "\U0001f600 \u7ea2\u8272 caf\u00e9"])
+@pytest.mark.parametrize("text", [
+    "\ud83d", "\udc80 name", "x\udfff", "\U0001f600 \u7ea2\u8272 caf\u00e9"])
 def test_every_error_can_be_written_in_utf_8(text: str) -> None:
     said = str(InputError(f"'{text}' is not known."))
     said.encode("utf-8")
