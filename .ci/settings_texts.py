@@ -34,11 +34,14 @@ def locale(language: str) -> tuple[Path, str]:
 
 
 def options(command: str) -> str:
-    """The options of a command as a table."""
+    """The options of a command as a table; those of `edit` are not said again of another command."""
     commands = next(a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
+    said = {name for action in commands.choices["edit"]._actions for name in action.option_strings}
     lines = ["| option | default | meaning |", "|---|---|---|"]
     for action in commands.choices[command]._actions:
         if action.help in (None, argparse.SUPPRESS) or "--help" in action.option_strings:
+            continue
+        if command != "edit" and said & set(action.option_strings):
             continue
         text = (action.help or "").replace("%%", "%").replace("|", "\\|")
         hint = _HINT.search(text)

@@ -28,7 +28,7 @@ class Outcome:
 
     image: Tensor
     box: Box | None
-    unet_evaluations: int
+    unet_evaluations: float
     times: float = 1.0
 
 

@@ -96,9 +96,9 @@ def load_model(folder: Path) -> ModelPatcher:
 class _DiffusersVAE(torch.nn.Module):
     """A diffusers AutoencoderKL that answers as ComfyUI's autoencoders do: tensors in and out."""
 
-    def __init__(self, vae: torch.nn.Module) -> None:
+    def __init__(self, vae: Any) -> None:
         super().__init__()
-        self.vae = vae
+        self.vae: Any = vae
 
     def encode(self, x: torch.Tensor, **_: Any) -> torch.Tensor:
         return self.vae.encode(x).latent_dist.mean

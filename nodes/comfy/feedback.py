@@ -46,6 +46,7 @@ class Feedback:
 
     def _preview(self, event: Event) -> Image.Image:
         """The source with the boxes being tried, beside the best picture so far."""
+        assert self.source is not None  # a picture is named before its events come
         boxes, best = event.boxes.cpu(), -1
         if event.best_box is not None:
             same = (boxes == event.best_box.cpu()).all(dim=1).nonzero()

@@ -21,7 +21,7 @@ _FAR = 2**63 - 1
 def untouched_rng(device: torch.device) -> Iterator[None]:
     """Leave the global random state, the CPU's and the device's, as it was: some samplers seed it."""
     # torch.cuda, torch.xpu, torch.mps, ...; torch.mps knows one device and wants no name for it
-    own = None if device.type == "cpu" else getattr(torch, device.type, None)
+    own: Any = None if device.type == "cpu" else getattr(torch, device.type, None)
     which = () if device.type == "mps" else (device,)
     state = own.get_rng_state(*which) if hasattr(own, "get_rng_state") else None
     try:
@@ -46,11 +46,11 @@ def schedule(model: Any, sampler: str, scheduler: str, steps: int) -> torch.Tens
     if not bool(sigmas.isfinite().all()):
         raise InputError(f"scheduler {scheduler!r} gives noise levels that are not numbers with "
                          f"{steps} step{'s' if steps > 1 else ''}; take more steps (look_steps, for "
-                         "a look) or another scheduler, such as simple")
+                         "a preview) or another scheduler, such as simple")
     return sigmas
 
 
-def _shared_noise(seed: int) -> Callable[..., torch.Tensor]:
+def _shared_noise(seed: int) -> Callable[[torch.Tensor], Callable[..., torch.Tensor]]:
     """Noise for stochastic samplers: the same for every row, and for a level whenever it comes.
 
     Candidates differ by their box alone, and one that goes on later gets what it would have got.
