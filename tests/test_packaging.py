@@ -73,4 +73,4 @@ def test_the_registry_finds_what_it_needs() -> None:
 
 def test_tests_stay_out_of_the_package() -> None:
     ignored = (ROOT / ".comfyignore").read_text().split()
-    assert {"tests/", ".ci/"} <= set(ignored)
+    assert {"tests/", ".ci/", "benchmark/"} <= set(ignored)
