@@ -48,22 +48,23 @@ def _learn_merges(words: tuple[str, ...]) -> list[tuple[str, str]]:
     return merges
 
 
-def build_vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """(token -> id, merges). The end token has the largest id: CLIP's text towers pool there."""
+def build_vocabulary(words: tuple[str, ...] = WORDS) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """(token -> id, merges), each of `words` one token. The end token has the largest id: CLIP's text
+    towers pool there."""
     symbols = _byte_symbols()
-    merges = _learn_merges(WORDS)
+    merges = _learn_merges(words)
     ends = [s + _WORD_END for s in symbols]
     tokens = [*symbols, *ends, *("".join(m) for m in merges), START, END]
     return {token: i for i, token in enumerate(tokens)}, merges
 
 
-def write_tokenizer(output_dir: Path) -> int:
-    """Write a `CLIPTokenizer` folder and return the vocabulary's size.
+def write_tokenizer(output_dir: Path, words: tuple[str, ...] = WORDS) -> int:
+    """Write a `CLIPTokenizer` folder with each of `words` one token; return the vocabulary's size.
 
     The folder appears whole or not at all. `tokenizer.json` is left out: readers build it from the
     vocabulary and the merges, which is what older ones know.
     """
-    vocabulary, merges = build_vocabulary()
+    vocabulary, merges = build_vocabulary(words)
     settings = {
         "tokenizer_class": "CLIPTokenizer", "model_max_length": CONTEXT_LENGTH,
         "bos_token": START, "eos_token": END, "unk_token": END, "pad_token": END,

@@ -1,0 +1,1 @@
+"""Worlds with the truth known, other than the demo's shapes."""
