@@ -11,7 +11,7 @@ from region_core.cli.main import guarded
 from region_core.demo.scenes import KINDS
 from region_core.errors import InputError
 
-from .options import PARTS, build_parser
+from .options import PARTS, WORLD_PARTS, build_parser
 
 
 def check_world(args: argparse.Namespace, *, many: bool = False) -> list[str]:
@@ -40,9 +40,10 @@ def split_list(text: str) -> list[str]:
 def train(args: argparse.Namespace) -> int:
     """The `train` command: each part in the order in which later ones need it."""
     parts = args.parts.split(",")
-    unknown = [p for p in parts if p not in PARTS]
+    known = (*PARTS, *WORLD_PARTS)
+    unknown = [p for p in parts if p not in known]
     if unknown:
-        raise InputError(f"parts names '{unknown[0]}'; choose from {', '.join(PARTS)}.")
+        raise InputError(f"parts names '{unknown[0]}'; choose from {', '.join(known)}.")
     if not args.minutes > 0:
         raise InputError(f"minutes is {args.minutes}; it must be above 0.")
     from region_core.checks import check_writable
@@ -53,7 +54,7 @@ def train(args: argparse.Namespace) -> int:
     check_writable("output_dir", weights)
     work.mkdir(parents=True, exist_ok=True)
     weights.mkdir(parents=True, exist_ok=True)
-    for part in PARTS:
+    for part in known:
         if part in parts:
             print(f"training {part}", flush=True)
             scores = _train_part(part, weights, work, args.minutes)
@@ -83,6 +84,14 @@ def _train_part(part: str, weights: Path, work: Path, minutes: float) -> dict | 
         from .training import train_judge
 
         return train_judge.train(weights / "judge", work)
+    if part == "things-dino":
+        from .training import train_patches
+
+        return train_patches.train(weights / part, work)
+    if part in WORLD_PARTS:
+        from .training.contrastive.recipes import RECIPES
+
+        return RECIPES[part](weights / part, work)
     from .training import train_unet
 
     for need in ("tokenizer", "inpaint/vae"):

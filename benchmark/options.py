@@ -9,6 +9,7 @@ from region_core.cli.parser import Parser
 from region_core.demo.scenes import KINDS
 
 PARTS = ("tokenizer", "vae", "clip", "dino", "judge", "unet")
+WORLD_PARTS = ("things-conv", "things-dino", "things-vit", "shapes-conv")  # not of what is embedded
 
 
 def build_parser() -> Parser:
@@ -28,7 +29,7 @@ def build_parser() -> Parser:
     train.add_argument("--minutes", type=float, default=180.0, metavar="X",
                        help="for the inpainting UNet, over all runs together (default: 180)")
     train.add_argument("--parts", default=",".join(PARTS), metavar="LIST",
-                       help=f"which models (default: {','.join(PARTS)})")
+                       help=f"which models (default: {','.join(PARTS)}); also {', '.join(WORLD_PARTS)}")
 
     bench = commands.add_parser("bench", help="measure methods on held-out scenes",
                                 description="Edit the same fresh scenes with each method and "
