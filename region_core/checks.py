@@ -10,7 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import InputError
+from .weights import check_file, check_folder
 
+# names of devices on Windows, whatever follows their first point
+_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])",
+                       re.IGNORECASE)
+_LONGEST_NAME = 200  # bytes: a number and an ending are added, and 255 are the most
 # owner/name, as hubs have it; a path that begins like a path is never one
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -46,6 +51,14 @@ def is_writable(text: str) -> bool:
     return True
 
 
+def is_file_name(name: str) -> bool:
+    """Whether a name can be a file's or a folder's on every system: Windows has the fewest."""
+    return (is_writable(name) and bool(name.strip()) and name not in (".", "..")
+            and len(name.encode()) <= _LONGEST_NAME and not name.endswith((".", " "))
+            and not re.search(r'[<>:"/\\|?*\x00-\x1f]', name)
+            and not _RESERVED.fullmatch(name.split(".")[0].rstrip()))
+
+
 def check_writable_text(name: str, text: str) -> None:
     """Raise InputError where a text has half of a character in it."""
     if not is_writable(text):
@@ -68,6 +81,12 @@ def check_model_path(option: str, name: str, *, hub: bool = True) -> None:
                          "that exists" + (" or a hub id such as owner/name." if hub else "."))
 
 
+def check_dino(name: str) -> None:
+    """Raise InputError where a DINO model is not to be had, or its folder holds a damaged file."""
+    check_model_path("dino_model", name)
+    check_folder(Path(name).expanduser())
+
+
 def check_inpainting_model(option: str, name: str) -> None:
     """Raise InputError where a model on disk is seen, without loading it, not to be for inpainting.
 
@@ -81,6 +100,7 @@ def check_inpainting_model(option: str, name: str) -> None:
         if not (path / "model_index.json").is_file():
             raise InputError(f"{option} is '{name}', a folder without model_index.json; give the "
                              "folder of a diffusers inpainting pipeline.")
+        check_folder(path)
         try:
             channels = json.loads((path / "unet" / "config.json").read_text(encoding="utf-8"))[
                 "in_channels"]
@@ -89,6 +109,7 @@ def check_inpainting_model(option: str, name: str) -> None:
                              "unet/config.json; give the folder of a diffusers inpainting "
                              "pipeline.") from None
     elif path.suffix == ".safetensors":
+        check_file(path)
         channels = _single_file_channels(option, path)
     elif path.is_file():
         raise InputError(f"{option} is '{name}', which is not a .safetensors file; give one, or "
@@ -113,11 +134,15 @@ def _single_file_channels(option: str, path: Path) -> int:
 def check_clip(name: str, pretrained: str) -> None:
     """Raise InputError where a CLIP model named by a path is not there."""
     if name.startswith("local-dir:"):
-        check_model_path("clip_model", name.removeprefix("local-dir:"), hub=False)
+        folder = name.removeprefix("local-dir:")
+        check_model_path("clip_model", folder, hub=False)
+        check_folder(Path(folder).expanduser())
     elif name.startswith((".", "/", "~")):
         check_model_path("clip_model", name, hub=False)
     if pretrained.startswith((".", "/", "~")):
         check_model_path("clip_pretrained", pretrained, hub=False)
+        if Path(pretrained).expanduser().is_file():
+            check_file(Path(pretrained).expanduser())
 
 
 def check_named(option: str, path: str | None) -> None:

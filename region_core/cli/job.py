@@ -104,7 +104,7 @@ def choose_models(args: argparse.Namespace) -> ModelChoice:
     dino = args.dino_model or dino
     checks.check_inpainting_model("diffusion_model_path", pipeline)
     checks.check_clip(*clip)
-    checks.check_model_path("dino_model", dino)
+    checks.check_dino(dino)
     device = choose_device(args.device)
     return ModelChoice(device, choose_dtype(args.dtype, device, small=small), pipeline, clip, dino)
 

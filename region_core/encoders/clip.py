@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import InputError, first_line
+from ..memory import in_chunks
+from ..texts import pieces_that_fit
+from ..weights import check_file, check_folder
 from .dino import check_images, nothing, prepare
 
 TEMPLATE = "a high quality image of {}."
@@ -94,8 +98,14 @@ class ClipScorer:
         Images may be on any device; embeddings, like those of texts, are on the model's.
         """
         check_images(images)
-        parts = [self._read(chunk, False)[0] for chunk in images.split(self.batch_size)]
-        return torch.cat(parts)
+        return torch.cat([embedding for embedding, _ in self._read_all(images, False)])
+
+    def _read_all(self, images: Tensor, tokens: bool) -> list[tuple[Tensor, Tensor]]:
+        """`_read` of all images, as many at once as fit."""
+        parts, self.batch_size = in_chunks(
+            len(images), self.batch_size, lambda rows: self._read(images[rows], tokens),
+            "choose a smaller CLIP model, or run it on another device")
+        return parts
 
     @torch.no_grad()
     def encode_images_and_tokens(
@@ -107,11 +117,8 @@ class ClipScorer:
         """
         check_images(images)
         wanted = len(images) if with_tokens is None else with_tokens
-        embeddings, tokens = [], []
-        for chunk in images[:wanted].split(self.batch_size) if wanted else ():
-            embedding, patches = self._read(chunk, True)
-            embeddings.append(embedding)
-            tokens.append(patches)
+        read = self._read_all(images[:wanted], True)
+        embeddings, tokens = [part[0] for part in read], [part[1] for part in read]
         if wanted < len(images):
             embeddings.append(self.encode_images(images[wanted:]))
         kept = torch.cat(tokens) if wanted else embeddings[0].new_zeros(0, 0, 0)
@@ -126,8 +133,8 @@ class ClipScorer:
         """[1, E] float32 of unit length, on the model's device, in the template "a high quality
         image of {}.".
 
-        A text too long for the context is cut at words into pieces that fit, each in the template;
-        the answer is the mean of their unit embeddings, made unit again. InputError where empty.
+        A text too long for the context is parted into pieces that fit, each in the template; the answer
+        is the mean of their unit embeddings, made unit again. InputError where empty.
         """
         pieces = self.split_text(text)
         self.before_forward()
@@ -139,25 +146,15 @@ class ClipScorer:
 
     def split_text(self, text: str) -> list[str]:
         """The pieces of `text` that `encode_text` averages: one where it fits as it is."""
-        words = text.split()
-        if not words:
+        if not text.split():
             raise InputError("The text is empty; write what is, or should be, in the picture.")
-        pieces: list[str] = []
-        while words:
-            word = words.pop(0)
-            joined = f"{pieces[-1]} {word}" if pieces else word
-            if self._fits(joined):
-                pieces[-1:] = [joined]
-            elif self._fits(word):
-                pieces.append(word)
-            elif len(word) > 1:  # no room even alone: not a word of any language, so halve it
-                words[:0] = [word[: len(word) // 2], word[len(word) // 2 :]]
-            else:
-                raise InputError(
-                    f"The CLIP model reads {self.context_length} tokens, too few for the template "
-                    f"'{TEMPLATE}'; use a model with a longer context."
-                )
-        return pieces
+        try:
+            return pieces_that_fit(text, self._fits)
+        except ValueError:
+            raise InputError(
+                f"The CLIP model reads {self.context_length} tokens, too few for the template "
+                f"'{TEMPLATE}'; use a model with a longer context."
+            ) from None
 
     def _fits(self, text: str) -> bool:
         """Whether the tokenizer, given `text` in the template, cuts nothing off.
@@ -194,6 +191,10 @@ def load_clip(
         raise InputError(
             f"The CLIP model '{name}' has no weights named; give a tag such as 'openai' or a file."
         )
+    if name.startswith("local-dir:"):
+        check_folder(Path(name.removeprefix("local-dir:")).expanduser())
+    elif pretrained and Path(pretrained).is_file():
+        check_file(Path(pretrained))
     try:
         with torch.random.fork_rng(devices=[]):  # building draws random weights
             model = open_clip.create_model(
@@ -232,12 +233,24 @@ def _stated_floor(name: str) -> float:
 
 
 def _trained_with_quick_gelu(name: str, pretrained: str | None) -> bool:
-    """OpenAI's weights need QuickGELU; the plain model name ("ViT-B-16") would build with GELU and
-    answer almost right, which is worse than an error."""
+    """Whether weights need QuickGELU, as OpenAI's do; the plain model name ("ViT-B-16") would build
+    with GELU and answer almost right, which is worse than an error.
+
+    open_clip's table says so of each tag; a file is known by the tag in its name.
+    """
     import open_clip
 
     if not pretrained:
         return False
-    if Path(pretrained).is_file():
-        return "openai" in Path(pretrained).name.lower()
-    return bool(open_clip.get_pretrained_cfg(name, pretrained).get("quick_gelu", False))
+    if not Path(pretrained).is_file():
+        return bool(open_clip.get_pretrained_cfg(name, pretrained).get("quick_gelu", False))
+    file = _plain(Path(pretrained).stem)
+    tags = [tag for tag in open_clip.list_pretrained_tags_by_model(name) if _plain(tag) in file]
+    if not tags:
+        return "openai" in file
+    return bool(open_clip.get_pretrained_cfg(name, max(tags, key=len)).get("quick_gelu", False))
+
+
+def _plain(name: str) -> str:
+    """A name less what people write in several ways."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import InputError, first_line
+from ..memory import in_chunks
+from ..resize import resize
+from ..weights import check_folder
 
 IMAGE_SIZE = 256  # pixels a side that a picture is read at
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -43,7 +45,7 @@ def prepare(
     check_images(images)
     x = images.to(device=like.device, dtype=torch.float32)
     if x.shape[-2:] != (size, size):
-        x = F.interpolate(x, (size, size), mode="bicubic", antialias=True, align_corners=False)
+        x = resize(x, size, size)
     # Bicubic overshoots at edges; the models were trained on pictures that cannot.
     x = x.clamp(0, 1)  # a copy: what follows may write into it
     scale = torch.tensor([mean, std], device=x.device)[:, None, :, None, None]
@@ -97,7 +99,10 @@ class DinoEncoder:
         Attention is the last layer's, from [CLS] to each patch, averaged over heads.
         """
         check_images(images)
-        chunks = [self._encode(chunk) for chunk in images.split(self.batch_size)]
+        chunks, self.batch_size = in_chunks(
+            len(images), self.batch_size, lambda rows: self._encode(images[rows]),
+            f"read pictures at fewer than the DINO encoder's {self.image_size} pixels, choose a smaller "
+            "DINO model, or run it on another device")
         features, attention = (
             torch.cat(parts).to(images.device) for parts in zip(*chunks, strict=True)
         )
@@ -153,6 +158,8 @@ def load_dino(
     name = str(path_or_hub_id)
     folder = Path(name).expanduser()
     local = folder.is_dir()
+    if local:
+        check_folder(folder)
     options: dict[str, Any] = {
         "add_pooling_layer": False,
         "attn_implementation": "eager",

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..boxes import grow_boxes
+from ..resize import resize
 from .inpaint import Inpainter, Latents, box_masks, crop, region_mask, stitch, stitch_at, windows_for
 
 SMALL_SIDE = 512  # pictures are compared at this size at most; CLIP sees less still
@@ -56,8 +56,7 @@ class Canvas:
         self.height, self.width = source.shape[-2:]
         self.scale = min(1.0, SMALL_SIDE / max(self.height, self.width))
         size = [max(1, round(v * self.scale)) for v in (self.height, self.width)]
-        self.small = source if self.scale == 1 else F.interpolate(
-            source, size=size, mode="bicubic", antialias=True).clamp(0, 1)
+        self.small = source if self.scale == 1 else resize(source, *size).clamp(0, 1)
 
     def small_boxes(self, boxes: Tensor) -> Tensor:
         """Boxes [N, 4] of the source in pixels of the small picture."""

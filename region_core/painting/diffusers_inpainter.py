@@ -14,12 +14,18 @@ import torch
 from torch.nn import functional as F
 
 from ..errors import InputError, first_line
+from ..memory import in_chunks, is_out_of_memory
+from ..texts import pieces_that_fit
+from ..weights import check_file, check_folder
+from .finite import checked_finite
 from .inpaint import Latents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 DEFAULT_MODEL = "sd2-community/stable-diffusion-2-inpainting"
+_PRECISION = "use --dtype float32, or another model"
+_LOWER = "choose --dtype float16, a smaller inpainting model, or another device"
 
 
 def load_pipeline(path_or_id: str | Path, device: str | torch.device = "cpu",
@@ -36,19 +42,27 @@ def load_pipeline(path_or_id: str | Path, device: str | torch.device = "cpu",
     if not local.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
         raise InputError(f"inpainting model {name!r}: no such file or folder; give a diffusers "
                          f"folder, a .safetensors file or a hub id such as {DEFAULT_MODEL}")
+    if local.exists():
+        (check_file if local.is_file() else check_folder)(local)
     try:
         if local.is_file():
             pipe = StableDiffusionInpaintPipeline.from_single_file(str(local), torch_dtype=dtype)
         else:
             pipe = StableDiffusionInpaintPipeline.from_pretrained(
                 str(local) if local.exists() else name, torch_dtype=dtype, safety_checker=None)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except Exception as error:  # of four libraries, on files of any kind
         way = ("is it an inpainting pipeline?" if local.exists() else
                "is there a network, and is the name right? A local folder works without one")
         raise InputError(f"inpainting model {name!r} could not be loaded ({first_line(error)}); {way}"
                          ) from error
     pipe.set_progress_bar_config(disable=True)
-    return pipe.to(device)
+    try:
+        return pipe.to(device)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise InputError(f"inpainting model {name!r} is too large for {device} ({first_line(error)}); "
+                         f"{_LOWER}") from error
 
 
 class DiffusersInpainter:
@@ -86,27 +100,20 @@ class DiffusersInpainter:
     def _encode(self, text: str) -> torch.Tensor:
         """Text to [1, T, E]; a text longer than the encoder reads is split and averaged."""
         tokenizer, encoder = self.pipe.tokenizer, self.pipe.text_encoder
-        room = tokenizer.model_max_length - 2
-        chunks, words = [], text.split()
-        while words:
-            count = len(words)
-            while count > 1 and len(tokenizer(" ".join(words[:count])).input_ids) - 2 > room:
-                # halve first, then creep: a prompt of thousands of words costs few passes
-                count = count // 2 if count > 2 * room else count - 1
-            chunks.append(" ".join(words[:count]))
-            words = words[count:]
-        ids = tokenizer(chunks or [""], padding="max_length", truncation=True,
-                        max_length=tokenizer.model_max_length, return_tensors="pt").input_ids
+        room = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
+        chunks = pieces_that_fit(text, lambda part: len(tokenizer(part).input_ids) <= room)
+        ids = tokenizer(chunks or [""], padding="max_length", truncation=True, max_length=room,
+                        return_tensors="pt").input_ids
         states = encoder(ids.to(encoder.device)).last_hidden_state
         return states.mean(dim=0, keepdim=True).to(self.dtype)
 
     @contextmanager
     def _counting(self) -> Iterator[None]:
-        def count(_module: torch.nn.Module, args: tuple, kwargs: dict) -> None:
+        def count(_module: torch.nn.Module, args: tuple, kwargs: dict, _out: Any) -> None:
             sample = args[0] if args else kwargs["sample"]
             self.evaluations += sample[:, 0].numel() / (self.size // self.vae_scale) ** 2
 
-        handle = self.pipe.unet.register_forward_pre_hook(count, with_kwargs=True)
+        handle = self.pipe.unet.register_forward_hook(count, with_kwargs=True)
         try:
             yield
         finally:
@@ -115,10 +122,20 @@ class DiffusersInpainter:
     def _encode_pictures(self, pictures: torch.Tensor) -> torch.Tensor:
         """[N, 3, s, s] in 0..1 to scaled latents [N, 4, s/8, s/8]: the posterior's mean."""
         vae = self.pipe.vae
-        self.vae_encodings += pictures[:, 0].numel() / self.size**2
-        parts = [vae.encode((p * 2 - 1).to(vae.device, vae.dtype)).latent_dist.mean
-                 for p in pictures.split(self.batch_size)]
-        return (torch.cat(parts) * vae.config.scaling_factor).to(self.device, self.dtype)
+
+        def encoded(rows: slice) -> torch.Tensor:
+            pixels = (pictures[rows] * 2 - 1).to(vae.device, vae.dtype)
+            latents = vae.encode(pixels).latent_dist.mean
+            self.vae_encodings += pixels[:, 0].numel() / self.size**2
+            return latents
+
+        latents = torch.cat(self._in_chunks(len(pictures), encoded)) * vae.config.scaling_factor
+        return checked_finite(latents, "the VAE's latents", _PRECISION).to(self.device, self.dtype)
+
+    def _in_chunks(self, count: int, work: Callable[[slice], Any]) -> list[Any]:
+        """What `work` gives of all rows, as many at once as fit: for the rest of this edit."""
+        parts, self.batch_size = in_chunks(count, self.batch_size, work, _LOWER)
+        return parts
 
     @torch.inference_mode()
     def begin(self, images: torch.Tensor, masks: torch.Tensor, seed: int, steps: int, *,
@@ -160,21 +177,22 @@ class DiffusersInpainter:
         if stop < latents.step:
             raise ValueError(f"the latents are at step {latents.step}, past {stop}")
         schedule = self._schedule(latents.steps)
-        z, estimates = [], []
+
+        def advanced(rows: slice) -> tuple[torch.Tensor, torch.Tensor]:
+            part, condition = latents.z[rows], latents.extra["condition"][rows]
+            estimate = latents.denoised[rows]
+            for index in range(latents.step, stop):
+                time = schedule.timesteps[index]
+                out = self._predict(part, condition, time, guidance)
+                result = schedule.step(out, time, part)
+                part, estimate = result.prev_sample, result.pred_original_sample
+            return part, estimate
+
         with self._counting():
-            for start in range(0, len(latents.z), self.batch_size):
-                rows = slice(start, start + self.batch_size)
-                part, condition = latents.z[rows], latents.extra["condition"][rows]
-                estimate = latents.denoised[rows]
-                for index in range(latents.step, stop):
-                    time = schedule.timesteps[index]
-                    out = self._predict(part, condition, time, guidance)
-                    result = schedule.step(out, time, part)
-                    part, estimate = result.prev_sample, result.pred_original_sample
-                z.append(part)
-                estimates.append(estimate)
-        return Latents(z=torch.cat(z), denoised=torch.cat(estimates), step=stop,
-                       steps=latents.steps, extra=latents.extra)
+            parts = self._in_chunks(len(latents.z), advanced)
+        z, denoised = (torch.cat(rows) for rows in zip(*parts, strict=True))
+        checked_finite(z, "the UNet's latents", _PRECISION)
+        return Latents(z=z, denoised=denoised, step=stop, steps=latents.steps, extra=latents.extra)
 
     def _predict(self, z: torch.Tensor, condition: torch.Tensor, time: torch.Tensor,
                  guidance: float) -> torch.Tensor:
@@ -190,7 +208,12 @@ class DiffusersInpainter:
     def decode(self, latents: Latents) -> torch.Tensor:
         """Pictures [N, 3, s, s] in 0..1 of the denoised estimates."""
         vae = self.pipe.vae
-        self.vae_decodings += latents.denoised[:, 0].numel() / (self.size // self.vae_scale) ** 2
         z = (latents.denoised / vae.config.scaling_factor).to(vae.device, vae.dtype)
-        parts = [vae.decode(p).sample for p in z.split(self.batch_size)]
-        return (torch.cat(parts).float() / 2 + 0.5).clamp(0, 1)
+
+        def decoded(rows: slice) -> torch.Tensor:
+            pictures = vae.decode(z[rows]).sample
+            self.vae_decodings += z[rows, 0].numel() / (self.size // self.vae_scale) ** 2
+            return pictures
+
+        pictures = torch.cat(self._in_chunks(len(z), decoded)).float() / 2 + 0.5
+        return checked_finite(pictures, "the VAE's pictures", _PRECISION).clamp(0, 1)

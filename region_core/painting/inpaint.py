@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ..boxes import grow_boxes, pixel_boxes
 from ..errors import InputError
+from ..resize import resize
 
 
 @dataclass
@@ -283,5 +284,4 @@ def _resize(image: Tensor, height: int, width: int) -> Tensor:
     """[N,C,h,w] at another size; the very same tensor where the size is right already."""
     if image.shape[-2:] == (height, width):
         return image
-    size = (height, width)
-    return F.interpolate(image, size=size, mode="bicubic", antialias=True).clamp(0, 1)
+    return resize(image, height, width).clamp(0, 1)

@@ -21,6 +21,7 @@ from region_core.encoders import (
     load_clip,
     load_dino,
 )
+from region_core.encoders.clip import _trained_with_quick_gelu
 from region_core.errors import InputError
 
 SMALL_TEXT = {"context_length": 20, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
@@ -358,3 +359,15 @@ def test_openai_weights_get_the_activation_they_were_trained_with(monkeypatch, p
     with pytest.raises(InputError, match="enough seen"):
         load_clip("ViT-B-16", pretrained)
     assert asked == [quick]
+
+
+@pytest.mark.parametrize(("name", "file", "quick"), [
+    ("ViT-B-32", "ViT-B-32-laion400m_e31.safetensors", True),
+    ("ViT-B-32", "vit_b_32-laion400m-e32.pt", True),
+    ("ViT-B-32", "ViT-B-32-laion2b_s34b_b79k.safetensors", False),
+    ("ViT-B-16", "ViT-B-16-openai.safetensors", True), ("ViT-B-16", "ViT-B-16.pt", False),
+    ("ViT-H-14", "ViT-H-14-dfn5b.safetensors", True), ("ViT-L-14", "ViT-L-14-metaclip_400m.pt", True),
+    ("ViT-B-32-quickgelu", "mine.safetensors", False)])
+def test_a_file_of_weights_gets_the_activation_of_its_tag(tmp_path, name, file, quick):
+    (tmp_path / file).touch()
+    assert _trained_with_quick_gelu(name, str(tmp_path / file)) == quick

@@ -85,3 +85,29 @@ def test_a_model_that_is_no_inpainting_model_is_refused(pipe):
 def test_a_missing_model_is_named():
     with pytest.raises(InputError, match="no such file or folder"):
         load_pipeline("./nowhere/at-all")
+
+
+def spoilt(monkeypatch, owner, name, rows):
+    """Let NaN into some rows of what a model gives."""
+    call = getattr(owner, name)
+
+    def spoil(*args, **more):
+        out = call(*args, **more)
+        out.sample[rows] = torch.nan
+        return out
+
+    monkeypatch.setattr(owner, name, spoil)
+
+
+@pytest.mark.parametrize(("part", "name", "says"), [("unet", "forward", "the UNet's latents"),
+                                                    ("vae", "decode", "the VAE's pictures")])
+def test_a_model_that_gives_no_numbers_is_told_of(inpainter, monkeypatch, part, name, says):
+    spoilt(monkeypatch, getattr(inpainter.pipe, part), name, slice(None))
+    with pytest.raises(InputError, match=rf"{says} are not numbers.*half precision.*float32"):
+        inpainter.decode(inpainter.advance(inpainter.begin(*task(), seed=1, steps=2), 2, 1.0))
+
+
+def test_one_edit_of_no_numbers_leaves_the_others(inpainter, monkeypatch):
+    spoilt(monkeypatch, inpainter.pipe.unet, "forward", 1)
+    pictures = inpainter.decode(inpainter.advance(inpainter.begin(*task(3), seed=1, steps=2), 2, 1.0))
+    assert [bool(picture.isfinite().all()) for picture in pictures] == [True, False, True]

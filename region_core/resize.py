@@ -1,0 +1,38 @@
+"""One way to bring pictures to another size, on every device."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def resize(images: Tensor, height: int, width: int) -> Tensor:
+    """images [B,C,H,W] at [height, width]: bicubic, smoothed where smaller, which may overshoot 0..1.
+
+    Where a device has no such operation (Apple's before torch 2.8), the same sums are written as two
+    products of matrices, which every device has.
+    """
+    if images.shape[-2:] == (height, width):
+        return images
+    try:
+        return F.interpolate(images, (height, width), mode="bicubic", antialias=True,
+                             align_corners=False)
+    except NotImplementedError:
+        down = _weights(images.shape[-2], height).to(images)
+        across = _weights(images.shape[-1], width).to(images)
+        return down @ images @ across.mT
+
+
+def _weights(length: int, count: int) -> Tensor:
+    """[count, length]: how much each of `length` pixels has in each of `count`, as torch weighs them."""
+    scale = length / count
+    wide = max(scale, 1.0)  # enlarged, a pixel looks at four
+    # on the CPU, for not every device knows double precision
+    centre = (torch.arange(count, dtype=torch.float64)[:, None] + 0.5) * scale
+    away = ((torch.arange(length, dtype=torch.float64)[None] + 0.5 - centre) / wide).abs()
+    a = -0.5
+    near = (a + 2) * away**3 - (a + 3) * away**2 + 1
+    far = a * away**3 - 5 * a * away**2 + 8 * a * away - 4 * a
+    weights = torch.where(away < 1, near, torch.where(away < 2, far, torch.zeros_like(far)))
+    return (weights / weights.sum(1, keepdim=True)).float()

@@ -1,0 +1,105 @@
+"""Model files as they arrive: cut off, a web page under a model's name, a pointer of Git LFS.
+
+Only the head of a file is read. Libraries say of such a file what their parser stumbled over; a person
+needs to know which file it is, and that it has to be downloaded again.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import InputError
+
+WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
+_HEAD = 512  # bytes that show what a file is
+_LONGEST_HEADER = 100_000_000  # bytes, as safetensors itself has it
+_PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "scheduler")  # of a pipeline
+
+
+def problem_with(path: Path, suffix: str = "") -> str:
+    """What is wrong with a model's file, to follow its name in a sentence; "" where nothing is seen.
+
+    path: a weights or JSON file; `suffix` says which kind where the name does not.
+    """
+    suffix = suffix or path.suffix
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if not size:
+        return "is empty"
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start.startswith(b"<"):
+        return "is a web page, not a model's file"
+    if start.startswith(b"version https://git-lfs"):
+        return "is a pointer of Git LFS, not the file itself"
+    if suffix == ".safetensors":
+        return _safetensors(path, size, head)
+    if suffix == ".json":
+        return _json(path)
+    if suffix in WEIGHTS and head.startswith(b"PK") and not zipfile.is_zipfile(path):
+        return "is cut short"  # the list of its parts stands at its end
+    return ""
+
+
+def check_file(path: Path) -> None:
+    """Raise InputError, naming the file, where a model's file is seen from its head to be damaged."""
+    problem = problem_with(path)
+    if problem:
+        raise InputError(f"'{path}' {problem}; download it again.")
+
+
+def check_folder(folder: Path) -> None:
+    """`check_file` of what a model's folder holds: its JSON files and the weights that are loaded; of a
+    pipeline's folder, in its parts too."""
+    for place in (folder, *(folder / part for part in _PARTS)):
+        for path in _loaded(place):
+            check_file(path)
+
+
+def _loaded(folder: Path) -> Iterator[Path]:
+    """JSON files and weights of one folder that a loader would take."""
+    if not folder.is_dir():
+        return
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    yield from (path for path in files if path.suffix == ".json")
+    for suffix in WEIGHTS:
+        found = [path for path in files if path.suffix == suffix]
+        # model.fp16.safetensors beside model.safetensors is not asked for
+        plain = [path for path in found if "." not in path.stem]
+        if plain or found:
+            yield from plain or found
+            return  # safetensors come first, and the rest are not looked at
+
+
+def _json(path: Path) -> str:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return "is not JSON, or cut short"
+    return ""
+
+
+def _safetensors(path: Path, size: int, head: bytes) -> str:
+    """8 bytes with the length of a JSON header, the header, the numbers it tells of."""
+    length = int.from_bytes(head[:8], "little")
+    if size < 8 or length > _LONGEST_HEADER or not head[8:9].startswith(b"{"):
+        return "is no safetensors file, or damaged"
+    if 8 + length > size:
+        return f"is cut short ({size} of more than {8 + length} bytes)"
+    try:
+        with path.open("rb") as file:
+            file.seek(8)
+            header = json.loads(file.read(length))
+        ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return "is no safetensors file, or damaged"
+    whole = 8 + length + max(ends, default=0)
+    if size < whole:
+        return f"is cut short ({size} of {whole} bytes)"
+    return "" if size == whole else f"is damaged ({size} bytes where its header tells of {whole})"

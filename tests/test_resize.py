@@ -1,0 +1,66 @@
+"""Resizing where a device lacks the operation, simulated by refusing it as such a device does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from region_core.encoders.dino import prepare
+from region_core.painting.canvas import Canvas
+from region_core.painting.inpaint import crop, stitch, stitch_at
+from region_core.resize import resize
+
+
+class Apple(TorchDispatchMode):
+    """Refuses what Apple's device did not have in torch 2.6: read in torch's source, not run there."""
+
+    def __torch_dispatch__(self, call: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = str(call)
+        if "upsample_bicubic2d_aa" in name:
+            raise NotImplementedError(f"The operator '{name}' is not implemented for the MPS device")
+        if "adaptive_max_pool2d" in name and "backward" not in name:
+            sides, wanted = args[0].shape[-2:], args[1]
+            if any(side % want for side, want in zip(sides, wanted, strict=True)):
+                raise RuntimeError("Adaptive pool MPS: input sizes must be divisible by output sizes")
+        return call(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("sizes", [((60, 91), (224, 224)), ((300, 517), (224, 224)), ((64, 64), (32, 32)),
+                                   ((40, 300), (40, 77)), ((33, 700), (90, 64)), ((5, 5), (1, 9))])
+def test_the_same_pictures_without_the_operation(sizes):
+    before, after = sizes
+    images = torch.rand(2, 3, *before, generator=torch.Generator().manual_seed(1))
+    plain = resize(images, *after)
+    assert torch.equal(plain, F.interpolate(images, after, mode="bicubic", antialias=True))
+    with Apple():
+        other = resize(images, *after)
+    torch.testing.assert_close(other, plain, atol=5e-5, rtol=0)
+
+
+def test_the_same_size_is_the_same_tensor():
+    images = torch.rand(1, 3, 40, 50)
+    assert resize(images, 40, 50) is images
+
+
+def test_pictures_reach_encoders_and_painter_on_such_a_device():
+    source = torch.rand(1, 3, 150, 700, generator=torch.Generator().manual_seed(2))
+    boxes = torch.tensor([[20.0, 10.0, 120.0, 90.0], [300.0, 0.0, 690.0, 150.0]])
+    windows = torch.tensor([[0, -20, 200, 180], [0, -275, 700, 425]])
+    masks = torch.zeros(2, 1, 150, 700)
+
+    def all_of_it() -> list[torch.Tensor]:
+        small = Canvas(source, inpainter=None, seed=1).small
+        edits = crop(source, windows, 64)
+        return [small, edits, stitch(source, edits, windows, masks),
+                stitch_at(small, edits, windows, boxes, 150, 700),
+                prepare(source, 96, (0.5,) * 3, (0.5,) * 3, torch.zeros(1))]
+
+    plain = all_of_it()
+    with Apple():
+        other = all_of_it()
+    for a, b in zip(plain, other, strict=True):
+        torch.testing.assert_close(a, b, atol=5e-5, rtol=0)

@@ -1,0 +1,140 @@
+"""Damaged model files: told by name before a library stumbles over them."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from region_core.checks import check_clip, check_dino, check_inpainting_model
+from region_core.demo.models import WEIGHTS
+from region_core.encoders import load_clip, load_dino
+from region_core.errors import InputError
+from region_core.painting.diffusers_inpainter import load_pipeline
+from region_core.weights import check_folder, problem_with
+
+PAGE = b"<!DOCTYPE html><html><body>Sign in to the network</body></html>"
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 99\n"
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    save_file({"a": torch.arange(64.0), "b": torch.ones(3, 5)}, path)
+    return path
+
+
+def test_a_sound_file_has_no_problem(weights: Path, tmp_path: Path) -> None:
+    assert problem_with(weights) == ""
+    save_file({}, tmp_path / "none.safetensors")
+    assert problem_with(tmp_path / "none.safetensors") == ""
+    for file in WEIGHTS.rglob("*"):
+        if file.is_file():
+            assert problem_with(file) == "", file
+
+
+@pytest.mark.parametrize(("made", "says"), [
+    (lambda data: data[:-20], "is cut short"), (lambda data: data[:40], "is cut short"),
+    (lambda data: data[:5], "is no safetensors file"), (lambda data: b"", "is empty"),
+    (lambda data: data + b"more", "is damaged"), (lambda data: b"\xff" * 99, "is no safetensors file"),
+    (lambda data: data[:9] + b"\xff" + data[10:], "is no safetensors file"),
+    (lambda data: PAGE, "is a web page"), (lambda data: b"\xef\xbb\xbf \n" + PAGE, "is a web page"),
+    (lambda data: POINTER, "is a pointer of Git LFS"),
+    (lambda data: b"\x0a" + bytes(7) + b'{"a":{"":1}' + bytes(9), "is no safetensors file")])
+def test_what_is_wrong_with_weights(weights: Path, made, says: str) -> None:
+    weights.write_bytes(made(weights.read_bytes()))
+    assert problem_with(weights).startswith(says)
+
+
+def test_archives_and_json(tmp_path: Path) -> None:
+    torch.save({"a": torch.ones(9)}, tmp_path / "model.bin")
+    assert problem_with(tmp_path / "model.bin") == ""
+    whole = (tmp_path / "model.bin").read_bytes()
+    (tmp_path / "model.bin").write_bytes(whole[:-30])
+    assert problem_with(tmp_path / "model.bin") == "is cut short"
+    (tmp_path / "config.json").write_text('{"hidden_size": 3')
+    assert problem_with(tmp_path / "config.json").startswith("is not JSON")
+    (tmp_path / "page.pt").write_bytes(PAGE)
+    assert problem_with(tmp_path / "page.pt").startswith("is a web page")
+
+
+def test_files_that_no_loader_would_take_are_not_looked_at(tmp_path: Path, weights: Path) -> None:
+    for name in ("model.fp16.safetensors", "pytorch_model.bin", "flax_model.msgpack"):
+        (tmp_path / name).write_bytes(PAGE)
+    check_folder(tmp_path)
+    weights.unlink()
+    with pytest.raises(InputError, match=r"model\.fp16\.safetensors' is a web page"):
+        check_folder(tmp_path)
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    assert "cannot be read" in problem_with(tmp_path / "none.safetensors")
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    shutil.copytree(WEIGHTS, tmp_path / "weights")
+    return tmp_path / "weights"
+
+
+DAMAGED = ["inpaint/text_encoder/model.safetensors", "inpaint/unet/diffusion_pytorch_model.safetensors",
+           "inpaint/vae/config.json", "inpaint/tokenizer/tokenizer_config.json", "dino/model.safetensors",
+           "dino/config.json", "clip/open_clip_config.json", "clip/open_clip_model.safetensors"]
+LOADERS = {
+    "inpaint": (lambda path: check_inpainting_model("diffusion_model_path", path), load_pipeline),
+    "dino": (lambda path: check_dino(path), load_dino),
+    "clip": (lambda path: check_clip(f"local-dir:{path}", ""), lambda path: load_clip(f"local-dir:{path}"))}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+@pytest.mark.parametrize("how", ["cut", "page"])
+def test_a_damaged_file_of_a_model_is_named_before_loading_and_by_the_loader(
+        models: Path, name: str, how: str) -> None:
+    file = models / name
+    if not file.is_file():
+        pytest.skip(f"the embedded models have no {name}")
+    file.write_bytes(file.read_bytes()[:-20] if how == "cut" else PAGE)
+    folder = name.split("/")[0]
+    for load in LOADERS[folder]:
+        with pytest.raises(InputError) as caught:
+            load(str(models / folder))
+        assert file.name in str(caught.value)
+        assert len(str(caught.value).splitlines()) == 1
+
+
+class Evil:
+    ran: list[str] = []
+
+    def __reduce__(self) -> tuple:
+        return (Evil.ran.append, ("ran",))
+
+
+@pytest.mark.parametrize("folder", ["dino", "clip", "inpaint/unet"])
+def test_no_pickle_in_a_models_place_is_run(models: Path, folder: str) -> None:
+    (weights,) = (models / folder).glob("*.safetensors")
+    names = {"dino": "pytorch_model.bin", "clip": "open_clip_pytorch_model.bin",
+             "inpaint/unet": "diffusion_pytorch_model.bin"}
+    weights.unlink()
+    body = io.BytesIO()
+    torch.save({"weight": torch.ones(1)}, body)
+    with zipfile.ZipFile(body) as old, zipfile.ZipFile(models / folder / names[folder], "w") as new:
+        for entry in old.namelist():
+            new.writestr(entry, pickle.dumps(Evil()) if entry.endswith("data.pkl") else old.read(entry))
+    Evil.ran.clear()
+    with pytest.raises(InputError):
+        LOADERS[folder.split("/")[0]][1](str(models / folder.split("/")[0]))
+    assert Evil.ran == []
+
+
+@pytest.mark.parametrize("content", [[], 3, None, {"in_channels": "nine"}])
+def test_a_config_of_another_kind_is_one_sentence(models: Path, content: object) -> None:
+    (models / "inpaint" / "unet" / "config.json").write_text(json.dumps(content))
+    with pytest.raises(InputError):
+        check_inpainting_model("diffusion_model_path", str(models / "inpaint"))
