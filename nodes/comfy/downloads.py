@@ -1,20 +1,19 @@
-"""Fetching named models into ComfyUI's model folders: whole or not at all, with progress."""
+"""Fetching named models into ComfyUI's model folders: whole or not at all, with progress and Cancel.
+
+huggingface_hub does it, with its tokens, mirrors (HF_ENDPOINT), offline mode and checks. It runs in a process
+of its own, for a download that waits for a silent link cannot look at Cancel, and a thread cannot be ended.
+"""
 
 from __future__ import annotations
 
-import http.client
 import logging
 import os
-import queue
-import shutil
-import threading
-import urllib.error
-import urllib.request
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import comfy.utils
 from comfy import model_management
@@ -22,99 +21,68 @@ from comfy import model_management
 from ...region_core.errors import InputError
 
 log = logging.getLogger(__name__)
-_PIECE = 1 << 20
-_PATIENCE = 30  # seconds without a byte after which a link is dead
-_GLANCE = 0.1  # seconds between two looks at Cancel
-
-
-def hub_url(repository: str, file: str) -> str:
-    """Where the hub keeps a file; HF_ENDPOINT names a mirror, as with the hub's own tools."""
-    root = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
-    return f"{root.rstrip('/')}/{repository}/resolve/main/{file}"
+_GLANCE = 0.1  # seconds between two looks at Cancel and at what has arrived
+_DOWNLOAD = """
+import sys
+from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+repository, file, folder, size = sys.argv[1:]
+try:
+    with open(size, "w") as told:
+        told.write(str(get_hf_file_metadata(hf_hub_url(repository, file)).size or ""))
+    hf_hub_download(repository, file, local_dir=folder)
+except Exception as error:
+    sys.exit(f"{type(error).__name__}: {error}".strip().splitlines()[0])
+"""
 
 
 def fetch_files(repository: str, files: dict[str, Path]) -> None:
     """Download files of a hub repository, each to its place; those that are there are kept.
 
-    Cancel stops at once, also where the link stalls. Raises InputError, naming the address and the
-    place, where the network or the disk does not do its part.
+    Cancel stops at once. Raises InputError, naming the file and the place, where the network or the disk does
+    not do its part; a folder that was made for it and holds nothing is taken away again.
     """
     for file, place in files.items():
-        if not place.is_file():
-            _fetch(hub_url(repository, file), place)
-
-
-def _fetch(url: str, place: Path) -> None:
-    partial = place.with_name(f"{place.name}.{uuid.uuid4().hex}.part")
-    log.info("downloading %s to %s", url, place)
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with _opened(url) as (headers, read), partial.open("wb") as out:
-                total = int(headers.get("Content-Length") or 0)
-                _check_room(place.parent, total)
-                bar, done = comfy.utils.ProgressBar(max(total, 1)), 0
-                while piece := read(min(_PIECE, total - done) if total else _PIECE):
-                    out.write(piece)
-                    done += len(piece)
-                    bar.update_absolute(min(done, max(total, 1)), max(total, 1))
-            if total and done != total:
-                raise OSError(f"{done} of {total} bytes arrived")
-            os.replace(partial, place)
-        finally:
-            partial.unlink(missing_ok=True)
-    except (OSError, ValueError, urllib.error.URLError, http.client.HTTPException) as error:
-        raise InputError(f"{url} could not be downloaded ({error}); connect to the network once, "
-                         f"or put the file at {place} yourself") from error
-
-
-@contextmanager
-def _opened(url: str) -> Iterator[tuple[Any, Callable[[int], bytes]]]:
-    """The headers at an address and a `read` of so many bytes; Cancel waits for neither."""
-    answer = _beside(lambda: urllib.request.urlopen(url, timeout=_PATIENCE))
-    left = threading.Event()
-
-    def piece(count: int) -> bytes:
-        parts = bytearray()
-        while len(parts) < count and not left.is_set():
-            more = answer.read1(count - len(parts))
-            if not more:
-                break
-            parts += more
-        return bytes(parts)
-
-    try:
-        yield answer.headers, lambda count: _beside(lambda: piece(count))
-    finally:
-        left.set()
-        # to close what is being read would wait for the read
-        threading.Thread(target=answer.close, daemon=True).start()
-
-
-def _beside(call: Callable[[], Any]) -> Any:
-    """What a blocking call gives. It cannot look at Cancel, so a thread makes it; where Cancel comes
-    first, that one is left to end by itself, and at the latest when the link's patience does."""
-    given: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
-
-    def make() -> None:
-        try:
-            given.put((call(), None))
-        except Exception as error:
-            given.put((None, error))
-
-    threading.Thread(target=make, daemon=True).start()
-    while True:
-        model_management.throw_exception_if_processing_interrupted()
-        try:
-            value, error = given.get(timeout=_GLANCE)
-        except queue.Empty:
+        if place.is_file():
             continue
-        if error is not None:
-            raise error
-        return value
+        log.info("downloading %s of %s to %s", file, repository, place)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".download-", dir=place.parent) as folder:
+                _download(repository, file, Path(folder))
+                os.replace(Path(folder) / file, place)
+        except OSError as error:
+            raise InputError(f"{file} of {repository} could not be downloaded ({error}); connect to the "
+                             f"network once, or put the file at {place} yourself") from error
+        finally:
+            with suppress(OSError):  # not empty, as it should be
+                place.parent.rmdir()
 
 
-def _check_room(folder: Path, size: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if size > free:
-        raise OSError(f"{size >> 20} MiB are needed and {free >> 20} MiB are free")
+def _download(repository: str, file: str, folder: Path) -> None:
+    """Have a process download into `folder`; OSError with its last words where it fails."""
+    size, bar = folder / "size", comfy.utils.ProgressBar(1)
+    command = [sys.executable, "-c", _DOWNLOAD, repository, file, str(folder), str(size)]
+    with subprocess.Popen(
+            command, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            env={**os.environ, "HF_HUB_DISABLE_PROGRESS_BARS": "1"},
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0)) as process:
+        try:
+            while process.poll() is None:
+                model_management.throw_exception_if_processing_interrupted()
+                if size.is_file() and (total := int(size.read_text() or 0)):
+                    bar.update_absolute(min(_arrived(folder), total), total)
+                time.sleep(_GLANCE)
+            if process.returncode:
+                words = process.communicate()[1].strip() or f"exit code {process.returncode}"
+                raise OSError(words.splitlines()[-1])
+        finally:
+            process.kill()
+
+
+def _arrived(folder: Path) -> int:
+    """Bytes in all files of a folder; one may be renamed while they are counted."""
+    size = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            size += path.stat().st_size
+    return size
