@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from ..errors import InputError, first_line
 from ..memory import in_chunks
 from ..texts import pieces_that_fit
 from ..weights import check_file, check_folder
-from .dino import check_images, nothing, prepare
+from .dino import check_images, nothing, prepare, sides_for
+from .local import local_embeddings, proxy_affinity, unit_of
 
 TEMPLATE = "a high quality image of {}."
 
@@ -70,11 +71,18 @@ class ClipScorer:
         """The image tower."""
         return self.model.visual
 
-    def _prepare(self, images: Tensor) -> Tensor:
+    @property
+    def logit_scale(self) -> float:
+        """What the model multiplies a cosine by before its softmax: nats a unit of cosine."""
+        return float(self.model.logit_scale.detach().float().exp())  # type: ignore[operator,union-attr]
+
+    def _like(self) -> Tensor:
         # In mixed precision only the convolution's type tells what the tower takes.
         convolutions = (m.weight for m in self.visual.modules() if isinstance(m, nn.Conv2d))
-        like = next(convolutions, next(self.model.parameters()))
-        return prepare(images, self.image_size, self.mean, self.std, like)
+        return next(convolutions, next(self.model.parameters()))
+
+    def _prepare(self, images: Tensor) -> Tensor:
+        return prepare(images, self.image_size, self.mean, self.std, self._like())
 
     def _read(self, images: Tensor, tokens: bool) -> tuple[Tensor, Tensor]:
         """One forward of a chunk of images: unit embeddings, and patch tokens if asked for."""
@@ -124,6 +132,26 @@ class ClipScorer:
         kept = torch.cat(tokens) if wanted else embeddings[0].new_zeros(0, 0, 0)
         return torch.cat(embeddings), kept
 
+    @torch.no_grad()
+    def local(self, image: Tensor, features: Tensor | None = None, zoom: float = 2.0) -> Tensor | None:
+        """What CLIP says of each place of image [1, 3, H, W] (0..1): [E, h, w] float32, not normalised.
+
+        The picture is read whole, in its own aspect, at `zoom` times the model's side. `features`
+        [D, h', w'] (DINO's) say which places belong together; a transformer's values are averaged
+        over those. None where the tower has no places that can be read.
+        """
+        check_images(image)
+        unit = unit_of(self.visual)
+        if unit is None:
+            return None
+        self.before_forward()
+        size = sides_for(*image.shape[-2:], round(self.image_size * zoom), unit)
+        pixels = prepare(image, size, self.mean, self.std, self._like())
+        affinity = None if features is None else (
+            lambda grid: proxy_affinity(features.to(pixels.device), grid))
+        seen = local_embeddings(self.visual, pixels, affinity)
+        return None if seen is None else seen[0].float()
+
     def patch_tokens(self, images: Tensor) -> Tensor:
         """images [B, 3, H, W] -> [B, N, D]: the last stage's patch tokens, row-major."""
         return self.encode_images_and_tokens(images)[1]
@@ -143,6 +171,17 @@ class ClipScorer:
         encoded = self.model.encode_text(ids)  # type: ignore[operator]
         embeddings = F.normalize(encoded.float(), dim=-1)
         return F.normalize(embeddings.mean(dim=0, keepdim=True), dim=-1)
+
+    @torch.no_grad()
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """[n, E] float32 of unit length: short texts, each as `encode_text` would, in few forwards."""
+        parts = []
+        for start in range(0, len(texts), self.batch_size):
+            self.before_forward()
+            some = [TEMPLATE.format(text) for text in texts[start:start + self.batch_size]]
+            encoded = self.model.encode_text(self.tokenizer(some).to(self.device))  # type: ignore[operator]
+            parts.append(F.normalize(encoded.float(), dim=-1))
+        return torch.cat(parts)
 
     def split_text(self, text: str) -> list[str]:
         """The pieces of `text` that `encode_text` averages: one where it fits as it is."""

@@ -34,18 +34,29 @@ def check_images(images: Tensor) -> None:
         )
 
 
-def prepare(
-    images: Tensor, size: int, mean: tuple[float, ...], std: tuple[float, ...], like: Tensor
-) -> Tensor:
-    """[B, 3, H, W] in 0..1 -> [B, 3, size, size], normalised, on the device and dtype of `like`.
+def sides_for(height: int, width: int, side: int, unit: int, most: float = 6.0) -> tuple[int, int]:
+    """(h, w) of a picture brought to an area of side x side pixels, each a multiple of `unit`.
 
-    The whole picture is squeezed into the square: nothing is cropped, so a cell of the grid is
-    always the same share of the picture.
+    The aspect is kept up to `most` to one, so that what is in a wide picture is not squeezed.
+    """
+    aspect = min(max(height / width, 1 / most), most) ** 0.5
+    return (max(1, round(side * aspect / unit)) * unit, max(1, round(side / aspect / unit)) * unit)
+
+
+def prepare(
+    images: Tensor, size: int | tuple[int, int], mean: tuple[float, ...], std: tuple[float, ...],
+    like: Tensor
+) -> Tensor:
+    """[B, 3, H, W] in 0..1 -> [B, 3, h, w], normalised, on the device and dtype of `like`.
+
+    `size` is a side or (h, w). The whole picture is brought to it: nothing is cropped, so a cell of a
+    grid is always the same share of the picture.
     """
     check_images(images)
+    size = (size, size) if isinstance(size, int) else size
     x = images.to(device=like.device, dtype=torch.float32)
-    if x.shape[-2:] != (size, size):
-        x = resize(x, size, size)
+    if tuple(x.shape[-2:]) != size:
+        x = resize(x, *size)
     # Bicubic overshoots at edges; the models were trained on pictures that cannot.
     x = x.clamp(0, 1)  # a copy: what follows may write into it
     scale = torch.tensor([mean, std], device=x.device)[:, None, :, None, None]
@@ -96,6 +107,7 @@ class DinoEncoder:
     def __call__(self, images: Tensor) -> PatchFeatures:
         """images: [B, 3, H, W], 0..1, any size -> float32 features and attention on their device.
 
+        The grid has the picture's aspect and about (image_size / patch)^2 cells.
         Attention is the last layer's, from [CLS] to each patch, averaged over heads.
         """
         check_images(images)
@@ -111,16 +123,18 @@ class DinoEncoder:
     def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         self.before_forward()
         like = next(self.model.parameters())
-        pixels = prepare(images, self.image_size, IMAGENET_MEAN, IMAGENET_STD, like)
+        height, width = images.shape[-2:]
+        size = sides_for(height, width, self.image_size, self.patch_size)
+        pixels = prepare(images, size, IMAGENET_MEAN, IMAGENET_STD, like)
         self.images_encoded += len(pixels)
         out = self.model(
             pixel_values=pixels, output_attentions=True, interpolate_pos_encoding=True
         )
-        side = self.image_size // self.patch_size
+        grid = (size[0] // self.patch_size, size[1] // self.patch_size)
         tokens, attention = out.last_hidden_state, out.attentions[-1]
-        prefix = tokens.shape[1] - side * side  # [CLS], and register tokens where a model has them
-        features = tokens[:, prefix:].float().transpose(1, 2).unflatten(2, (side, side))
-        seen = attention[:, :, 0, prefix:].float().mean(dim=1).unflatten(1, (side, side))
+        prefix = tokens.shape[1] - grid[0] * grid[1]  # [CLS], and register tokens where a model has them
+        features = tokens[:, prefix:].float().transpose(1, 2).unflatten(2, grid)
+        seen = attention[:, :, 0, prefix:].float().mean(dim=1).unflatten(1, grid)
         return features.contiguous(), seen.contiguous()
 
 
