@@ -149,6 +149,7 @@ class ClipScorer:
         pixels = prepare(image, size, self.mean, self.std, self._like())
         affinity = None if features is None else (
             lambda grid: proxy_affinity(features.to(pixels.device), grid))
+        self.images_encoded += pixels[:, 0].numel() / self.image_size**2
         seen = local_embeddings(self.visual, pixels, affinity)
         return None if seen is None else seen[0].float()
 
@@ -179,6 +180,7 @@ class ClipScorer:
         for start in range(0, len(texts), self.batch_size):
             self.before_forward()
             some = [TEMPLATE.format(text) for text in texts[start:start + self.batch_size]]
+            self.texts_encoded += len(some)
             encoded = self.model.encode_text(self.tokenizer(some).to(self.device))  # type: ignore[operator]
             parts.append(F.normalize(encoded.float(), dim=-1))
         return torch.cat(parts)

@@ -1,0 +1,49 @@
+"""Where something new may go: places that hide nothing when they are painted over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torchvision.ops import nms
+
+from .masks import boxes_round, coarse, window_masks
+from .probes import map_evidence
+from .relevance import centred_cells
+from .texts import standardised
+
+if TYPE_CHECKING:
+    from .prior import Prior
+    from .regions import PictureEvidence
+
+MOST = 32
+CROWDED = 0.5  # IoU above which two places are one
+
+
+def empty_places(evidence: PictureEvidence, prior: Prior | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Boxes [N, 4] of the picture, scores [N] in nats up to a constant, numbers [N, 5], map [1, 1, h, w].
+
+    DINO attends to things and not to ground: a place is the better the less attention lies in it, the
+    more it is like what surrounds it, and the larger it is, each as a deviation among all places.
+    """
+    attention = evidence.features.attention[0].float().cpu()
+    rows, columns = attention.shape
+    cells = centred_cells(evidence.features.features[0].cpu())
+    steps = [(row, column) for row in range(2, rows, max(1, rows // 8))
+             for column in range(2, columns, max(1, columns // 8))]
+    masks = window_masks(steps, (rows, columns))[1:]
+    boxes = boxes_round(masks) / evidence.cells_a_pixel
+    stacked = torch.stack([torch.from_numpy(mask) for mask in masks]).float()
+    if prior is not None:
+        kept = prior.keep(boxes)
+        boxes, stacked = boxes[kept], stacked[kept]
+    seen = map_evidence(stacked, attention, cells)
+    inside = coarse(stacked)
+    busiest = (inside * attention.flatten()).amax(dim=1)
+    score = -2 * standardised(busiest) - standardised(seen.apart) + standardised(seen.share.log())
+    best = nms(boxes, score, CROWDED)[:MOST]
+    numbers = torch.stack([standardised(v[best]) for v in (
+        seen.ring, seen.apart, -busiest, score, seen.share.log())], dim=1)
+    calm = 1 - attention / attention.amax().clamp(min=1e-8)
+    return boxes[best], score[best], numbers, calm[None, None]

@@ -1,0 +1,207 @@
+"""Candidate regions with evidence: what of a picture may be meant by a caption.
+
+Nothing here reads a cosine as such. Every number is a deviation among the regions of the same picture,
+or of the caption among other texts, so that an increasing straight line through CLIP's cosines changes
+nothing that is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.ops import box_iou, nms
+
+from ..encoders import ClipScorer, PatchFeatures
+from ..settings import SearchSettings
+from .anchors import pick_anchors
+from .empty import empty_places
+from .masks import (
+    Mask,
+    alike_masks,
+    box_mask,
+    boxes_round,
+    fitted_mask,
+    level_masks,
+    window_masks,
+)
+from .prior import INSIDE, Prior
+from .probes import CropEvidence, MapEvidence, crop_evidence, map_evidence
+from .relevance import centred_cells, relevance_map, shared_by_likeness
+from .texts import is_ground, rivals, standardised
+
+MOST = 32  # regions proposed
+LEAST_SHARE = 0.003  # of the picture: smaller ones are specks of the grid
+FITTED = 16  # of the best regions, fitted anew by DINO
+ASKED = 24  # regions that CLIP sees close up, two encodings each
+SAME, DISTINCT = 0.9, 0.7  # IoU above which two regions are one to CLIP, and one to choose from
+WINDOWED = 3  # anchors of the relevance map that windows are laid round
+SHARPNESS = 2.0  # exponent of a region's expected overlap in its probability
+# Mean of three numbers, in standard deviations among other texts: chance alone gives about 2 as the
+# highest of a few dozen regions, and three deviations are no chance.
+PRESENT = 3.0
+OnRound = Callable[[Tensor, Tensor], None]
+
+
+@dataclass(frozen=True)
+class RegionProposals:
+    """Candidate regions of one picture, best first.
+
+    boxes [N, 4] xyxy in pixels of the working picture; log_evidence [N], a log-softmax over them, in
+    nats; numbers [N, generator.network.NUMBERS], standardised over them; relevance [1, 1, h, w] in 0..1,
+    where in the picture the caption is; whether anything answers to the caption, and the number that
+    decided, against `PRESENT`. `encodings`: CLIP image encodings made.
+    """
+
+    boxes: Tensor
+    log_evidence: Tensor
+    numbers: Tensor
+    relevance: Tensor
+    present: bool
+    presence: float
+    encodings: float
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+class PictureEvidence:
+    """One picture [1, 3, h, w] and one edit's texts in front of CLIP and DINO, each encoded once."""
+
+    def __init__(self, picture: Tensor, caption: str, prompt: str, scorer: ClipScorer,
+                 features: PatchFeatures) -> None:
+        self.picture, self.caption, self.prompt = picture, caption, prompt
+        self.scorer, self.features = scorer, features
+        self.embedding = scorer.encode_images(picture)  # [1, E]
+        self.texts = torch.cat([scorer.encode_text(prompt), scorer.encode_text(caption)])  # [2, E]
+
+    @property
+    def cells_a_pixel(self) -> Tensor:
+        """What boxes in pixels of the picture are multiplied by to be in cells of DINO's grid: [4]."""
+        rows, columns = self.features.features.shape[-2:]
+        height, width = self.picture.shape[-2:]
+        return torch.tensor([columns / width, rows / height] * 2)
+
+
+def propose_regions(evidence: PictureEvidence, settings: SearchSettings, prior: Tensor | None = None,
+                    on_round: OnRound | None = None) -> RegionProposals:
+    """At most MOST regions; with a prior [1, 1, h, w] they lie where it is white.
+
+    `on_round` is told the best boxes [n, 4] so far and their evidence [n], best first.
+    """
+    scorer, picture = evidence.scorer, evidence.picture
+    before = scorer.images_encoded
+    white = None if prior is None else Prior(prior)
+    if is_ground(evidence.caption):
+        boxes, score, numbers, relevance = empty_places(evidence, white)
+        return RegionProposals(boxes, score.log_softmax(0), numbers, relevance, True, float("nan"),
+                               scorer.images_encoded - before)
+
+    # 1. Where is the caption?
+    caption, others = evidence.texts[1:].float(), rivals(scorer)
+    cells = centred_cells(evidence.features.features[0].cpu())
+    attention = evidence.features.attention[0].float().cpu()
+    read = relevance_map(scorer, picture, evidence.features.features[0], caption, others)
+    values, outstanding = (attention, None) if read is None else read
+    values = shared_by_likeness(values, cells)
+
+    # 2. What may be a region there?
+    masks = _candidates(values, attention, cells, evidence, settings, white)
+    boxes = boxes_round(masks)
+    maps = map_evidence(_floats(masks), values, cells)
+    first = _first(maps)
+    fitted = [fitted_mask(masks[i], cells) for i in first.topk(min(FITTED, len(first))).indices.tolist()]
+    masks = _distinct([*masks, *(mask for mask in fitted if mask is not None)], evidence, settings, white)
+    boxes = boxes_round(masks)
+    maps = map_evidence(_floats(masks), values, cells)
+    first = _first(maps)
+    pixels = boxes / evidence.cells_a_pixel
+    if on_round is not None:
+        best = first.topk(min(8, len(first))).indices
+        on_round(pixels[best], first[best])
+
+    # 3. CLIP looks close at the best of them; the rest are as good as the one they overlap most
+    asked = nms(boxes, first, SAME)[:ASKED]
+    crops = crop_evidence(scorer, picture, pixels[asked], caption, others)
+    overlap, which = box_iou(boxes, boxes[asked]).max(dim=1)
+    crop, blur = ((standardised(said)[which] * overlap) for said in (crops.crop, crops.blur))
+    score = first + crop + blur
+
+    # 4. The region that is expected to overlap most with what is meant
+    expected = box_iou(boxes, boxes) @ score.softmax(0)
+    kept = nms(boxes, expected, DISTINCT)[:MOST]
+    if on_round is not None:
+        on_round(pixels[kept[:8]], expected[kept[:8]])
+    numbers = torch.stack([standardised(v[kept]) for v in (
+        maps.ring, maps.apart, crop, blur, maps.share.log())], dim=1)
+    presence = _presence(crops, outstanding)
+    return RegionProposals(
+        pixels[kept], (SHARPNESS * expected[kept].clamp(min=1e-6).log()).log_softmax(0), numbers,
+        _zero_to_one(values), presence >= PRESENT, presence, scorer.images_encoded - before)
+
+
+def _candidates(values: Tensor, attention: Tensor, cells: Tensor, evidence: PictureEvidence,
+                settings: SearchSettings, white: Prior | None) -> list[Mask]:
+    """Masks of all kinds, each box once: round the anchors of DINO's attention and of the map."""
+    grid = (int(values.shape[0]), int(values.shape[1]))
+    count = min(settings.point_number, values.numel())
+    peaks, salient = (
+        [(int(row), int(column)) for row, column in pick_anchors(each, count, settings.anchor_distance)]
+        for each in (_within(values, white, evidence), _within(attention, white, evidence)))
+    masks = [*alike_masks(cells, [*peaks, *salient]), *level_masks(values),
+             *window_masks(peaks[:WINDOWED], grid)]
+    if white is not None:
+        x0, y0, x1, y1 = (white.whole()[0] * evidence.cells_a_pixel).tolist()
+        masks.append(box_mask((x0, y0, x1, y1), grid))
+    return _distinct(masks, evidence, settings, white)
+
+
+def _within(values: Tensor, white: Prior | None, evidence: PictureEvidence) -> Tensor:
+    """The map with nothing to be found outside a prior's own box."""
+    if white is None:
+        return values
+    x0, y0, x1, y1 = (white.whole()[0] * evidence.cells_a_pixel).tolist()
+    inside = torch.zeros_like(values, dtype=torch.bool)
+    inside[int(y0):max(int(y0) + 1, round(y1)), int(x0):max(int(x0) + 1, round(x1))] = True
+    return values.masked_fill(~inside, float(values.min()) - 1)
+
+
+def _distinct(masks: list[Mask], evidence: PictureEvidence, settings: SearchSettings,
+              white: Prior | None) -> list[Mask]:
+    """The masks of a size that may be, each box once; those within a prior where there is one."""
+    most = (2 * settings.max_window_size + 1) ** 2  # cells: a window of the largest half side
+    kept: dict[tuple[float, ...], Mask] = {}
+    for mask, box in zip(masks, boxes_round(masks).tolist(), strict=True):
+        cells = (box[2] - box[0]) * (box[3] - box[1])
+        if mask.mean() >= LEAST_SHARE and cells <= max(most, 1):
+            kept.setdefault(tuple(box), mask)
+    if not kept:
+        kept = {(0.0,): max(masks, key=lambda mask: -abs(mask.sum() - most))}
+    if white is None:
+        return list(kept.values())
+    boxes = boxes_round(list(kept.values())) / evidence.cells_a_pixel
+    share = white.share(boxes)
+    least = min(INSIDE, float(share.max()))
+    return [mask for mask, part in zip(kept.values(), share.tolist(), strict=True) if part >= least]
+
+
+def _first(maps: MapEvidence) -> Tensor:
+    """What the maps say of each region: the sum of three deviations, each of weight one."""
+    return standardised(maps.ring) + standardised(maps.rest) + standardised(maps.apart)
+
+
+def _presence(crops: CropEvidence, outstanding: float | None) -> float:
+    said = [float(crops.crop_spread.max()), float(crops.blur_spread.max())]
+    return sum(said + ([] if outstanding is None else [outstanding])) / (2 if outstanding is None else 3)
+
+
+def _floats(masks: list[Mask]) -> Tensor:
+    return torch.from_numpy(np.stack(masks)).float()
+
+
+def _zero_to_one(values: Tensor) -> Tensor:
+    values = values - values.min()
+    return (values / values.max().clamp(min=1e-8))[None, None]
