@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 from torchvision.ops import nms
 
+from ..encoders import PatchFeatures
 from .masks import boxes_round, coarse, window_masks
+from .prior import Prior
 from .probes import map_evidence
 from .relevance import centred_cells
 from .texts import standardised
-
-if TYPE_CHECKING:
-    from .prior import Prior
-    from .regions import PictureEvidence
 
 MOST = 32
 CROWDED = 0.5  # IoU above which two places are one
 
 
-def empty_places(evidence: PictureEvidence, prior: Prior | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def empty_places(features: PatchFeatures, cells_a_pixel: Tensor, prior: Prior | None
+                 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Boxes [N, 4] of the picture, scores [N] in nats up to a constant, numbers [N, 5], map [1, 1, h, w].
+
+    `cells_a_pixel` [4] brings boxes in pixels into cells of DINO's grid.
 
     DINO attends to things and not to ground: a place is the better the less attention lies in it, the
     more it is like what surrounds it, and the larger it is, each as a deviation among all places.
     """
-    attention = evidence.features.attention[0].float().cpu()
+    attention = features.attention[0].float().cpu()
     rows, columns = attention.shape
-    cells = centred_cells(evidence.features.features[0].cpu())
+    cells = centred_cells(features.features[0].cpu())
     steps = [(row, column) for row in range(2, rows, max(1, rows // 8))
              for column in range(2, columns, max(1, columns // 8))]
     masks = window_masks(steps, (rows, columns))[1:]
-    boxes = boxes_round(masks) / evidence.cells_a_pixel
+    boxes = boxes_round(masks) / cells_a_pixel
     stacked = torch.stack([torch.from_numpy(mask) for mask in masks]).float()
     if prior is not None:
         kept = prior.keep(boxes)

@@ -96,7 +96,8 @@ def propose_regions(evidence: PictureEvidence, settings: SearchSettings, prior: 
     before = scorer.images_encoded
     white = None if prior is None else Prior(prior)
     if is_ground(evidence.caption):
-        boxes, score, numbers, relevance = empty_places(evidence, white)
+        boxes, score, numbers, relevance = empty_places(
+            evidence.features, evidence.cells_a_pixel, white)
         return RegionProposals(boxes, score.log_softmax(0), numbers, relevance, True, float("nan"),
                                scorer.images_encoded - before)
 

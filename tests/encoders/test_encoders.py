@@ -112,13 +112,13 @@ def test_dino_shows_attention_whatever_the_model_was_built_with():
     assert fused.attention.std() > 0
 
 
-def test_dino_takes_any_size_in_chunks_and_rounds_the_side_to_whole_patches():
+def test_dino_keeps_the_aspect_works_in_chunks_and_rounds_the_sides_to_whole_patches():
     encoder = DinoEncoder(tiny_vit(), image_size=45)
     assert encoder.image_size == 40
     encoder.batch_size = 2
     images = pictures(3, 50, 31)
     found = encoder(images)
-    assert found.features.shape == (3, 24, 5, 5)
+    assert found.features.shape == (3, 24, 6, 4)  # the picture is higher than wide, and so is its grid
     torch.testing.assert_close(found.features[2], encoder(images[2:]).features[0])
 
 
