@@ -39,7 +39,7 @@ def test_outside_is_blurred_and_inside_stays():
     picture = torch.rand(1, 3, 8, 8).repeat_interleave(8, dim=2).repeat_interleave(8, dim=3)
     seen = blurred_outside(picture, torch.tensor([[16.0, 16, 48, 48]]), 64)
     torch.testing.assert_close(seen[..., 18:22, 18:22], picture[..., 18:22, 18:22], atol=0.01, rtol=0)
-    assert seen[..., :12, :].std() < 0.5 * picture.std()
+    assert seen[..., :12, :].std() < 0.65 * picture.std()
 
 
 def test_a_window_in_a_wide_picture_is_square():
