@@ -14,16 +14,12 @@ from region_core.errors import InputError
 from .options import PARTS, WORLD_PARTS, build_parser
 
 
-def check_world(args: argparse.Namespace, *, many: bool = False) -> list[str]:
-    """The kinds of edit; InputError where the number, the seed or a kind of scenes is none."""
+def check_world(args: argparse.Namespace) -> None:
+    """InputError where the number, the seed or the kind of scenes is none."""
     check_count("scenes", args.scenes)
     check_count("seed", args.seed, 0)
-    kinds = split_list(args.kind) if many else [args.kind]
-    for kind in kinds or [""]:
-        if kind not in KINDS:
-            raise InputError(f"kind is '{kind}'; choose {'from' if many else 'one of'} "
-                             f"{', '.join(KINDS)}.")
-    return list(dict.fromkeys(kinds))
+    if args.kind not in KINDS:
+        raise InputError(f"kind is '{args.kind}'; choose one of {', '.join(KINDS)}.")
 
 
 def check_count(name: str, value: int, least: int = 1) -> None:
@@ -128,10 +124,19 @@ def scenes(args: argparse.Namespace) -> int:
     return 0
 
 
-def bench(args: argparse.Namespace) -> int:
-    """The `bench` command."""
-    args.kinds = check_world(args, many=True)
+def run(args: argparse.Namespace) -> int:
+    """The `run` command."""
+    from .worlds.opening import open_world
+
+    check_count("scenes", args.scenes)
+    check_count("seed", args.seed, 0)
     check_count("first", args.first, 0)
+    known = open_world(args.world, args.painter).kinds
+    args.kinds = list(dict.fromkeys(split_list(args.kind))) or [known[0]]
+    for kind in args.kinds:
+        if kind not in known:
+            raise InputError(f"kind is '{kind}'; choose from {', '.join(known)}.")
+    args.clips = list(dict.fromkeys(split_list(args.clip))) or ["demo" if args.world == "shapes" else "conv"]
     args.methods, args.redo = split_list(args.methods), split_list(args.redo)
     if not args.methods:
         raise InputError("methods is empty; name at least one, such as standard.")
@@ -139,25 +144,9 @@ def bench(args: argparse.Namespace) -> int:
 
     chosen([*args.methods, *args.redo], METHODS)
     _check_places(args, "json", "markdown", "curve", "sheets")
-    from .bench import main as run_bench
+    from .run import main as run_methods
 
-    return run_bench(args)
-
-
-def learn(args: argparse.Namespace) -> int:
-    """The `learn` command."""
-    check_count("scenes", args.scenes, 2)
-    check_count("seed", args.seed, 0)
-    check_count("looks", args.looks)
-    check_count("teach", args.teach, 0)
-    from .scored_scenes import PAINTERS
-
-    if args.painter not in PAINTERS:
-        raise InputError(f"painter is '{args.painter}'; choose one of {', '.join(PAINTERS)}.")
-    _check_places(args, "json", "save_path", "cache")
-    from .learn import main as run_learn
-
-    return run_learn(args)
+    return run_methods(args)
 
 
 def rank(args: argparse.Namespace) -> int:
@@ -204,7 +193,7 @@ def _check_places(args: argparse.Namespace, *options: str) -> None:
     for option in options:
         place: Path | None = getattr(args, option)
         if place is not None:
-            folder = place if option in ("sheets", "cache") else place.parent
+            folder = place if option == "sheets" else place.parent
             check_writable(option, folder)
 
 
@@ -212,7 +201,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     def command() -> int:
         args = build_parser().parse_args(argv)
-        return {"train": train, "bench": bench, "scenes": scenes, "learn": learn,
+        return {"train": train, "run": run, "scenes": scenes,
                 "cost": cost, "rank": rank, "currency": currency}[args.command](args)
 
     return guarded(command)

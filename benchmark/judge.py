@@ -1,4 +1,7 @@
-"""The judge: reads the colour and the shape off a box of a picture. Never used by the search."""
+"""The judge: reads the colour and the shape off a box of a picture, and says whether an edit succeeded.
+
+Never used by the search.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-from region_core.demo.scenes import COLORS, SHAPES
+from region_core.boxes import pixel_boxes
+from region_core.demo.scenes import BACKGROUND, COLORS, SHAPES, Edit, Scene
 
 CROP = 48
 COLOR_WORDS: tuple[str | None, ...] = (*COLORS, None)
 SHAPE_WORDS: tuple[str | None, ...] = (*SHAPES, None)
 WEIGHTS = Path(__file__).parent / "weights" / "judge" / "judge.safetensors"
+BARE = 0.18  # a background is bare where no 8 x 8 patch is farther than this from the truth (0..1)
 
 
 class Judge(nn.Module):
@@ -74,3 +79,41 @@ def load_judge(device: str | torch.device = "cpu", weights: Path = WEIGHTS) -> J
     judge.load_state_dict({k: v.float() if v.is_floating_point() else v
                            for k, v in load_file(weights).items()})
     return judge.to(device).eval().requires_grad_(False)
+
+
+def is_bare(image: torch.Tensor, scene: Scene, box: tuple[float, ...]) -> bool:
+    """Whether `box` of image [3, H, W] shows the scene's background and nothing else.
+
+    Compared in patches of 8 x 8: a sliver of an object counts, the grain of a repainting does not.
+    """
+    bare = torch.from_numpy(scene.background.copy()).permute(2, 0, 1).float() / 255
+    x0, y0, x1, y1 = pixel_boxes(torch.tensor([box]).float(), *image.shape[-2:])[0].tolist()
+    difference = (image - bare)[None, :, y0:y1, x0:x1]
+    side = min(8, *difference.shape[-2:])
+    patches = torch.nn.functional.avg_pool2d(difference, side, max(1, side // 2))
+    return float(patches.abs().amax()) <= BARE
+
+
+def succeeded(image: torch.Tensor, box: tuple[float, ...] | None, scene: Scene, edit: Edit,
+              judge: Judge) -> bool:
+    """Whether in image [3, H, W] what was asked for is where it belongs and the rest still there;
+    `box` is the found one.
+
+    The judge reads the wanted object off the true box, or, where one is added, off the found one.
+    After a removal the true box must be bare and nothing readable in it. Where the caption names
+    nothing in the picture the right answer is "no region".
+    """
+    if edit.kind == "absent":
+        return box is None
+    place = scene.objects[edit.target].box if edit.target is not None else box
+    if place is None:
+        return False
+    color, shape = judge.read(image, torch.tensor([place]).float())[0]
+    if edit.prompt == BACKGROUND:
+        there = (shape is None or color is None) and is_bare(image, scene, place)
+    else:
+        there = f"a {color} {shape}" == edit.prompt
+    others = [o for i, o in enumerate(scene.objects) if i != edit.target]
+    boxes = torch.tensor([o.box for o in others]).float().reshape(-1, 4)
+    read = judge.read(image, boxes)
+    return there and all(r == (o.color, o.shape) for r, o in zip(read, others, strict=True))

@@ -1,13 +1,10 @@
-"""The rows of the benchmark: ways to choose a region, each on the same scene, models and noise."""
+"""The rows of the benchmark: ways to choose a region, each on the same tasks, models and noise."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from region_core.demo.models import shapes_settings
-from region_core.demo.scenes import Edit, Scene
 from region_core.edit import edit_image
-from region_core.encoders.loading import Models
 from region_core.errors import InputError
 from region_core.settings import PRESETS, SearchSettings
 
@@ -15,67 +12,81 @@ from .ablations import ablations, random_anchors
 from .baselines.diffedit import diffedit
 from .baselines.heatmap import clip_heatmap
 from .baselines.paper import paper
+from .baselines.reclip import reclip, whole_picture
 from .baselines.released import released
-from .baselines.simple import best_candidate, best_proposed, exhaustive, random_box, true_box
-from .painting import Method, Outcome, inpainter_of, picture_of
+from .baselines.simple import (
+    best_candidate,
+    best_proposed,
+    centre,
+    random_box,
+    salient,
+    true_box,
+)
+from .painting import Method, Outcome, Setup
+from .worlds.task import MeasuredWorld, Task
 
-__all__ = ["METHODS", "NOTES", "Method", "Outcome", "ours", "picture_of"]
+__all__ = ["METHODS", "NOTES", "OURS", "BASELINES", "chosen", "ours", "settings_of"]
 
 
-def ours(settings: SearchSettings, *, anywhere: bool = False) -> Method:
+def ours(change: Callable[[Setup], SearchSettings], *, anywhere: bool = False) -> Method:
     """The product's own way, at given settings, with anchors where DINO attends or `anywhere`."""
-    def run(scene: Scene, edit: Edit, models: Models, seed: int) -> Outcome:
-        features = random_anchors(models.dino(picture_of(scene)), seed) if anywhere else None
-        result = edit_image(picture_of(scene), edit.caption, edit.prompt, features=features,
-                            inpainter=inpainter_of(models, edit), dino=models.dino,
-                            scorer=models.scorer, settings=settings, seed=seed)
-        return Outcome(result.image[0], result.box, result.unet_evaluations)
+    def run(task: Task, setup: Setup) -> Outcome:
+        models = setup.models
+        features = random_anchors(models.dino(task.picture), setup.seed) if anywhere else None
+        result = edit_image(task.picture, task.caption, task.prompt, features=features,
+                            inpainter=setup.inpainter, dino=models.dino, scorer=models.scorer,
+                            settings=change(setup), seed=setup.seed)
+        return Outcome(result.image[0], result.box)
     return run
 
 
-# what a row does, as far as a search's settings say it
-SETTINGS: dict[str, SearchSettings] = {
-    **{name: shapes_settings(name) for name in PRESETS},
-    **ablations(shapes_settings("standard")),
-}
+def _preset(name: str) -> Callable[[Setup], SearchSettings]:
+    return lambda setup: setup.settings(name)
 
-METHODS: dict[str, Method] = {
-    **{name: ours(settings) for name, settings in SETTINGS.items()},
-    "standard-anchors": ours(shapes_settings("standard"), anywhere=True),
-    "random": random_box,
-    "true_box": true_box,
-    "best_candidate": best_candidate,
-    "best_proposed": best_proposed,
-    "exhaustive": exhaustive,
-    "released": released(),
-    "paper": paper(),
-    "diffedit": diffedit(),
-    "clip_heatmap": clip_heatmap(),
+
+def _ablation(name: str) -> Callable[[Setup], SearchSettings]:
+    return lambda setup: ablations(setup.settings("standard"))[name]
+
+
+ABLATED = tuple(ablations(SearchSettings()))
+OURS: dict[str, Method] = {
+    **{name: ours(_preset(name)) for name in PRESETS},
+    **{name: ours(_ablation(name)) for name in ABLATED},
+    "standard-anchors": ours(_preset("standard"), anywhere=True),
 }
+BASELINES: dict[str, Method] = {
+    "centre": centre, "salient": salient, "random": random_box, "clip_heatmap": clip_heatmap(),
+    "reclip": reclip, "whole_picture": whole_picture, "diffedit": diffedit(), "released": released(),
+    "paper": paper(), "best_proposed": best_proposed, "best_candidate": best_candidate,
+    "true_box": true_box,
+}
+METHODS: dict[str, Method] = {**OURS, **BASELINES}
 
 NOTES: dict[str, str] = {
-    "random": "a DINO anchor with a size drawn at random, from the standard preset's candidates",
-    "true_box": "told where the object is: the inpainting model's own limit",
-    "best_candidate": "told which of the standard preset's candidates is nearest the object",
-    "best_proposed": "told which of the boxes that the screen ends with is nearest the object",
-    "exhaustive": "every candidate of the standard preset at full steps, best final score",
-    "standard-screen": "no screen: looks choose, and the generator learns from them",
+    "centre": "a box of half the picture's sides in its middle",
+    "salient": "the strongest piece of the cells that hold 60 % of DINO's attention, whatever the caption",
+    "random": "a DINO anchor with a size drawn at random, from the standard preset's windows",
+    "clip_heatmap": "squares are covered one after the other; where the caption's similarity falls most",
+    "reclip": "of the boxes that ours proposes, the one that ReCLIP's crop and blurred surroundings prefer",
+    "whole_picture": "every box that ours proposes is painted; the published score of the whole picture "
+                     "chooses",
+    "true_box": "told where the object is: the painter's own limit",
+    "best_candidate": "told which of the standard preset's windows is nearest the object",
+    "best_proposed": "told which of the boxes that ours proposes is nearest the object",
     "standard-finalists": "the first box alone is painted",
-    "standard-refine": "CLIP moves no edges",
-    "standard-fit": "DINO fits no box",
-    "standard-nms": "anchors may lie side by side",
-    "standard-windows": "boxes of at most 6 cells to the side, the published code's default",
     "standard-anchors": "anchors at random cells",
-    "standard+looks": "10 rounds of looks beside the screen, and the generator learns from them",
-    "standard+halving": "each finalist from two noises to half way, the better of them to the end",
-    "standard-screen-learning": "no screen, looks are drawn by chance",
-    "standard-screen-crops": "no screen, and losses of the whole picture only",
-    "standard-screen-looks": "no screen, and one look in place of ten",
     "released": "the 9 edits of its last round are painted; the 90 it throws away, which cannot "
-                "change its answer, are counted and not painted (evaluations and seconds times 11)",
+                "change its answer, are counted and not painted (cost and seconds times 11)",
     "paper": "10 rounds of one full edit an anchor, learning repaired; a box drawn again is not "
              "painted again",
 }
+
+
+def settings_of(names: list[str], world: MeasuredWorld) -> dict[str, SearchSettings]:
+    """What each row is run with in a world, as far as a search's settings say it."""
+    changed = ablations(world.settings("standard"))
+    return {name: world.settings(name) if name in PRESETS else changed.get(name, world.settings("standard"))
+            for name in names if name in OURS}
 
 
 def chosen(names: list[str], methods: dict[str, Callable]) -> list[str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from region_core.cli.parser import Parser
 from region_core.demo.scenes import KINDS
 
+from .worlds import WEIGHTS
+
 PARTS = ("tokenizer", "vae", "clip", "dino", "judge", "unet")
 WORLD_PARTS = ("things-conv", "things-dino", "things-vit", "shapes-conv")  # not of what is embedded
 
@@ -31,11 +33,27 @@ def build_parser() -> Parser:
     train.add_argument("--parts", default=",".join(PARTS), metavar="LIST",
                        help=f"which models (default: {','.join(PARTS)}); also {', '.join(WORLD_PARTS)}")
 
-    bench = commands.add_parser("bench", help="measure methods on held-out scenes",
+    bench = commands.add_parser("run", help="measure methods on fresh scenes of a world",
                                 description="Edit the same fresh scenes with each method and "
                                 "compare with the truth. With a --json FILE that is there already "
                                 "the run goes on: what was measured is not measured again.")
-    _add_world(bench, "one or several with commas between")
+    bench.add_argument("--world", default="shapes", metavar="NAME",
+                       help="shapes, painted by a small diffusion model, or things on photographs, painted "
+                       "without fault (default: shapes)")
+    bench.add_argument("--clip", default="", metavar="LIST",
+                       help="conv, vit or bent:NAME, trained by python -m benchmark train and bent by "
+                       "python -m benchmark bend; for shapes also demo, the embedded one (default: demo "
+                       "for shapes, conv for things)")
+    bench.add_argument("--weights", type=Path, default=WEIGHTS, metavar="DIR",
+                       help="where WORLD-CLIP and WORLD-dino are (default: benchmark/weights)")
+    bench.add_argument("--painter", default="", metavar="NAME",
+                       help="faultless: shapes too are painted without diffusion")
+    bench.add_argument("--scenes", type=int, required=True, metavar="N", help="how many of each kind")
+    bench.add_argument("--seed", type=int, required=True, metavar="S",
+                       help="which scenes; the same seed gives the same ones")
+    bench.add_argument("--kind", default="", metavar="LIST",
+                       help="of shapes replace, recolour, remove, add, absent; of things plain, tiny, huge, "
+                       "long, wide, border, two, many, absent (default: the first)")
     bench.add_argument("--methods", default="standard,random", metavar="LIST",
                        help="names separated by commas; the first is compared with each other one "
                        "(default: standard,random)")
@@ -54,29 +72,7 @@ def build_parser() -> Parser:
     bench.add_argument("--sheets", type=Path, default=None, metavar="DIR",
                        help="keep every edit, and write sheets of wins and failures of each method")
     bench.add_argument("--curve", type=Path, default=None, metavar="FILE",
-                       help="a picture of success against UNet evaluations (PNG)")
-
-    learn = commands.add_parser("learn", help="does the region generator learn anything?",
-                                description="Look at every candidate of some scenes once, then let "
-                                "several ways choose a few of these looks: at random, by CLIP's "
-                                "screen, by a generator that learns while it looks, by one that "
-                                "learned on other scenes.")
-    learn.add_argument("--scenes", type=int, default=50, metavar="N", help="how many (default: 50)")
-    learn.add_argument("--seed", type=int, required=True, metavar="S", help="which scenes")
-    learn.add_argument("--ways", type=lambda text: text.split(";"), default=None, metavar="LIST",
-                       help="only these ways to choose, separated by semicolons (default: all)")
-    learn.add_argument("--looks", type=int, default=20, metavar="K",
-                       help="how many looks a scene (default: 20)")
-    learn.add_argument("--teach", type=int, default=100, metavar="N",
-                       help="on how many other scenes the prior is taught; 0: no prior (default: 100)")
-    learn.add_argument("--painter", default="look", metavar="NAME",
-                       help="what a look shows: look, the search's own few steps, or ideal, a "
-                       "faultless painter without diffusion (default: look)")
-    learn.add_argument("--cache", type=Path, default=None, metavar="DIR",
-                       help="where looks are kept, so that a stopped run goes on")
-    learn.add_argument("--save_path", type=Path, default=None, metavar="FILE",
-                       help="keep the generator that learned on the other scenes (.safetensors)")
-    learn.add_argument("--json", type=Path, default=None, metavar="FILE", help="the numbers")
+                       help="a picture of success, or hits, against the whole cost (PNG)")
 
     cost = commands.add_parser("cost", help="evaluations, seconds and memory against work",
                                description="One edit at 1, 2, 4 and 8 times the anchors, windows, "
@@ -110,9 +106,9 @@ def build_parser() -> Parser:
     return parser
 
 
-def _add_world(parser: argparse.ArgumentParser, many: str = "one") -> None:
+def _add_world(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scenes", type=int, required=True, metavar="N", help="how many scenes")
     parser.add_argument("--seed", type=int, required=True, metavar="S",
                         help="which scenes; the same seed gives the same ones")
     parser.add_argument("--kind", default="replace", metavar="NAME",
-                        help=f"what is asked for, {many}: {', '.join(KINDS)} (default: replace)")
+                        help=f"what is asked for: {', '.join(KINDS)} (default: replace)")

@@ -12,36 +12,46 @@ from region_core.demo.scenes import Edit, Scene
 from region_core.encoders.loading import Models
 from region_core.painting.canvas import Canvas
 from region_core.painting.diffusers_inpainter import DiffusersInpainter
-from region_core.painting.inpaint import Latents
+from region_core.painting.inpaint import Inpainter, Latents
 from region_core.settings import SearchSettings
 
-Box = tuple[float, float, float, float]
+from .worlds.task import Box, Task, as_tensor
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a method made of a scene: picture [3, H, W] in 0..1, the box it found or None, its price.
+    """What a method made of a task: picture [3, H, W] in 0..1, and the box it found or None.
 
     `times`: the method as it is would do this many times the work that was done here, the rest of
-    which cannot change its answer. Evaluations and seconds are multiplied by it.
+    which cannot change its answer. Cost and seconds are multiplied by it.
     """
 
     image: Tensor
     box: Box | None
-    unet_evaluations: float
     times: float = 1.0
 
 
-Method = Callable[[Scene, Edit, Models, int], Outcome]
+@dataclass(frozen=True)
+class Setup:
+    """What a method works with: the models, a fresh painter bound to the task's prompt, the world's
+    presets, and the seed of all chance."""
+
+    models: Models
+    inpainter: Inpainter
+    settings: Callable[[str], SearchSettings]
+    seed: int
+
+
+Method = Callable[[Task, Setup], Outcome]
 
 
 def picture_of(scene: Scene) -> Tensor:
-    """The scene's picture as [1, 3, H, W] in 0..1."""
-    return torch.from_numpy(scene.image.copy()).permute(2, 0, 1)[None].float() / 255
+    """A scene of shapes as [1, 3, H, W] in 0..1."""
+    return as_tensor(scene.image)[None]
 
 
 def inpainter_of(models: Models, edit: Edit) -> DiffusersInpainter:
-    """A fresh inpainter, its counter at 0, bound to the edit's prompt."""
+    """A fresh diffusion inpainter, its counter at 0, bound to the edit's prompt."""
     return DiffusersInpainter(models.pipe, edit.prompt)
 
 
@@ -51,7 +61,19 @@ def whole(box: Tensor) -> Box:
     return x0, y0, x1, y1
 
 
-def paint(source: Tensor, boxes: Tensor, inpainter: DiffusersInpainter, settings: SearchSettings,
+def painted(task: Task, setup: Setup, box: Tensor) -> Outcome:
+    """The outcome of one full edit in box [4] at the standard preset."""
+    pictures = paint(task.picture, box[None].float(), setup.inpainter, setup.settings("standard"),
+                     setup.seed)
+    return Outcome(pictures[0], whole(box))
+
+
+def untouched(task: Task) -> Outcome:
+    """The outcome "no region"."""
+    return Outcome(task.picture[0], None)
+
+
+def paint(source: Tensor, boxes: Tensor, inpainter: Inpainter, settings: SearchSettings,
           seed: int, *, own_noise: bool = False, batch: int = 16) -> Tensor:
     """Full edits of boxes [N, 4] of source [1, 3, H, W], grown as the settings say: [N, 3, H, W].
 

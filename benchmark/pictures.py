@@ -3,43 +3,50 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
+import numpy as np
 from PIL import Image, ImageDraw
 
-from region_core.demo.scenes import Scene
-from region_core.demo.worlds import held_out
 from region_core.draw import contact_sheet
 from region_core.errors import InputError
 from region_core.images import save_png
 from region_core.plot import ACCENT, BLUE, GRID, INK, PAPER, SOFT, Color, write_font
 
 from .rows import Row
-from .tables import bootstrap, means
+from .tables import curve_points
+from .worlds.task import MeasuredWorld
 
 SHOWN = 10  # examples a sheet: the first ones, not the finest
 TRUTH: Color = (60, 200, 90)
 OWN = ("fast", "standard", "quality")
 
 
-def boxes_on(scene: Scene, found: list[float] | None, truth: tuple[int, ...] | None) -> Image.Image:
-    """The scene three times as large, the true box in green and the found one in orange over it."""
+def boxes_on(image: np.ndarray, found: Sequence[float] | None,
+             truth: Sequence[Sequence[float]]) -> Image.Image:
+    """A picture three times as large, true boxes in green and the found one in orange over it."""
     zoom = 3
-    picture = Image.fromarray(scene.image).resize(
-        [side * zoom for side in scene.image.shape[1::-1]], Image.Resampling.LANCZOS)
+    picture = Image.fromarray(image).resize(
+        [side * zoom for side in image.shape[1::-1]], Image.Resampling.LANCZOS)
     pen = ImageDraw.Draw(picture)
-    for box, color, width in ((truth, TRUTH, 7), (found, ACCENT, 4)):
+    for box, color, width in (*((box, TRUTH, 7) for box in truth), (found, ACCENT, 4)):
         if box is not None:
             x0, y0, x1, y1 = (v * zoom for v in box)
             pen.rectangle((x0, y0, max(x1 - 1, x0), max(y1 - 1, y0)), outline=color, width=width)
     return picture
 
 
-def write_sheets(results: dict[str, list[Row]], seed: int, folder: Path) -> list[Path]:
+def kept_name(clip: str, kind: str, scene: int) -> str:
+    """What the picture of one row is called in its method's folder."""
+    return f"{clip.replace(':', '-')}_{kind}_{scene:04d}.png"
+
+
+def write_sheets(results: dict[str, list[Row]], world: MeasuredWorld, seed: int, folder: Path) -> list[Path]:
     """METHOD_wins.png and METHOD_failures.png: before, boxes and after of the first scenes of each.
 
-    Reads the edits from folder/pictures, where the benchmark left them; rows without are left out.
+    A win is a success, or where nothing judges a hit or an absent thing recognised. Reads the edits from
+    folder/pictures, where the benchmark left them; rows without are left out.
     """
     written = []
     for name, rows in results.items():
@@ -47,17 +54,16 @@ def write_sheets(results: dict[str, list[Row]], seed: int, folder: Path) -> list
             images: list[Image.Image] = []
             captions: list[str] = []
             for row in rows:
-                file = folder / "pictures" / name / f"{row.kind}_{row.scene:04d}.png"
-                if row.success != wanted or not file.is_file() or len(images) >= 3 * SHOWN:
+                file = folder / "pictures" / name / kept_name(row.clip, row.kind, row.scene)
+                won = next((v for v in (row.success, row.hit, row.recognised) if v is not None), None)
+                if won != wanted or not file.is_file() or len(images) >= 3 * SHOWN:
                     continue
-                scene, edit = held_out(seed, row.scene, row.kind)
-                truth = None if edit.target is None else scene.objects[edit.target].box
-                images += [Image.fromarray(scene.image), boxes_on(scene, row.box, truth),
+                task = world.task(row.kind, seed, row.scene)
+                images += [Image.fromarray(task.image), boxes_on(task.image, row.box, task.boxes),
                            Image.open(file)]
                 overlap = "" if row.iou is None else f", IoU {row.iou:.2f}"
                 found = "no region" if row.box is None else "found"
-                captions += [f"{row.kind} {row.scene}: {edit.caption}", f"{found}{overlap}",
-                             edit.prompt]
+                captions += [f"{row.kind} {row.scene}: {task.caption}", f"{found}{overlap}", task.prompt]
             if images:
                 sheet = contact_sheet(images, captions, columns=6, cell=150)
                 written.append(folder / f"{name}_{title}.png")
@@ -66,17 +72,12 @@ def write_sheets(results: dict[str, list[Row]], seed: int, folder: Path) -> list
 
 
 def success_curve(results: dict[str, list[Row]], size: tuple[int, int] = (860, 520)) -> Image.Image:
-    """Success (0..1, with its 95 % interval) against UNet evaluations an edit, a dot a method.
+    """Success, or where nothing judges hits (0..1, with the 95 % interval), against the whole cost of an
+    edit, a dot a method.
 
-    The axis of evaluations is logarithmic. Raises InputError where nothing was measured.
+    The axis of cost is logarithmic. Raises InputError where nothing was measured.
     """
-    points = []
-    for name, rows in results.items():
-        m = means(rows)
-        price, success = m["unet_evaluations"], m["success"]
-        if price and success is not None:
-            values = torch.tensor([[r.success] for r in rows], dtype=torch.float64)
-            points.append((name, price, success, bootstrap(values, lambda x: x[..., 0].mean(dim=1))))
+    points = list(curve_points(results))
     if not points:
         raise InputError("Nothing that ran a UNet was measured; there is no curve to draw.")
     over = 2
@@ -102,9 +103,9 @@ def success_curve(results: dict[str, list[Row]], size: tuple[int, int] = (860, 5
                 x = place(value, 0)[0]
                 pen.line([(x, bottom), (x, bottom + 5 * over)], SOFT, over)
                 pen.text((x, bottom + 9 * over), f"{value:g}", SOFT, small, anchor="mt")
-    pen.text(((left + right) / 2, (size[1] - 8) * over), "UNet evaluations an edit", SOFT, font,
-             anchor="mb")
-    pen.text((12 * over, 10 * over), "success", SOFT, font, anchor="lt")
+    pen.text(((left + right) / 2, (size[1] - 8) * over), "whole cost of an edit, in UNet evaluations",
+             SOFT, font, anchor="mb")
+    pen.text((12 * over, 10 * over), "success or hits", SOFT, font, anchor="lt")
 
     own = sorted((p for p in points if p[0] in OWN), key=lambda p: p[1])
     if len(own) > 1:

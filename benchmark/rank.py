@@ -18,7 +18,7 @@ from region_core.proposals.propose import place_candidates
 from region_core.settings import SearchSettings
 
 from .painting import inpainter_of, paint, picture_of
-from .tables import bootstrap
+from .tables import interval
 
 SEED = 42
 LOOKS = ((2, 1.0), (4, 1.0), (8, 1.0), (4, 3.0))  # (sampling steps, guidance)
@@ -45,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
     print("|---" * 6 + "|")
     for number, (steps, guidance, own) in enumerate(ways):
         column = values[:, number]
-        low, high = bootstrap(column, lambda drawn: drawn.mean(dim=1))
+        low, high = interval(column.tolist())
         noise = "each its own" if own else "common"
         print(f"| {steps} | {guidance:g} | {noise} | {steps * (2 if guidance > 1 else 1)} | "
               f"{column.mean():.2f} | {low:.2f} to {high:.2f} |")

@@ -7,12 +7,11 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur
 
-from region_core.demo.models import shapes_settings
-from region_core.demo.scenes import SIZE, Edit, Scene
-from region_core.encoders.loading import Models
+from region_core.errors import InputError
 from region_core.painting.diffusers_inpainter import DiffusersInpainter
 
-from ..painting import Method, Outcome, inpainter_of, paint, picture_of, whole
+from ..painting import Method, Outcome, Setup, painted
+from ..worlds.task import Task
 from .heat import heat_box
 
 NOISES = 10
@@ -50,14 +49,18 @@ def diffedit(threshold: float = 0.6, strength: float = 0.5,
     The threshold, the strength and hiding all were the best of 12 settings in trials on 10 other
     scenes.
     """
-    def run(scene: Scene, edit: Edit, models: Models, seed: int) -> Outcome:
-        source, inpainter = picture_of(scene), inpainter_of(models, edit)
-        reader = DiffusersInpainter(models.pipe, edit.caption)
-        heat = contrast(source, reader, inpainter, seed, strength, blind)
+    def run(task: Task, setup: Setup) -> Outcome:
+        painter, pipe = setup.inpainter, setup.models.pipe
+        if not isinstance(painter, DiffusersInpainter):
+            raise InputError("the method 'diffedit' reads a diffusion model, and this world is painted "
+                             "without one; leave it out, or choose --world shapes --painter real.")
+        reader = DiffusersInpainter(pipe, task.caption)
+        heat = contrast(task.picture, reader, painter, setup.seed, strength, blind)
         heat = gaussian_blur(heat[None, None], [3, 3])
         # latents are 8 pixels wide: an edge between two of them is placed by their values
-        heat = F.interpolate(heat, (SIZE, SIZE), mode="bilinear", align_corners=False)[0, 0]
-        box = heat_box(heat, threshold, SIZE, SIZE)
-        pictures = paint(source, box[None], inpainter, shapes_settings("standard"), seed)
-        return Outcome(pictures[0], whole(box), inpainter.evaluations + reader.evaluations)
+        heat = F.interpolate(heat, task.size, mode="bilinear", align_corners=False)[0, 0]
+        outcome = painted(task, setup, heat_box(heat, threshold, *task.size))
+        for passes in ("evaluations", "vae_encodings", "vae_decodings"):  # the other text's are spent too
+            setattr(painter, passes, getattr(painter, passes) + getattr(reader, passes))
+        return outcome
     return run

@@ -5,42 +5,46 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from region_core.demo.models import shapes_settings
-from region_core.demo.scenes import SIZE, Edit, Scene
-from region_core.encoders.loading import Models
-from region_core.proposals.screen import Screen
+from region_core.encoders import ClipScorer
 
-from ..painting import Method, Outcome, inpainter_of, paint, picture_of, whole
+from ..painting import Method, Outcome, Setup, painted
+from ..worlds.task import Task
 from .heat import heat_box
 
+SQUARE, STRIDE = 5 / 16, 1 / 16  # of the shorter side
 
-def occlusion(source: Tensor, caption: str, models: Models, side: int = 40,
-              stride: int = 8) -> Tensor:
+
+@torch.inference_mode()
+def occlusion(source: Tensor, caption: str, scorer: ClipScorer, square: float = SQUARE,
+              stride: float = STRIDE) -> Tensor:
     """[H, W]: for each pixel of source [1, 3, H, W], how much the caption's similarity falls when a
-    square over it is covered: the mean over all squares of `side` pixels, `stride` apart.
+    square over it is covered by the picture's mean colour: the mean over all squares, `stride` apart.
     """
     height, width = source.shape[-2:]
-    tops = range(-side // 2, height - side // 2 + 1, stride)
-    lefts = range(-side // 2, width - side // 2 + 1, stride)
-    boxes = torch.tensor([[x, y, x + side, y + side] for y in tops for x in lefts]).float()
-    boxes = torch.minimum(boxes.clamp(min=0), torch.tensor([width, height] * 2))
-    drops = Screen(models.scorer, source, caption).evidence(boxes).drop
+    side = max(2, round(square * min(height, width)))
+    step = max(1, round(stride * min(height, width)))
+    colour = source[0].mean(dim=(1, 2))[:, None, None]
+    text = scorer.encode_text(caption)
+    before = float(scorer.encode_images(source) @ text.T)
+    starts = ((length, range(-side // 2, length - side // 2 + 1, step)) for length in (height, width))
+    spans = [[(max(0, low), min(length, low + side)) for low in lows] for length, lows in starts]
+    places = [(slice(*y), slice(*x)) for y in spans[0] for x in spans[1]]
     total, count = torch.zeros(height, width), torch.zeros(height, width)
-    for (x0, y0, x1, y1), drop in zip(boxes.long().tolist(), drops, strict=True):
-        total[y0:y1, x0:x1] += drop
-        count[y0:y1, x0:x1] += 1
+    for start in range(0, len(places), 64):
+        some = places[start:start + 64]
+        covered = source.repeat(len(some), 1, 1, 1)
+        for picture, (y, x) in zip(covered, some, strict=True):
+            picture[:, y, x] = colour
+        drops = before - (scorer.encode_images(covered) @ text.T)[:, 0].float().cpu()
+        for (y, x), drop in zip(some, drops, strict=True):
+            total[y, x] += drop
+            count[y, x] += 1
     return total / count.clamp(min=1)
 
 
-def clip_heatmap(threshold: float = 0.7, stride: int = 8) -> Method:
-    """The row `clip_heatmap`: the occlusion map thresholded to a box, one full edit in it.
-
-    The best of four maps (occlusion by squares of 24 to 48 pixels, patch tokens against the text,
-    Grad-CAM, each at its best threshold) in trials on 25 other scenes.
-    """
-    def run(scene: Scene, edit: Edit, models: Models, seed: int) -> Outcome:
-        source, inpainter = picture_of(scene), inpainter_of(models, edit)
-        box = heat_box(occlusion(source, edit.caption, models, stride=stride), threshold, SIZE, SIZE)
-        pictures = paint(source, box[None], inpainter, shapes_settings("standard"), seed)
-        return Outcome(pictures[0], whole(box), inpainter.evaluations)
+def clip_heatmap(threshold: float = 0.7, stride: float = STRIDE) -> Method:
+    """The row `clip_heatmap`: the occlusion map thresholded to a box, one full edit in it."""
+    def run(task: Task, setup: Setup) -> Outcome:
+        heat = occlusion(task.picture, task.caption, setup.models.scorer, stride=stride)
+        return painted(task, setup, heat_box(heat, threshold, *task.size))
     return run

@@ -5,15 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from region_core.demo.models import shapes_settings
-from region_core.demo.scenes import SIZE, Edit, Scene
-from region_core.encoders.loading import Models
 from region_core.generator.learning import gumbel_noise, teach
 from region_core.generator.losses import LossWeights, RegionLoss
 from region_core.generator.network import build_generator
 from region_core.proposals.propose import place_candidates
 
-from ..painting import Method, Outcome, inpainter_of, paint, picture_of, whole
+from ..painting import Method, Outcome, Setup, paint, whole
+from ..worlds.task import Task
 
 ROUNDS = 10
 
@@ -27,17 +25,17 @@ def paper(lr: float = 5e-3, steps: int = 8) -> Method:
     share one noise (so a box drawn again need not be painted again), and the generator takes
     `steps` steps a round on all losses so far.
     """
-    def run(scene: Scene, edit: Edit, models: Models, seed: int) -> Outcome:
-        settings = shapes_settings("standard")
-        source, inpainter = picture_of(scene), inpainter_of(models, edit)
+    def run(task: Task, setup: Setup) -> Outcome:
+        settings, seed, models = setup.settings("standard"), setup.seed, setup.models
+        source, inpainter = task.picture, setup.inpainter
         features = models.dino(source)
-        candidates = place_candidates(features, SIZE, SIZE, settings)
+        candidates = place_candidates(features, *task.size, settings)
         maps = features.features[0]
         module = build_generator(maps.shape[0], candidates.shape[1], seed)
         optimizer = torch.optim.Adam(module.parameters(), lr=lr)
         noise = torch.Generator().manual_seed(seed)
         weights = LossWeights(area=0.0, crop=0.0)
-        loss = RegionLoss(models.scorer, edit.caption, edit.prompt, weights, views=settings.views,
+        loss = RegionLoss(models.scorer, task.caption, task.prompt, weights, views=settings.views,
                           seed=seed).bind(source)
         losses = torch.zeros(len(candidates))
         looked = torch.zeros(len(candidates), dtype=torch.bool)
@@ -57,10 +55,10 @@ def paper(lr: float = 5e-3, steps: int = 8) -> Method:
         made = sorted(edits)
         pictures = torch.stack([edits[j] for j in made])
         embeddings = models.scorer.encode_images(pictures)
-        text = (embeddings @ models.scorer.encode_text(edit.prompt).T)[:, 0]
+        text = (embeddings @ models.scorer.encode_text(task.prompt).T)[:, 0]
         image = (embeddings @ models.scorer.encode_images(source).T)[:, 0]
         best = int((settings.test_alpha * text + settings.test_beta * image).argmax())
-        return Outcome(pictures[best], whole(candidates.boxes[made[best]]), inpainter.evaluations)
+        return Outcome(pictures[best], whole(candidates.boxes[made[best]]))
     return run
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from region_core.demo.models import shapes_settings
-from region_core.demo.scenes import SIZE, Edit, Scene
-from region_core.encoders.loading import Models
+from region_core.encoders import ClipScorer
 
-from ..painting import Method, Outcome, inpainter_of, paint, picture_of, whole
+from ..painting import Method, Outcome, Setup, paint, whole
+from ..worlds.task import Task
 
 POINTS, ROUNDS = 9, 11  # ten rounds of training, and a last one whose edits alone are ranked
 NEAREST = 3  # the answer is one of the few edits that please the text most
@@ -29,11 +28,11 @@ def released_anchors(attention: Tensor, count: int, largest: int) -> Tensor:
     return torch.cat([inner, points[:count - len(inner)]])
 
 
-def released_boxes(points: Tensor, half_sides: Tensor, grid: int, size: int) -> Tensor:
+def released_boxes(points: Tensor, half_sides: Tensor, grid: int, height: int, width: int) -> Tensor:
     """Boxes [N, 4] in pixels: points [N, 2] less and plus half_sides [N], cells of a square grid."""
     reach = half_sides[:, None].float()
     cells = torch.cat([points - reach, points + reach], dim=1).clamp(0, grid - 1)
-    return cells * (size / grid)
+    return cells * torch.tensor([width / grid, height / grid] * 2)
 
 
 def released(largest: int = 15) -> Method:
@@ -43,26 +42,24 @@ def released(largest: int = 15) -> Method:
     every edit has its own noise. The 90 edits of the rounds before the last are thrown away and
     change nothing: only the last 9 are painted, and the price is counted eleven times.
     """
-    def run(scene: Scene, edit: Edit, models: Models, seed: int) -> Outcome:
-        source, inpainter = picture_of(scene), inpainter_of(models, edit)
-        attention = models.dino(source).attention[0]
+    def run(task: Task, setup: Setup) -> Outcome:
+        source, seed = task.picture, setup.seed
+        attention = setup.models.dino(source).attention[0]
         points = released_anchors(attention, POINTS, largest)
         generator = torch.Generator().manual_seed(seed)
         sizes = torch.arange(4, largest + 1, 2)
         halves = sizes[torch.randint(len(sizes), (POINTS,), generator=generator)]
-        boxes = released_boxes(points, halves, attention.shape[0], SIZE)
-        settings = shapes_settings("standard")
-        edits = paint(source, boxes, inpainter, settings, seed, own_noise=True)
-        best = _chosen(edits, source, edit.prompt, models)
-        return Outcome(edits[best], whole(boxes[best]), inpainter.evaluations, times=ROUNDS)
+        boxes = released_boxes(points, halves, attention.shape[0], *task.size)
+        edits = paint(source, boxes, setup.inpainter, setup.settings("standard"), seed, own_noise=True)
+        best = _chosen(edits, source, task.prompt, setup.models.scorer)
+        return Outcome(edits[best], whole(boxes[best]), times=ROUNDS)
     return run
 
 
-def _chosen(edits: Tensor, source: Tensor, prompt: str, models: Models) -> int:
+def _chosen(edits: Tensor, source: Tensor, prompt: str, scorer: ClipScorer) -> int:
     """The best of 2 x text + 1 x image similarity (each a softmax over the edits [N, 3, H, W])
     among those nearest the text.
     """
-    scorer = models.scorer
     embeddings = scorer.encode_images(edits)
     text = (embeddings @ scorer.encode_text(prompt).T)[:, 0].softmax(0)
     image = (embeddings @ scorer.encode_images(source).T)[:, 0].softmax(0)

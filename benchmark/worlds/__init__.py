@@ -1,1 +1,5 @@
-"""Worlds with the truth known, other than the demo's shapes."""
+"""Worlds with the truth known: shapes, and things on photographs."""
+
+from pathlib import Path
+
+WEIGHTS = Path(__file__).parents[1] / "weights"  # where WORLD-CLIP and WORLD-dino are looked for

@@ -9,21 +9,23 @@ from pathlib import Path
 import pytest
 
 from benchmark import __main__ as command
-from benchmark import bench
-from benchmark import ledger as bench_file
+from benchmark import run as measuring
 from benchmark.ledger import Ledger
-from benchmark.painting import Outcome, picture_of
+from benchmark.painting import Outcome, untouched
 from benchmark.rows import Row
+from benchmark.worlds.shapes import ShapesWorld
+from region_core.cost import Cost
+from region_core.encoders.loading import Models
 from region_core.errors import InputError
 from region_core.settings import SearchSettings
 
-ROW = Row(scene=0, kind="replace", box=None, iou=0.0, hit=0.0, success=0.0, false_alarm=1.0,
-          background_psnr=60.0, unet_evaluations=0, seconds=0.5)
+ROW = Row(scene=0, kind="replace", clip="demo", box=None, iou=0.0, hit=0.0, recognised=None,
+          false_alarm=1.0, success=0.0, background_psnr=60.0, cost=Cost().as_dict(), seconds=0.5)
 SETTINGS = {"standard": SearchSettings()}
 
 
 def kept(file: Path) -> Ledger:
-    ledger = Ledger(file, 7, SETTINGS)
+    ledger = Ledger(file, "shapes", "", 7, SETTINGS)
     ledger.add("standard", ROW)
     ledger.add("standard", replace(ROW, scene=1, iou=0.5))
     ledger.write(["standard"])
@@ -32,47 +34,50 @@ def kept(file: Path) -> Ledger:
 
 def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
     before = kept(tmp_path / "b.json")
-    after = Ledger(tmp_path / "b.json", 7, SETTINGS)
+    after = Ledger(tmp_path / "b.json", "shapes", "", 7, SETTINGS)
     after.check(["standard"])
     assert after.rows == before.rows
-    assert after.has("standard", "replace", 1)
-    assert not after.has("standard", "remove", 1)
+    assert after.has("standard", "demo", "replace", 1)
+    assert not after.has("standard", "demo", "remove", 1)
 
 
 def test_the_file_has_the_shape_it_is_said_to_have(tmp_path: Path) -> None:
     kept(tmp_path / "b.json")
     report = json.loads((tmp_path / "b.json").read_text())
-    assert (report["scenes"], report["seed"], report["kind"]) == (2, 7, "replace")
+    assert (report["world"], report["seed"], report["painter"]) == ("shapes", 7, "")
     standard = report["methods"]["standard"]
-    for column in ("iou", "hit", "success", "background_psnr", "unet_evaluations", "seconds"):
-        assert isinstance(standard[column], float)
-    assert standard["iou"] == 0.25
+    mean = standard["means"]["demo replace"]
+    for column in ("iou", "hit", "success", "background_psnr", "total", "clip_images", "seconds"):
+        assert isinstance(mean[column], float)
+    assert mean["iou"] == 0.25
     assert [row["scene"] for row in standard["per_scene"]] == [0, 1]
 
 
-def test_another_seed_other_settings_or_weights_do_not_mix(tmp_path: Path,
-                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_seed_world_other_settings_or_weights_do_not_mix(tmp_path: Path) -> None:
     file = tmp_path / "b.json"
     kept(file)
-    with pytest.raises(InputError, match="seed 7, and seed is 8"):
-        Ledger(file, 8, SETTINGS)
-    changed = Ledger(file, 7, {"standard": SearchSettings(views=3)})
+    with pytest.raises(InputError, match="seed is '7', and seed is '8'"):
+        Ledger(file, "shapes", "", 8, SETTINGS)
+    changed = Ledger(file, "shapes", "", 7, {"standard": SearchSettings(views=3)})
     with pytest.raises(InputError, match="another views.*--redo standard"):
         changed.check(["standard"])
     changed.check([])  # rows of methods that are not asked for are let be
     changed.forget(["standard"])
     changed.check(["standard"])
-    assert not changed.has("standard", "replace", 0)
-    monkeypatch.setattr(bench_file, "weights_digest", lambda: "others")
-    with pytest.raises(InputError, match="other weights"):
-        Ledger(file, 7, SETTINGS)
+    assert not changed.has("standard", "demo", "replace", 0)
+    with pytest.raises(InputError, match="world is 'shapes', and world is 'things'"):
+        Ledger(file, "things", "", 7, SETTINGS)
+    changed.use_weights("demo", "some")
+    with pytest.raises(InputError, match="CLIP 'demo' were measured with other weights"):
+        changed.use_weights("demo", "others")
+    changed.use_weights("conv", "others")
 
 
 def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "b.json"
     file.write_text('{"cats": 3}')
     with pytest.raises(InputError, match="no file of this benchmark"):
-        Ledger(file, 7, SETTINGS)
+        Ledger(file, "shapes", "", 7, SETTINGS)
     assert file.read_text() == '{"cats": 3}'
 
 
@@ -82,22 +87,23 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
     calls: list[tuple[str, str, int]] = []
 
     def method(name: str):
-        def run(scene, edit, models, seed: int) -> Outcome:
-            calls.append((name, edit.kind, seed - bench.SEED))
-            return Outcome(picture_of(scene)[0], None, 40)
+        def run(task, setup) -> Outcome:
+            calls.append((name, task.kind, setup.seed - measuring.SEED))
+            return untouched(task)
         return run
 
     from benchmark import methods
 
     table = {name: method(name) for name in ("standard", "exhaustive")}
-    for module in (bench, methods):
+    for module in (measuring, methods):
         monkeypatch.setattr(module, "METHODS", table)
-    monkeypatch.setattr(bench, "load_shapes_models", lambda: None)
+    monkeypatch.setattr(measuring, "load_models", lambda *_, **__: Models(None, None, None))
+    monkeypatch.setattr(ShapesWorld, "painter", lambda self, task, models: None)
     return calls
 
 
 def ask(*more: object) -> int:
-    return command.main(["bench", "--seed", "7", "--methods", "standard,exhaustive", *map(str, more)])
+    return command.main(["run", "--seed", "7", "--methods", "standard,exhaustive", *map(str, more)])
 
 
 def test_what_was_measured_is_not_measured_again(tmp_path: Path, asked: list) -> None:
@@ -117,15 +123,15 @@ def test_what_was_measured_is_not_measured_again(tmp_path: Path, asked: list) ->
 def test_a_stopped_run_leaves_its_scenes(tmp_path: Path, asked: list,
                                          monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "b.json"
-    real = bench.held_out
+    real = ShapesWorld.task
 
-    def stops(seed: int, index: int, kind: str):
-        if index == 2:
+    def stops(self, kind: str, seed: int, number: int):
+        if number == 2:
             raise KeyboardInterrupt
-        return real(seed, index, kind)
+        return real(self, kind, seed, number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(bench, "held_out", stops)
+        patch.setattr(ShapesWorld, "task", stops)
         try:
             code = ask("--scenes", 4, "--json", file)
         except KeyboardInterrupt:
@@ -144,20 +150,20 @@ def test_dear_methods_run_on_the_first_scenes_only(tmp_path: Path, asked: list,
     assert "| exhaustive | 2 |" in capsys.readouterr().out
 
 
-def test_markdown_sheets_and_curve_are_written(tmp_path: Path, asked: list,
+def test_markdown_and_sheets_are_written(tmp_path: Path, asked: list,
                                                capsys: pytest.CaptureFixture) -> None:
-    assert ask("--scenes", 1, "--markdown", tmp_path / "b.md", "--sheets", tmp_path / "sheets",
-               "--curve", tmp_path / "curve.png") == 0
+    assert ask("--scenes", 1, "--markdown", tmp_path / "b.md", "--sheets", tmp_path / "sheets") == 0
     assert (tmp_path / "b.md").read_text().strip() == capsys.readouterr().out.strip()
     assert (tmp_path / "sheets" / "standard_failures.png").is_file()
-    assert (tmp_path / "curve.png").is_file()
 
 
 @pytest.mark.parametrize(("more", "words"), [
     (("--limits", "paper=3"), "none of the methods"),
     (("--limits", "standard=x"), "whole number"),
     (("--kind", "replace,paint"), "kind is 'paint'"),
-    (("--kind", ","), "kind is ''"),
+    (("--world", "moon"), "world is 'moon'"),
+    (("--world", "things", "--painter", "real"), "no diffusion model"),
+    (("--clip", "bent:x"), "holds no CLIP"),
     (("--redo", "magic"), "method 'magic' is not known"),
     (("--first", -1), "first is -1"),
 ])

@@ -2,60 +2,69 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 
 from benchmark import methods
 from benchmark.ablations import SWITCHES, ablations
-from benchmark.baselines import diffedit, heatmap, paper, released, simple
+from benchmark.baselines import diffedit, heatmap, paper, reclip, released
 from benchmark.baselines.heat import heat_box
-from benchmark.methods import METHODS, NOTES, SETTINGS
-from benchmark.painting import inpainter_of, paint, picture_of
+from benchmark.methods import METHODS, NOTES
+from benchmark.painting import Outcome, Setup, paint
+from benchmark.worlds.opening import load_models
+from benchmark.worlds.shapes import ShapesWorld
+from benchmark.worlds.task import Task
 from region_core.boxes import iou
-from region_core.demo.models import load_shapes_models, shapes_settings
-from region_core.demo.worlds import held_out
 from region_core.encoders.loading import Models
 from region_core.errors import InputError
 from region_core.proposals.components import box_around, strongest_component
-from region_core.settings import SearchSettings
+
+WORLD = ShapesWorld()
+QUICK = WORLD.settings("standard").with_values(steps=2, preview_steps=1, point_number=2, max_window_size=2,
+                                               refine=False)
+Do = Callable[..., tuple[Outcome, Setup]]
 
 
 @pytest.fixture(scope="module")
 def models() -> Models:
-    return load_shapes_models()
+    return load_models("shapes", "demo", diffusion=True)
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> SearchSettings:
-    """Two sampling steps and few candidates, for every rival."""
-    settings = shapes_settings("standard").with_values(steps=2, preview_steps=1, point_number=2,
-                                                       max_window_size=2, refine=False)
-    for module in (diffedit, heatmap, paper, released, simple):
-        monkeypatch.setattr(module, "shapes_settings", lambda _: settings)
+def do(models: Models, monkeypatch: pytest.MonkeyPatch) -> Do:
+    """Run a method on a task with two sampling steps and few candidates."""
     monkeypatch.setattr(diffedit, "NOISES", 2)
-    monkeypatch.setitem(METHODS, "clip_heatmap", heatmap.clip_heatmap(stride=32))
-    return settings
+    monkeypatch.setitem(METHODS, "clip_heatmap", heatmap.clip_heatmap(stride=0.25))
+
+    def run(name: str, task: Task, seed: int = 42, world: ShapesWorld = WORLD) -> tuple[Outcome, Setup]:
+        setup = Setup(models, world.painter(task, models), lambda _: QUICK, seed)
+        return METHODS[name](task, setup), setup
+    return run
+
+
+def met(outcome: Outcome, task: Task) -> float:
+    return float(iou(torch.tensor([outcome.box]).float(), torch.tensor(task.boxes).float()).max())
 
 
 def test_every_row_of_the_benchmark_is_there() -> None:
-    rows = {"standard", "fast", "quality", "exhaustive", "true_box", "random", "released", "paper",
-            "diffedit", "clip_heatmap"}
+    rows = {"standard", "fast", "quality", "centre", "salient", "random", "clip_heatmap", "reclip",
+            "whole_picture", "best_candidate", "best_proposed", "true_box", "released", "paper",
+            "diffedit"}
     assert rows <= set(METHODS)
     assert set(NOTES) <= set(METHODS)
 
 
 def test_an_ablation_changes_its_own_part_and_nothing_else() -> None:
-    standard = shapes_settings("standard")
+    standard = WORLD.settings("standard")
     for name, settings in ablations(standard).items():
         before, after = asdict(standard), asdict(settings)
         changed = {key for key in before if before[key] != after[key]}
         assert changed == set(SWITCHES[name]), name
         settings.validate()
         assert name in METHODS
-        assert name in NOTES
-    assert {"standard-screen", "standard-refine", "standard-fit"} <= set(SETTINGS)
 
 
 def test_the_heat_map_keeps_its_strongest_piece() -> None:
@@ -85,7 +94,7 @@ def test_released_anchors_are_transposed_crowded_and_kept_from_the_border() -> N
     points = released.released_anchors(attention, 2, 6)
     # row 10 is taken for x; neighbours are no hindrance, the border is
     assert points.tolist() == [[10, 20], [10, 21]]
-    assert released.released_boxes(points[:1], torch.tensor([4]), 32, 128).tolist() == [
+    assert released.released_boxes(points[:1], torch.tensor([4]), 32, 128, 128).tolist() == [
         [24, 64, 56, 96]]
     # at the largest window four cells are left, then the best of all without regard to the border
     few = released.released_anchors(attention, 5, 15)
@@ -103,55 +112,68 @@ def test_paper_draws_one_size_an_anchor_from_its_softmax() -> None:
     assert share == pytest.approx(torch.tensor([0.0, 2.0]).softmax(0)[1].item(), abs=0.05)
 
 
-def test_prices_are_counted(models: Models, quick: SearchSettings) -> None:
-    scene, edit = held_out(5, 1)
-    one = 2 * quick.steps  # guidance counts two
-    expected = {"true_box": one, "random": one, "best_candidate": one, "best_proposed": one,
-                "clip_heatmap": one, "diffedit": one + 2 * diffedit.NOISES,
-                "exhaustive": 4 * one, "released": 99 * one}
+def test_prices_are_counted(do: Do) -> None:
+    task = WORLD.task("replace", 5, 1)
+    one = 2 * QUICK.steps  # guidance counts two
+    expected = {"true_box": one, "centre": one, "salient": one, "random": one, "best_candidate": one,
+                "best_proposed": one, "clip_heatmap": one, "reclip": one,
+                "diffedit": one + 2 * diffedit.NOISES, "released": 99 * one}
     for name, price in expected.items():
-        outcome = METHODS[name](scene, edit, models, 42)
-        assert outcome.unet_evaluations * outcome.times == price, name
+        outcome, setup = do(name, task)
+        assert setup.inpainter.evaluations * outcome.times == price, name
         assert outcome.image.shape == (3, 128, 128)
-    drawn = METHODS["paper"](scene, edit, models, 42)
+    _, setup = do("paper", task)
     # every anchor's every size at most once: a box drawn again is not painted again
-    assert 2 * one <= drawn.unet_evaluations <= 4 * one
-    assert drawn.unet_evaluations % one == 0
+    assert 2 * one <= setup.inpainter.evaluations <= 4 * one
+    assert setup.inpainter.evaluations % one == 0
 
 
-def test_random_boxes_differ_from_scene_to_scene(models: Models, quick: SearchSettings) -> None:
-    scene, edit = held_out(5, 1)
-    boxes = {METHODS["random"](scene, edit, models, seed).box for seed in range(4)}
-    assert len(boxes) > 1
+def test_the_centre_is_half_the_sides_in_the_middle(do: Do) -> None:
+    outcome, _ = do("centre", WORLD.task("replace", 5, 1))
+    assert outcome.box == (32, 32, 96, 96)
 
 
-def test_the_told_ones_are_told(models: Models, quick: SearchSettings) -> None:
-    scene, edit = held_out(5, 1)
-    truth = scene.objects[edit.target].box
-    assert METHODS["true_box"](scene, edit, models, 42).box == truth
-    near = METHODS["best_candidate"](scene, edit, models, 42).box
-    other = METHODS["random"](scene, edit, models, 42).box
-    found = METHODS["best_proposed"](scene, edit, models, 42).box
-    ours = METHODS["standard"](scene, edit, models, 42).box
-    near, other, found, ours = (
-        float(iou(torch.tensor([box]).float(), torch.tensor([truth]).float()))
-        for box in (near, other, found, ours))
-    assert near >= other
-    assert found >= ours
-    nothing = METHODS["true_box"](*held_out(5, 1, "absent"), models, 42)
-    assert (nothing.box, nothing.unet_evaluations) == (None, 0)
-    scene, edit = held_out(5, 1, "add")
-    free = METHODS["true_box"](scene, edit, models, 42).box
-    objects = torch.tensor([o.box for o in scene.objects]).float()
-    assert float(iou(torch.tensor([free]), objects).max()) < 0.1
+def test_the_salient_box_asks_for_no_caption(do: Do) -> None:
+    task = WORLD.task("replace", 5, 1)
+    boxes = {do("salient", replace(task, caption=text))[0].box for text in ("a red circle", "a cat")}
+    assert len(boxes) == 1
 
 
-def test_own_noise_makes_another_picture_and_shared_noise_the_same(models: Models,
-                                                                   quick: SearchSettings) -> None:
-    scene, edit = held_out(5, 1)
+def test_random_boxes_differ_from_scene_to_scene(do: Do) -> None:
+    task = WORLD.task("replace", 5, 1)
+    assert len({do("random", task, seed)[0].box for seed in range(4)}) > 1
+
+
+def test_the_told_ones_are_told(do: Do) -> None:
+    task = WORLD.task("replace", 5, 1)
+    assert do("true_box", task)[0].box == task.boxes[0]
+    assert met(do("best_candidate", task)[0], task) >= met(do("random", task)[0], task)
+    assert met(do("best_proposed", task)[0], task) >= met(do("standard", task)[0], task)
+    nothing, setup = do("true_box", WORLD.task("absent", 5, 1))
+    assert (nothing.box, setup.inpainter.evaluations) == (None, 0)
+    more = WORLD.task("add", 5, 1)
+    objects = torch.tensor([o.box for o in more.case[0].objects]).float()
+    assert float(iou(torch.tensor([do("true_box", more)[0].box]), objects).max()) < 0.1
+
+
+def test_the_whole_picture_chooses_among_faultless_edits(do: Do) -> None:
+    task = WORLD.task("replace", 5, 1)
+    outcome, setup = do("whole_picture", task, world=ShapesWorld(faultless=True))
+    assert setup.inpainter.evaluations % (2 * QUICK.steps) == 0
+    assert setup.inpainter.evaluations > 2 * QUICK.steps  # every proposed box was painted
+    assert outcome.box is not None
+
+
+def test_diffedit_says_that_it_needs_a_diffusion_model(do: Do) -> None:
+    with pytest.raises(InputError, match="diffedit"):
+        do("diffedit", WORLD.task("replace", 5, 1), world=ShapesWorld(faultless=True))
+
+
+def test_own_noise_makes_another_picture_and_shared_noise_the_same(models: Models) -> None:
+    task = WORLD.task("replace", 5, 1)
     boxes = torch.tensor([[30.0, 30, 70, 70]]).repeat(2, 1)
-    shared = paint(picture_of(scene), boxes, inpainter_of(models, edit), quick, 42)
-    own = paint(picture_of(scene), boxes, inpainter_of(models, edit), quick, 42, own_noise=True)
+    shared = paint(task.picture, boxes, WORLD.painter(task, models), QUICK, 42)
+    own = paint(task.picture, boxes, WORLD.painter(task, models), QUICK, 42, own_noise=True)
     assert torch.allclose(shared[0], shared[1], atol=1e-5)
     assert float((own[0] - own[1]).abs().max()) > 0.01
     assert torch.allclose(own[0], shared[0], atol=1e-5)
@@ -167,16 +189,27 @@ class OneColour:
         return torch.stack([red, torch.ones_like(red)], dim=1)
 
     def encode_text(self, text: str) -> torch.Tensor:
-        return torch.tensor([[1.0, 0.0]])
+        return torch.tensor([[1.0, 0.0] if "red" in text else [0.0, 0.1]])
+
+    class model:  # noqa: N801
+        logit_scale = torch.zeros(())
 
 
 def test_the_occlusion_map_is_hot_where_the_object_is() -> None:
     source = torch.full((1, 3, 128, 128), 0.5)
     source[:, 0, 80:112, 16:48], source[:, 1:, 80:112, 16:48] = 1.0, 0.0
-    world = Models(None, None, OneColour())  # type: ignore[arg-type]
-    heat = heatmap.occlusion(source, "a red square", world, 24)
+    heat = heatmap.occlusion(source, "a red square", OneColour(), 24 / 128)  # type: ignore[arg-type]
     box = heat_box(heat, 0.6, 128, 128)
     assert float(iou(box[None], torch.tensor([[16.0, 80, 48, 112]]))) > 0.5
+
+
+def test_crop_and_blur_prefer_the_box_that_holds_the_thing_and_little_else() -> None:
+    source = torch.full((1, 3, 96, 128), 0.5)
+    source[:, 0, 40:72, 16:48], source[:, 1:, 40:72, 16:48] = 1.0, 0.0
+    boxes = torch.tensor([[16.0, 40, 48, 72], [0, 0, 128, 96], [80, 10, 120, 60], [16, 40, 32, 56]])
+    scores = reclip.crop_and_blur(source, boxes, "a red square", OneColour())  # type: ignore[arg-type]
+    assert scores.argmax() == 0
+    assert scores.argmin() == 2
 
 
 def test_an_unknown_method_is_named() -> None:

@@ -2,97 +2,106 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from benchmark.judge import Judge, load_judge
-from benchmark.painting import Outcome, picture_of, whole
-from benchmark.rows import PSNR_LIMIT, background_psnr, measure, succeeded
-from benchmark.scored_scenes import ideal_edits
-from region_core.demo.scenes import Edit, Scene
-from region_core.demo.worlds import held_out
+from benchmark.painting import Outcome, untouched
+from benchmark.rows import PSNR_LIMIT, Row, background_psnr, measure
+from benchmark.worlds.shapes import ShapesWorld
+from benchmark.worlds.task import Task, as_tensor
+from region_core.cost import Cost
+
+WORLD = ShapesWorld()
+COST = Cost(unet_evaluations=40, clip_images=20)
 
 
-@pytest.fixture(scope="module")
-def judge() -> Judge:
-    return load_judge()
+def asked(kind: str) -> Task:
+    """The first task of a kind on two objects or more."""
+    return next(t for t in (WORLD.task(kind, 5, i) for i in range(50)) if len(t.case[0].objects) > 1)
 
 
-def with_target(kind: str) -> tuple[Scene, Edit, torch.Tensor]:
-    """The first scene of two objects or more, its edit, and the true box."""
-    for index in range(50):
-        scene, edit = held_out(5, index, kind)
-        if len(scene.objects) > 1 and edit.target is not None:
-            return scene, edit, torch.tensor(scene.objects[edit.target].box).float()
-    raise AssertionError("no such scene")
+def edited(task: Task, box: tuple[int, ...] | None = None) -> Outcome:
+    """A faultless edit, in the true box unless another is given."""
+    x0, y0, x1, y1 = (int(v) for v in box or task.boxes[0])
+    return Outcome(as_tensor(task.draw((x0, y0, x1, y1), 0)), (x0, y0, x1, y1))
+
+
+def row(task: Task, outcome: Outcome) -> Row:
+    return measure(outcome, task, WORLD, "demo", COST, 2.0)
 
 
 @pytest.mark.parametrize("kind", ["replace", "recolour", "remove"])
-def test_a_faultless_edit_succeeds_and_an_untouched_picture_does_not(judge: Judge, kind: str) -> None:
-    scene, edit, box = with_target(kind)
-    done = Outcome(ideal_edits(scene, edit, box[None])[0], whole(box), 40)
-    assert succeeded(done, scene, edit, judge)
-    assert not succeeded(Outcome(picture_of(scene)[0], whole(box), 40), scene, edit, judge)
+def test_a_faultless_edit_succeeds_and_an_untouched_picture_does_not(kind: str) -> None:
+    task = asked(kind)
+    done = row(task, edited(task))
+    assert (done.success, done.iou, done.hit, done.false_alarm) == (1.0, 1.0, 1.0, 0.0)
+    assert row(task, Outcome(task.picture[0], task.boxes[0])).success == 0.0
 
 
-def test_an_edit_that_harms_another_object_fails(judge: Judge) -> None:
-    scene, edit, box = with_target("replace")
-    picture = ideal_edits(scene, edit, box[None])[0]
+def test_an_edit_that_harms_another_object_fails() -> None:
+    task = asked("replace")
+    scene, edit = task.case
+    outcome = edited(task)
     other = next(o for i, o in enumerate(scene.objects) if i != edit.target)
     x0, y0, x1, y1 = other.box
-    picture[:, y0:y1, x0:x1] = torch.from_numpy(scene.background[y0:y1, x0:x1] / 255).permute(2, 0, 1)
-    assert not succeeded(Outcome(picture, whole(box), 40), scene, edit, judge)
+    outcome.image[:, y0:y1, x0:x1] = as_tensor(scene.background)[:, y0:y1, x0:x1]
+    assert row(task, outcome).success == 0.0
 
 
-def test_half_an_object_is_not_removed(judge: Judge) -> None:
-    scene, edit, box = with_target("remove")
-    half = box.clone()
-    half[2] = (box[0] + box[2]) / 2
-    picture = ideal_edits(scene, edit, half[None])[0]
+def test_half_an_object_is_not_removed() -> None:
+    task = asked("remove")
+    x0, y0, x1, y1 = task.boxes[0]
     # to the judge half an object is no object; to the eye it is still there
-    assert not succeeded(Outcome(picture, whole(half), 40), scene, edit, judge)
+    assert row(task, edited(task, (x0, y0, (x0 + x1) / 2, y1))).success == 0.0
 
 
-def test_a_repainted_background_need_not_be_the_same_pixel_by_pixel(judge: Judge) -> None:
-    scene, edit, box = with_target("remove")
-    picture = ideal_edits(scene, edit, box[None])[0]
-    grain = 0.1 * torch.randn(picture.shape, generator=torch.Generator().manual_seed(0))
-    assert succeeded(Outcome((picture + grain).clamp(0, 1), whole(box), 40), scene, edit, judge)
+def test_a_repainted_background_need_not_be_the_same_pixel_by_pixel() -> None:
+    task = asked("remove")
+    image = edited(task).image
+    grain = 0.1 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
+    assert row(task, Outcome((image + grain).clamp(0, 1), task.boxes[0])).success == 1.0
 
 
-def test_what_is_added_is_read_in_the_found_box(judge: Judge) -> None:
-    scene, edit = next((s, e) for s, e in (held_out(5, i, "add") for i in range(50))
-                       if len(s.objects) == 1)
-    x0, y0, x1, _ = scene.objects[0].box
+def test_what_is_added_is_read_in_the_found_box() -> None:
+    task = next(t for t in (WORLD.task("add", 5, i) for i in range(50)) if len(t.case[0].objects) == 1)
+    x0, _, x1, _ = task.case[0].objects[0].box
     left = 4 if x0 > 128 - x1 else 128 - 34
-    box = torch.tensor([left, 40, left + 30, 70]).float()
-    picture = ideal_edits(scene, edit, box[None])[0]
-    assert succeeded(Outcome(picture, whole(box), 40), scene, edit, judge)
-    assert not succeeded(Outcome(picture, None, 40), scene, edit, judge)
-    row = measure(Outcome(picture, whole(box), 40), scene, edit, judge, 3, 1.0)
-    assert row.background_psnr == PSNR_LIMIT  # the new object itself is no damage
-    assert row.iou is None
-    assert row.hit is None
+    outcome = edited(task, (left, 40, left + 30, 70))
+    added = row(task, outcome)
+    assert added.success == 1.0
+    assert added.background_psnr == PSNR_LIMIT  # the new object itself is no damage
+    assert added.iou is None
+    assert added.hit is None
+    assert row(task, Outcome(outcome.image, None)).success == 0.0
 
 
-def test_no_region_is_right_for_an_absent_object_and_else_a_false_alarm(judge: Judge) -> None:
-    scene, edit = held_out(5, 0, "absent")
-    said = measure(Outcome(picture_of(scene)[0], None, 80), scene, edit, judge, 0, 1.0)
-    assert (said.success, said.false_alarm, said.iou) == (1.0, None, None)
-    wrong = measure(Outcome(picture_of(scene)[0], (0, 0, 9, 9), 80), scene, edit, judge, 0, 1.0)
-    assert wrong.success == 0.0
+def test_no_region_is_right_for_an_absent_object_and_else_a_false_alarm() -> None:
+    task = WORLD.task("absent", 5, 0)
+    said = row(task, untouched(task))
+    assert (said.success, said.recognised, said.false_alarm, said.iou) == (1.0, 1.0, None, None)
+    wrong = row(task, Outcome(task.picture[0], (0, 0, 9, 9)))
+    assert (wrong.success, wrong.recognised) == (0.0, 0.0)
 
-    scene, edit, _ = with_target("replace")
-    silent = measure(Outcome(picture_of(scene)[0], None, 80), scene, edit, judge, 0, 1.0)
-    assert (silent.success, silent.false_alarm, silent.iou, silent.hit) == (0.0, 1.0, 0.0, 0.0)
+    there = asked("replace")
+    silent = row(there, untouched(there))
+    assert (silent.success, silent.recognised, silent.false_alarm) == (0.0, None, 1.0)
+    assert (silent.iou, silent.hit) == (0.0, 0.0)
 
 
-def test_work_left_out_is_counted(judge: Judge) -> None:
-    scene, edit, box = with_target("replace")
-    row = measure(Outcome(picture_of(scene)[0], whole(box), 360, times=11), scene, edit, judge, 0, 2.0)
-    assert (row.unet_evaluations, row.seconds) == (3960, 22.0)
-    assert row.iou == pytest.approx(1.0)
-    assert row.false_alarm == 0.0
+def test_of_two_right_boxes_either_will_do() -> None:
+    task = asked("replace")
+    two = replace(task, boxes=((0, 0, 5, 5), *task.boxes))
+    assert row(two, Outcome(task.picture[0], task.boxes[0])).iou == 1.0
+    assert row(two, Outcome(task.picture[0], (0, 0, 5, 5))).iou == 1.0
+
+
+def test_work_left_out_is_counted() -> None:
+    task = asked("replace")
+    counted = row(task, Outcome(task.picture[0], task.boxes[0], times=11))
+    assert (counted.unet_evaluations, counted.clip_images, counted.seconds) == (440, 220, 22.0)
+    assert counted.total == pytest.approx(11 * COST.total, abs=0.01)
 
 
 def test_background_is_what_lies_outside_the_box() -> None:

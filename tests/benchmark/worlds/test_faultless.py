@@ -1,0 +1,76 @@
+"""The painter without faults: the wish is in the box, the rest is untouched, and the work is counted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.worlds.faultless import FaultlessInpainter
+from benchmark.worlds.opening import clip_folder, open_world
+from benchmark.worlds.task import Task
+from region_core.errors import InputError
+from region_core.painting.canvas import Canvas
+
+
+def task(height: int, width: int) -> Task:
+    """A grey picture; what is wanted is pure red."""
+    image = np.full((height, width, 3), 120, np.uint8)
+
+    def draw(box: tuple[int, int, int, int], _seed: int) -> np.ndarray:
+        picture = image.copy()
+        x0, y0, x1, y1 = box
+        picture[y0:y1, x0:x1] = (255, 0, 0)
+        return picture
+
+    return Task("plain", 0, image, "a dog", "a cat", ((10.0, 5.0, 40.0, 30.0),), False, draw)
+
+
+@pytest.mark.parametrize("size", [(128, 128), (64, 256), (256, 64)])
+@pytest.mark.parametrize("box", [(3, 7, 31, 29), (0, 0, 64, 64), (40, 50, 64, 60)])
+def test_the_box_is_painted_to_the_pixel_and_nothing_else(size: tuple[int, int], box: tuple) -> None:
+    asked = task(*size)
+    painter = FaultlessInpainter(asked)
+    canvas = Canvas(asked.picture, painter, seed=1)
+    work = canvas.advance(canvas.begin(torch.tensor([box]).float(), 4), 4, 7.5)
+    full, mask = canvas.full(work, 0)
+    x0, y0, x1, y1 = box
+    expected = asked.picture.clone()
+    expected[..., y0:y1, x0:x1] = torch.tensor([1.0, 0, 0])[:, None, None]
+    assert torch.allclose(full, expected, atol=1e-3)
+    assert (painter.evaluations, painter.vae_encodings, painter.vae_decodings) == (8, 1, 1)
+
+
+def test_half_the_side_costs_a_quarter() -> None:
+    asked = task(128, 128)
+    painter = FaultlessInpainter(asked)
+    small = torch.full((2, 3, 64, 64), 0.5)
+    mask = torch.zeros(2, 1, 64, 64)
+    mask[..., 8:24, 16:48] = 1
+    latents = painter.advance(painter.begin(small, mask, 1, 4), 4, 1.0)
+    red = painter.decode(latents)[:, 0] > 0.99
+    assert torch.equal(red, mask[:, 0] > 0.5)
+    assert (painter.evaluations, painter.vae_encodings, painter.vae_decodings) == (2, 0.5, 0.5)
+
+
+def test_things_and_shapes_are_asked_in_the_same_way() -> None:
+    for name in ("shapes", "things"):
+        world = open_world(name, "faultless")
+        first = world.task(world.kinds[0], 7, 0)
+        again = world.task(world.kinds[0], 7, 0)
+        assert np.array_equal(first.image, again.image)
+        assert first.boxes
+        assert not first.absent
+        assert world.task("absent", 7, 0).absent
+        x0, y0, x1, y1 = (int(v) for v in first.boxes[0])
+        drawn = first.draw((x0, y0, x1, y1), 3)
+        outside = np.ones(first.size, bool)
+        outside[y0:y1, x0:x1] = False
+        assert np.array_equal(drawn[outside], first.image[outside])
+        assert not np.array_equal(drawn, first.image)
+
+
+def test_a_clip_that_is_not_there_is_named(tmp_path) -> None:
+    with pytest.raises(InputError, match="clip is 'bent:x'.*things-bent-x"):
+        clip_folder("things", "bent:x", tmp_path)
+    assert clip_folder("shapes", "demo", tmp_path).is_dir()
