@@ -6,12 +6,11 @@ import torch
 from torch import Tensor
 
 from region_core.boxes import iou
-from region_core.proposals.propose import place_candidates, propose
+from region_core.proposals.propose import place_candidates
+from region_core.proposals.regions import PictureEvidence, propose_regions
 
 from ..painting import Setup
 from ..worlds.task import Task
-
-MOST = 32
 
 
 def window_boxes(task: Task, setup: Setup) -> Tensor:
@@ -21,13 +20,10 @@ def window_boxes(task: Task, setup: Setup) -> Tensor:
 
 
 def proposed_boxes(task: Task, setup: Setup) -> Tensor:
-    """What the product proposes for the caption, best first: [n, 4], at most MOST."""
-    settings, picture = setup.settings("standard"), task.picture
-    features = setup.models.dino(picture)
-    candidates = place_candidates(features, *task.size, settings)
-    pool = propose(picture, task.caption, candidates, features, setup.models.scorer, settings).pool
-    best = pool.evidence.argsort(descending=True, stable=True)[:MOST]
-    return pool.boxes[best].round().cpu()
+    """What the product proposes for the caption, best first: [n, 4]."""
+    evidence = PictureEvidence(task.picture, task.caption, task.prompt, setup.models.scorer,
+                               setup.models.dino(task.picture))
+    return propose_regions(evidence, setup.settings("standard")).boxes.round().cpu()
 
 
 def nearest(boxes: Tensor, task: Task) -> Tensor:

@@ -28,11 +28,14 @@ def released_anchors(attention: Tensor, count: int, largest: int) -> Tensor:
     return torch.cat([inner, points[:count - len(inner)]])
 
 
-def released_boxes(points: Tensor, half_sides: Tensor, grid: int, height: int, width: int) -> Tensor:
-    """Boxes [N, 4] in pixels: points [N, 2] less and plus half_sides [N], cells of a square grid."""
+def released_boxes(points: Tensor, half_sides: Tensor, grid: tuple[int, ...], height: int,
+                   width: int) -> Tensor:
+    """Boxes [N, 4] in pixels: points [N, 2] less and plus half_sides [N], cells of a grid (rows, columns)."""
     reach = half_sides[:, None].float()
-    cells = torch.cat([points - reach, points + reach], dim=1).clamp(0, grid - 1)
-    return cells * torch.tensor([width / grid, height / grid] * 2)
+    cells = torch.cat([points - reach, points + reach], dim=1)
+    rows, columns = grid
+    cells = torch.minimum(cells.clamp(min=0), torch.tensor([columns - 1, rows - 1] * 2))
+    return cells * torch.tensor([width / columns, height / rows] * 2)
 
 
 def released(largest: int = 15) -> Method:
@@ -49,7 +52,7 @@ def released(largest: int = 15) -> Method:
         generator = torch.Generator().manual_seed(seed)
         sizes = torch.arange(4, largest + 1, 2)
         halves = sizes[torch.randint(len(sizes), (POINTS,), generator=generator)]
-        boxes = released_boxes(points, halves, attention.shape[0], *task.size)
+        boxes = released_boxes(points, halves, tuple(attention.shape), *task.size)
         edits = paint(source, boxes, setup.inpainter, setup.settings("standard"), seed, own_noise=True)
         best = _chosen(edits, source, task.prompt, setup.models.scorer)
         return Outcome(edits[best], whole(boxes[best]), times=ROUNDS)

@@ -94,7 +94,7 @@ def test_released_anchors_are_transposed_crowded_and_kept_from_the_border() -> N
     points = released.released_anchors(attention, 2, 6)
     # row 10 is taken for x; neighbours are no hindrance, the border is
     assert points.tolist() == [[10, 20], [10, 21]]
-    assert released.released_boxes(points[:1], torch.tensor([4]), 32, 128, 128).tolist() == [
+    assert released.released_boxes(points[:1], torch.tensor([4]), (32, 32), 128, 128).tolist() == [
         [24, 64, 56, 96]]
     # at the largest window four cells are left, then the best of all without regard to the border
     few = released.released_anchors(attention, 5, 15)
@@ -148,7 +148,7 @@ def test_the_told_ones_are_told(do: Do) -> None:
     task = WORLD.task("replace", 5, 1)
     assert do("true_box", task)[0].box == task.boxes[0]
     assert met(do("best_candidate", task)[0], task) >= met(do("random", task)[0], task)
-    assert met(do("best_proposed", task)[0], task) >= met(do("standard", task)[0], task)
+    assert met(do("best_proposed", task)[0], task) >= met(do("reclip", task)[0], task)
     nothing, setup = do("true_box", WORLD.task("absent", 5, 1))
     assert (nothing.box, setup.inpainter.evaluations) == (None, 0)
     more = WORLD.task("add", 5, 1)
