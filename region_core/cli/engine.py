@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ..edit import EditResult
     from ..encoders.loading import Models
     from ..painting.inpaint import Inpainter
+    from ..settings import SearchSettings
     from .job import ModelChoice
 
 
@@ -20,6 +23,20 @@ class Engine:
 
         return load_models(choice.pipeline, choice.clip, choice.dino, choice.device, choice.dtype,
                            max_window_size=max_window_size)
+
+    def load_encoders(self, choice: ModelChoice) -> Models:
+        """The encoders of a choice, without what paints."""
+        from ..encoders.loading import load_encoders
+
+        return load_encoders(choice.clip, choice.dino, choice.device)
+
+    def find(self, models: Models, picture: Tensor, caption: str, prompt: str, settings: SearchSettings,
+             ) -> tuple[int, int, int, int] | None:
+        """The likeliest region of picture [1, 3, H, W] in whole pixels, nothing painted; None where
+        nothing answers to the caption."""
+        from ..find import find_region
+
+        return find_region(picture, caption, prompt, models.dino, models.scorer, settings)
 
     def inpainter(self, models: Models, prompt: str, negative_prompt: str) -> Inpainter:
         """What paints a prompt."""

@@ -87,8 +87,9 @@ def choose_dtype(name: str | None, device: torch.device, *, small: bool) -> torc
     return getattr(torch, name)
 
 
-def choose_models(args: argparse.Namespace) -> ModelChoice:
-    """The models that the command line names; InputError where one is not to be had or not usable."""
+def choose_models(args: argparse.Namespace, *, painting: bool = True) -> ModelChoice:
+    """The models that the command line names; InputError where one is not to be had or not usable. The
+    inpainting model matters only where there is `painting`."""
     from .. import checks
 
     if args.models not in (None, "shapes"):
@@ -102,7 +103,8 @@ def choose_models(args: argparse.Namespace) -> ModelChoice:
     pipeline = args.diffusion_model_path or pipeline
     clip = (args.clip_model or clip[0], args.clip_pretrained or clip[1])
     dino = args.dino_model or dino
-    checks.check_inpainting_model("diffusion_model_path", pipeline)
+    if painting:
+        checks.check_inpainting_model("diffusion_model_path", pipeline)
     checks.check_clip(*clip)
     checks.check_dino(dino)
     device = choose_device(args.device)

@@ -56,6 +56,10 @@ def main(argv: Sequence[str] | None = None, engine: Engine | None = None) -> int
             from .batch.command import batch
 
             return batch(args, engine)
+        if args.command == "verify":
+            from .verify import verify
+
+            return verify(args, engine)
         from .edit import edit
 
         return edit(args, engine)

@@ -203,4 +203,15 @@ def build_parser() -> Parser:
     demo.set_defaults(seed=DEMO_SEED)
     _add_edit(commands)
     _add_batch(commands)
+    verify = commands.add_parser(
+        "verify", help="are the right regions found on photographs?",
+        description="Find what captions name in a dozen photographs that other packages ship "
+        "(scikit-image, scikit-learn, matplotlib, gradio), and compare with boxes measured by eye.")
+    verify.add_argument("--output_dir", default="verify", metavar="DIR",
+                        help="where sheet.png and report.json go (default: verify)")
+    verify.add_argument("--paint", action="store_true",
+                        help="also edit each photograph; without it no diffusion model is loaded")
+    _add_models(verify.add_argument_group("models"))
+    _add_run(verify.add_argument_group("running"))
+    add_settings(verify, all_of_them=False)
     return parser

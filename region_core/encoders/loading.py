@@ -31,18 +31,26 @@ def load_models(pipeline: str, clip: tuple[str, str], dino: str, device: torch.d
     hub id or a folder. InputError where one cannot be had, or where `max_window_size` is larger than DINO's
     grid.
     """
+    encoders = load_encoders(clip, dino, device, max_window_size=max_window_size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from ..painting.diffusers_inpainter import load_pipeline
+
+        return Models(load_pipeline(pipeline, device, dtype), encoders.dino, encoders.scorer)
+
+
+def load_encoders(clip: tuple[str, str], dino: str, device: torch.device | str = "cpu", *,
+                  max_window_size: int = 1) -> Models:
+    """`load_models` without what paints: its `pipe` is None."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # libraries about each other; nothing a person can act on
         _hush()
-        from ..painting.diffusers_inpainter import load_pipeline
-
         encoder = load_dino(dino, device=device)
         grid = encoder.image_size // encoder.patch_size
         if max_window_size > grid:
             raise InputError(f"max_window_size is {max_window_size}, and the grid of the DINO model has "
                              f"{grid} x {grid} cells; choose from 1 to {grid}.")
-        scorer = load_clip(clip[0], clip[1] or None, device=device)
-        return Models(load_pipeline(pipeline, device, dtype), encoder, scorer)
+        return Models(None, encoder, load_clip(clip[0], clip[1] or None, device=device))
 
 
 def _hush() -> None:

