@@ -6,10 +6,11 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..region_core.checks import check_texts
+from ..region_core.checks import broken_text, check_texts, is_writable
 from ..region_core.errors import InputError
-from .common import ClipScorerSocket, Loss, named_errors, schema
+from .common import ClipScorerSocket, Loss, schema
 from .descriptions import LossDescription
+from .gates import checked
 from .widgets import widget
 
 
@@ -43,21 +44,23 @@ class ClipRegionLoss(io.ComfyNode):
                         editing_prompt: str | None = None) -> bool | str:
         """Texts that are typed in are checked before anything runs."""
         for name, text in (("image_caption", image_caption), ("editing_prompt", editing_prompt)):
+            if isinstance(text, str) and not is_writable(text):
+                return broken_text(name, text)
             if isinstance(text, str) and not text.strip():
                 return (f"{name} is empty; say what "
                         f"{'is' if name == 'image_caption' else 'should be'} in the picture")
         return True
 
     @classmethod
+    @checked
     def execute(cls, scorer: Any, image_caption: str, editing_prompt: str, loss_alpha: float,
                 loss_beta: float, loss_gamma: float, views: int, loss_area: float,
                 loss_crop: float) -> io.NodeOutput:
         """Check the texts and pass the description on."""
-        with named_errors(cls):
-            check_texts(image_caption, editing_prompt)
-            if loss_alpha == loss_beta == loss_gamma == 0:
-                raise InputError("loss_alpha, loss_beta and loss_gamma are all 0; at least one "
-                                 "must be above 0 for edits to differ")
+        check_texts(image_caption, editing_prompt)
+        if loss_alpha == loss_beta == loss_gamma == 0:
+            raise InputError("loss_alpha, loss_beta and loss_gamma are all 0; at least one "
+                             "must be above 0 for edits to differ")
         return io.NodeOutput(LossDescription(
             scorer, image_caption, editing_prompt, loss_alpha, loss_beta, loss_gamma, loss_area,
             loss_crop, views))

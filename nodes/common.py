@@ -17,6 +17,7 @@ from ..region_core.errors import InputError
 from ..region_core.images import MIN_SIDE
 
 CATEGORY = "learnable regions"
+MANY, SMALL = 8, 320  # from so many pictures on, what is drawn for people has at most so many pixels a side
 MAX_SEED = 2**53 - 1  # a browser's numbers are exact up to here
 
 Dino = io.Custom("LR_DINO")
@@ -32,6 +33,11 @@ _KNOWN = {field.name for field in dataclasses.fields(io.Schema)}
 def schema(name: str, display_name: str, **fields: Any) -> io.Schema:
     """A Schema of a node of this pack, less the fields that this ComfyUI does not know yet."""
     fields = {"category": CATEGORY, **fields}
+    for one in fields.get("inputs", []):
+        # a script may leave out what has a value of its own, such as a widget newer than the script;
+        # a text has none
+        if getattr(one, "default", None) not in (None, ""):
+            one.optional = True
     for output in fields.get("outputs", []):  # newer versions do this themselves
         output.display_name = output.display_name or output.id
     return io.Schema(node_id=f"LearnableRegions_{name}", display_name=display_name,
@@ -52,16 +58,12 @@ def named_errors(cls: Any) -> Iterator[None]:
         yield
     except InputError as error:
         # not GET_SCHEMA: a node runs in a locked copy of its class that cannot remember it
-        raise InputError(f"{cls.define_schema().display_name}: {error}") from error
+        raise InputError(f"{cls.define_schema().display_name}: {error}") from None
 
 
-def to_core(image: torch.Tensor) -> torch.Tensor:
-    """IMAGE [B,H,W,C] (C 1, 3 or 4) to the core's [B,3,H,W] in 0..1; a copy.
-
-    It is on ComfyUI's device for what goes between nodes, as everything is that the core computes
-    with. Raises InputError for an empty batch, another shape, a side under 32 pixels, or not a
-    number among the pixels.
-    """
+def check_image(image: torch.Tensor) -> None:
+    """Raise InputError for an IMAGE [B,H,W,C] that is an empty batch, of another shape, of a side under 32
+    pixels, or with pixels that are not numbers."""
     if image.ndim != 4 or image.shape[-1] not in (1, 3, 4) or not len(image):
         raise InputError(f"the image has the shape {tuple(image.shape)}; connect an IMAGE of at "
                          "least one picture with 1, 3 or 4 channels")
@@ -69,11 +71,16 @@ def to_core(image: torch.Tensor) -> torch.Tensor:
     if min(height, width) < MIN_SIDE:
         raise InputError(f"the image is {width} x {height} pixels and each side must be at least "
                          f"{MIN_SIDE}; connect a larger one")
-    planes = image[..., :3].movedim(-1, 1).to(model_management.intermediate_device()).float()
-    if not bool(planes.isfinite().all()):
+    if not all(bool(picture[..., :3].isfinite().all()) for picture in image):  # of many, one at a time
         raise InputError("the image holds pixels that are not numbers (NaN or infinity); look at "
                          "the node it comes from, a VAE in half precision for example")
-    return planes.clamp(0, 1).expand(-1, 3, -1, -1).contiguous()
+
+
+def to_core(image: torch.Tensor) -> torch.Tensor:
+    """IMAGE [1,H,W,C] (C 1, 3 or 4) to the core's [1,3,H,W]; a copy, on ComfyUI's device for what goes
+    between nodes, as everything is that the core computes with. Values beyond 0..1 stay: see `images`."""
+    planes = image[..., :3].movedim(-1, 1).to(model_management.intermediate_device())
+    return planes.float().expand(-1, 3, -1, -1).clone(memory_format=torch.contiguous_format)
 
 
 def to_comfy(planes: torch.Tensor) -> torch.Tensor:
@@ -83,5 +90,17 @@ def to_comfy(planes: torch.Tensor) -> torch.Tensor:
 
 def pil_to_comfy(pictures: list[Any]) -> torch.Tensor:
     """PIL pictures of one size to IMAGE [B,H,W,3] on ComfyUI's device for what goes between nodes."""
-    arrays = [np.asarray(picture.convert("RGB"), dtype=np.float32) / 255 for picture in pictures]
-    return torch.from_numpy(np.stack(arrays)).to(model_management.intermediate_device())
+    width, height = pictures[0].size
+    images = torch.empty(len(pictures), height, width, 3)
+    for image, picture in zip(images, pictures, strict=True):
+        image.copy_(torch.from_numpy(np.array(picture.convert("RGB")))).div_(255)
+    return images.to(model_management.intermediate_device())
+
+
+def for_preview(picture: Any, count: int) -> Any:
+    """A PIL picture that is only looked at, as it is or, one of `count` where they are many, smaller: of
+    100 frames the drawings would take more memory than the frames."""
+    if count <= MANY:
+        return picture
+    picture.thumbnail((SMALL, SMALL))
+    return picture

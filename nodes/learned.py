@@ -8,10 +8,12 @@ from pathlib import Path
 import folder_paths
 from comfy_api.latest import io
 
-from ..region_core.errors import InputError
+from ..region_core.checks import is_file_name
+from ..region_core.errors import InputError, shown
 from ..region_core.generator.network import load_generator, save_generator
-from .common import Learned, named_errors, schema
+from .common import Learned, schema
 from .descriptions import LearnedGenerator
+from .gates import checked
 
 FOLDER = "learnable_regions"
 NONE_YET = "none saved yet"
@@ -47,33 +49,35 @@ class SaveLearnedGenerator(io.ComfyNode):
             _no_place(filename_prefix))
 
     @classmethod
+    @checked(learned="nothing was learned in this search: nothing answered to the caption, or the search "
+             "does not learn; to learn choose preset custom and a learning other than off, in Region "
+             "Inpaint Optimize")
     def execute(cls, learned: LearnedGenerator, filename_prefix: str) -> io.NodeOutput:
         """Save as safetensors with the settings it was taught with."""
-        with named_errors(cls):
-            if learned is None:
-                raise InputError("nothing was learned in this search: nothing answered to the caption, "
-                                 "or the search does not learn; to learn choose preset custom and a "
-                                 "learning other than off, in Region Inpaint Optimize")
-            stem = _place(filename_prefix)
-            if stem is None:
-                raise InputError(_no_place(filename_prefix))
-            number = 1
-            while (path := stem.with_name(f"{stem.name}_{number:05}.safetensors")).exists():
-                number += 1
-            save_generator(learned.build(), path, learned.settings)
-            return io.NodeOutput(str(path), ui={"text": (str(path),)})
+        stem = _place(filename_prefix)
+        if stem is None:
+            raise InputError(_no_place(filename_prefix))
+        number = 1
+        while (path := stem.with_name(f"{stem.name}_{number:05}.safetensors")).exists():
+            number += 1
+        save_generator(learned.build(), path, learned.settings)
+        return io.NodeOutput(str(path), ui={"text": (str(path),)})
 
 
 def _place(prefix: str) -> Path | None:
     """Where a name is saved, less its number; None for one outside models/learnable_regions."""
     root = Path(folder_paths.get_folder_paths(FOLDER)[0]).resolve()
-    stem = (root / prefix.strip()).resolve()
-    return stem if prefix.strip() and root in stem.parents else None
+    # both slashes part folders where one of them does
+    parts = [part for part in prefix.strip().replace("\\", "/").split("/") if part != "."]
+    if not parts or not all(map(is_file_name, parts)):
+        return None
+    stem = root.joinpath(*parts).resolve()
+    return stem if root in stem.parents else None
 
 
 def _no_place(prefix: str) -> str:
-    return (f"filename_prefix is {prefix!r}; give a name inside models/learnable_regions, such as "
-            "regions")
+    return shown(f"filename_prefix is {prefix!r}; give a name inside models/learnable_regions, such as "
+                 "regions")
 
 
 class LoadLearnedGenerator(io.ComfyNode):
@@ -106,17 +110,17 @@ class LoadLearnedGenerator(io.ComfyNode):
         return os.path.getmtime(path) if path else ""
 
     @classmethod
+    @checked
     def execute(cls, learned_name: str) -> io.NodeOutput:
         """Read the weights into a description."""
-        with named_errors(cls):
-            path = folder_paths.get_full_path(FOLDER, learned_name)
-            if path is None:
-                raise InputError(_not_there(learned_name))
-            module, settings = load_generator(path)
-            state = {key: value.detach().clone() for key, value in module.state_dict().items()}
-            return io.NodeOutput(LearnedGenerator(module.config, state, settings, learned_name))
+        path = folder_paths.get_full_path(FOLDER, learned_name)
+        if path is None:
+            raise InputError(_not_there(learned_name))
+        module, settings = load_generator(path)
+        state = {key: value.detach().clone() for key, value in module.state_dict().items()}
+        return io.NodeOutput(LearnedGenerator(module.config, state, settings, learned_name))
 
 
 def _not_there(name: str) -> str:
-    return (f"learned_name is {name!r}, which is not in models/learnable_regions; save a learned "
-            "generator there first")
+    return shown(f"learned_name is {name!r}, which is not in models/learnable_regions; save a learned "
+                 "generator there first")

@@ -10,21 +10,23 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..region_core.encoders import DinoEncoder, load_clip, load_dino
-from ..region_core.errors import InputError
+from ..region_core.errors import InputError, shown
 from .comfy.downloads import fetch_files
 from .comfy.offloaded import ManagedEncoder
-from .common import ClipScorerSocket, Dino, named_errors, schema
+from .common import ClipScorerSocket, Dino, schema
+from .gates import checked
 
 DINO_FOLDER, CLIP_FOLDER = "dino", "open_clip"
-DINO_HUB = ("facebook/dino-vitb8", "facebook/dino-vits8", "facebook/dino-vitb16",
-            "facebook/dino-vits16")
-CLIP_HUB = {  # file name here: (hub repository, file there); the name begins with open_clip's own
+DINO_HUB = {  # hub repository: how much it is
+    "facebook/dino-vitb8": "about 340 MB", "facebook/dino-vits8": "about 90 MB",
+    "facebook/dino-vitb16": "about 340 MB", "facebook/dino-vits16": "about 90 MB"}
+CLIP_HUB = {  # file name here: (hub repository, file there, how much); the name begins with open_clip's
     "ViT-B-16-openai.safetensors": (
-        "timm/vit_base_patch16_clip_224.openai", "open_clip_model.safetensors"),
+        "timm/vit_base_patch16_clip_224.openai", "open_clip_model.safetensors", "about 600 MB"),
     "ViT-B-32-openai.safetensors": (
-        "timm/vit_base_patch32_clip_224.openai", "open_clip_model.safetensors"),
+        "timm/vit_base_patch32_clip_224.openai", "open_clip_model.safetensors", "about 600 MB"),
     "ViT-L-14-openai.safetensors": (
-        "timm/vit_large_patch14_clip_224.openai", "open_clip_model.safetensors"),
+        "timm/vit_large_patch14_clip_224.openai", "open_clip_model.safetensors", "about 1.7 GB"),
 }
 DOWNLOAD = "download: "
 
@@ -89,25 +91,26 @@ class LoadDinoEncoder(io.ComfyNode):
     def validate_inputs(cls, dino_name: str | None = None) -> bool | str:
         """A download that was chosen may have become a folder since; both stay valid."""
         known = {*_local(DINO_FOLDER, "config.json"), *(DOWNLOAD + name for name in DINO_HUB)}
-        return dino_name is None or dino_name in known or (
+        return dino_name is None or dino_name in known or shown(
             f"dino_name is {dino_name!r}, which is not in models/dino; put its folder there or "
             "choose another")
 
     @classmethod
+    @checked
     def execute(cls, dino_name: str, image_size: int) -> io.NodeOutput:
         """Load from disk; fetch it first where it was to be downloaded."""
-        with named_errors(cls):
-            if dino_name.startswith(DOWNLOAD):
-                repository = dino_name.removeprefix(DOWNLOAD)
-                path = _first_folder(DINO_FOLDER) / repository.split("/")[-1]
-                fetch_files(repository, {name: path / name
-                                         # the last one makes it a model: see _local
-                                         for name in ("model.safetensors", "config.json")})
-            else:
-                path = _found(DINO_FOLDER, "config.json", "dino_name", dino_name)
-            dino = load_dino(path, image_size=image_size)
-            dino.batch_size = 1  # a batch's attention maps would outgrow what the manager is told
-            return io.NodeOutput(ManagedEncoder(dino, dino_name, _attention_bytes(dino)))
+        if dino_name.startswith(DOWNLOAD):
+            repository = dino_name.removeprefix(DOWNLOAD)
+            path = _first_folder(DINO_FOLDER) / repository.split("/")[-1]
+            fetch_files(repository, {name: path / name
+                                     # the last one makes it a model: see _local
+                                     for name in ("model.safetensors", "config.json")},
+                        DINO_HUB[repository])
+        else:
+            path = _found(DINO_FOLDER, "config.json", "dino_name", dino_name)
+        dino = load_dino(path, image_size=image_size)
+        dino.batch_size = 1  # a batch's attention maps would outgrow what the manager is told
+        return io.NodeOutput(ManagedEncoder(dino, dino_name, _attention_bytes(dino)))
 
 
 def _attention_bytes(dino: DinoEncoder) -> int:
@@ -140,26 +143,26 @@ class LoadClipScorer(io.ComfyNode):
         """A download that was chosen may have become a file since; both stay valid."""
         known = {*_local(CLIP_FOLDER, "open_clip_config.json"),
                  *(DOWNLOAD + name for name in CLIP_HUB)}
-        return clip_name is None or clip_name in known or (
+        return clip_name is None or clip_name in known or shown(
             f"clip_name is {clip_name!r}, which is not in models/open_clip; put it there or choose "
             "another")
 
     @classmethod
+    @checked
     def execute(cls, clip_name: str) -> io.NodeOutput:
         """Load from disk; fetch it first where it was to be downloaded."""
-        with named_errors(cls):
-            if clip_name.startswith(DOWNLOAD):
-                name = clip_name.removeprefix(DOWNLOAD)
-                repository, file = CLIP_HUB[name]
-                path = _first_folder(CLIP_FOLDER) / name
-                fetch_files(repository, {file: path})
-            else:
-                path = _found(CLIP_FOLDER, "open_clip_config.json", "clip_name", clip_name)
-            if path.is_dir():
-                scorer = load_clip(f"local-dir:{path}")
-            else:
-                scorer = load_clip(_architecture(path.name), pretrained=str(path))
-            return io.NodeOutput(ManagedEncoder(scorer, clip_name))
+        if clip_name.startswith(DOWNLOAD):
+            name = clip_name.removeprefix(DOWNLOAD)
+            repository, file, size = CLIP_HUB[name]
+            path = _first_folder(CLIP_FOLDER) / name
+            fetch_files(repository, {file: path}, size)
+        else:
+            path = _found(CLIP_FOLDER, "open_clip_config.json", "clip_name", clip_name)
+        if path.is_dir():
+            scorer = load_clip(f"local-dir:{path}")
+        else:
+            scorer = load_clip(_architecture(path.name), pretrained=str(path))
+        return io.NodeOutput(ManagedEncoder(scorer, clip_name))
 
 
 def _architecture(file: str) -> str:

@@ -10,11 +10,24 @@ from comfy import model_management
 from comfy_api.latest import io
 
 from ..region_core.draw import draw_boxes
+from ..region_core.encoders import PatchFeatures
 from ..region_core.errors import InputError
+from ..region_core.images import picture_from
 from ..region_core.proposals.propose import place_candidates
 from ..region_core.settings import SearchSettings
-from .common import MAX_SEED, Dino, Generator, Learned, named_errors, pil_to_comfy, schema, to_core
+from .common import (
+    MAX_SEED,
+    Dino,
+    Generator,
+    Learned,
+    check_image,
+    for_preview,
+    pil_to_comfy,
+    schema,
+    to_core,
+)
 from .descriptions import GeneratorDescription
+from .gates import checked
 from .widgets import widget
 
 
@@ -50,28 +63,32 @@ class LearnableRegionGenerator(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, image: torch.Tensor, dino: Any, point_number: int, max_window_size: int,
                 seed: int, region_prior: torch.Tensor | None = None,
                 learned: Any = None) -> io.NodeOutput:
         """Encode the pictures, place the candidates, draw them."""
-        with named_errors(cls):
-            pictures = to_core(image)
-            count, _, height, width = pictures.shape
-            prior = cls._prior(region_prior, count, height, width)
-            features = dino(pictures)
-            if learned is not None:
-                learned.check(features.features.shape[1], max_window_size)
-            made = GeneratorDescription(
-                features, (height, width), prior, point_number, max_window_size, seed, learned)
-            settings = SearchSettings(point_number=point_number, max_window_size=max_window_size)
-            settings.validate()
-            drawn = []
-            for index in range(count):
-                boxes = place_candidates(
-                    made.features_of(index), height, width, settings,
-                    None if prior is None else prior[index:index + 1]).boxes
-                drawn.append(draw_boxes(pictures[index], boxes.cpu(), best=-1,
-                                        labels=[""] * len(boxes)))
+        check_image(image)
+        count, height, width = image.shape[:3]
+        prior = cls._prior(region_prior, count, height, width)
+        settings = SearchSettings(point_number=point_number, max_window_size=max_window_size)
+        settings.validate()
+        # one at a time: of a film's frames copies and attention maps would not fit into memory
+        seen = [dino(picture_from(to_core(image[index:index + 1])).rgb) for index in range(count)]
+        features = PatchFeatures(torch.cat([one.features for one in seen]),
+                                 torch.cat([one.attention for one in seen]))
+        if learned is not None:
+            learned.check(features.features.shape[1], max_window_size)
+        made = GeneratorDescription(
+            features, (height, width), prior, point_number, max_window_size, seed, learned)
+        drawn = []
+        for index in range(count):
+            boxes = place_candidates(
+                made.features_of(index), height, width, settings,
+                None if prior is None else prior[index:index + 1]).boxes
+            picture = draw_boxes(to_core(image[index:index + 1])[0], boxes.cpu(), best=-1,
+                                 labels=[""] * len(boxes))
+            drawn.append(for_preview(picture, count))
         attention = features.attention[:, None]
         low, high = attention.amin((2, 3), True), attention.amax((2, 3), True)
         saliency = F.interpolate((attention - low) / (high - low).clamp(min=1e-8),
@@ -84,6 +101,9 @@ class LearnableRegionGenerator(io.ComfyNode):
         """The mask [B,H,W] or [H,W] as [count,1,height,width]; one mask serves all pictures."""
         if mask is None:
             return None
+        if mask.ndim < 2 or not min(mask.shape[-2:]):
+            raise InputError(f"region_prior has the shape {tuple(mask.shape)}; connect a MASK of the "
+                             "picture's size")
         mask = mask.reshape(-1, 1, *mask.shape[-2:]).float()
         mask = mask.to(model_management.intermediate_device())
         if len(mask) not in (1, count):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import comfy.samplers
 import torch
 from comfy_api.latest import io
 
-from ..region_core.draw import boxes_picture, loss_curve
-from ..region_core.edit import EditResult, edit_image
-from ..region_core.errors import InputError
-from ..region_core.images import to_pil
+from ..region_core.edit import edit_image
+from ..region_core.errors import InputError, shown
 from ..region_core.settings import LEARNING, PRESETS, SearchSettings
 from ..region_core.settings import preset as preset_of
 from .comfy.feedback import Feedback
@@ -23,13 +20,13 @@ from .common import (
     Learned,
     Loss,
     advanced,
-    named_errors,
-    pil_to_comfy,
+    check_image,
     schema,
-    to_comfy,
     to_core,
 )
-from .descriptions import GeneratorDescription, LearnedGenerator, LossDescription
+from .descriptions import GeneratorDescription, LossDescription
+from .gates import checked
+from .results import Results
 from .widgets import widget
 
 CUSTOM = "custom"
@@ -102,9 +99,9 @@ class RegionInpaintOptimize(io.ComfyNode):
                         learning: str | None = None) -> bool | str:
         """Settings that contradict each other, before anything runs."""
         if isinstance(preset, str) and preset not in (*PRESETS, CUSTOM):
-            return f"preset is {preset!r}; choose one of {', '.join([*PRESETS, CUSTOM])}"
+            return shown(f"preset is {preset!r}; choose one of {', '.join([*PRESETS, CUSTOM])}")
         if isinstance(learning, str) and learning not in LEARNING:
-            return f"learning is {learning!r}; choose one of {', '.join(LEARNING)}"
+            return shown(f"learning is {learning!r}; choose one of {', '.join(LEARNING)}")
         for name, value in (("steps", steps), ("look_steps", look_steps)):
             if isinstance(value, int) and not 1 <= value <= 1000:
                 return f"{name} is {value}; it must be from 1 to 1000"
@@ -116,36 +113,37 @@ class RegionInpaintOptimize(io.ComfyNode):
         return True
 
     @classmethod
+    @checked
     def execute(cls, model: Any, vae: Any, positive: list, negative: list, image: torch.Tensor,
                 generator: GeneratorDescription, loss: LossDescription, preset: str, seed: int,
                 steps: int, cfg: float, sampler_name: str, scheduler: str, denoise: float,
                 mask_grow: int, mask_feather: int, native_size: int = 0,
                 **custom: Any) -> io.NodeOutput:
         """Edit every picture of the batch."""
-        with named_errors(cls):
-            pictures = to_core(image)
-            cls._same_pictures(pictures, generator)
-            settings = cls._settings(generator, loss, preset, custom, seed=seed, steps=steps,
-                                     guidance_scale=cfg, strength=denoise, grow=mask_grow,
-                                     feather=mask_feather)
-            inpainter = ComfyInpainter(
-                model, vae, positive, negative, sampler=sampler_name, scheduler=scheduler,
-                steps=steps, size=native_size, strength=denoise)
-            feedback = Feedback(len(pictures))
-            results = []
-            for index in range(len(pictures)):
-                feedback.start(index, pictures[index])
-                results.append(edit_image(
-                    pictures[index:index + 1], loss.caption, loss.prompt, inpainter=inpainter,
-                    dino=None, scorer=loss.scorer, settings=settings,
-                    generator=generator.build(), features=generator.features_of(index),
-                    prior=None if generator.prior is None else generator.prior[index:index + 1],
-                    on_event=feedback))
-        return cls._outputs(image, pictures, results, generator.learned is not None)
+        check_image(image)
+        cls._same_pictures(image, generator)
+        settings = cls._settings(generator, loss, preset, custom, seed=seed, steps=steps,
+                                 guidance_scale=cfg, strength=denoise, grow=mask_grow,
+                                 feather=mask_feather)
+        inpainter = ComfyInpainter(
+            model, vae, positive, negative, sampler=sampler_name, scheduler=scheduler,
+            steps=steps, size=native_size, strength=denoise)
+        count = len(image)
+        feedback, results = Feedback(count), Results(image)
+        for index in range(count):
+            picture = to_core(image[index:index + 1])
+            feedback.start(index, picture[0])
+            results.add(picture, edit_image(
+                picture, loss.caption, loss.prompt, inpainter=inpainter, dino=None,
+                scorer=loss.scorer, settings=settings, generator=generator.build(),
+                features=generator.features_of(index),
+                prior=None if generator.prior is None else generator.prior[index:index + 1],
+                on_event=feedback))
+        return results.outputs(generator.learned is not None)
 
     @staticmethod
-    def _same_pictures(pictures: torch.Tensor, generator: GeneratorDescription) -> None:
-        here = (len(pictures), *pictures.shape[-2:])
+    def _same_pictures(image: torch.Tensor, generator: GeneratorDescription) -> None:
+        here = tuple(image.shape[:3])
         there = (len(generator), *generator.size)
         if here != there:
             raise InputError(
@@ -168,47 +166,3 @@ class RegionInpaintOptimize(io.ComfyNode):
                 preview_steps=min(settings.preview_steps, settings.steps))
         settings.validate()
         return settings
-
-    @classmethod
-    def _outputs(cls, image: torch.Tensor, pictures: torch.Tensor,
-                 results: list[EditResult], started_learned: bool) -> io.NodeOutput:
-        edited = to_comfy(torch.cat([result.image for result in results]))
-        if image.shape[-1] == 4:  # transparency is not the method's business: it passes through
-            edited = torch.cat([edited, image[..., 3:].to(edited)], dim=-1)
-        mask = torch.cat([result.mask[:, 0] for result in results]).to(edited.device)
-        boxes = [_bounding_box(result) for result in results]
-        # a picture without a region shows itself: an image output cannot be empty
-        ranked = to_comfy(torch.cat([image for result in results for image in
-                                     ([c.image for c in result.candidates] or [result.image])]))
-        drawn = [boxes_picture(to_pil(picture), result.tried_boxes, result.box, f"{result.score:.3f}")
-                 for picture, result in zip(pictures, results, strict=True)]
-        curves = [loss_curve(result.rounds) for result in results]
-        report = "\n\n".join(_report(number, result) for number, result in enumerate(results, 1))
-        if started_learned and not results[0].settings.max_previews:
-            report += ("\n\nthe learned generator had no say: CLIP's screen chose. With preset custom "
-                       "and screen off looks choose, and it says where")
-        taught = [result.generator for result in results if result.generator is not None
-                  and result.rounds and result.settings.learning != "off"]
-        learned = LearnedGenerator.of(taught, asdict(results[0].settings)) if taught else None
-        # core's nodes take a flat list for boxes of one picture, and a list a picture for a batch
-        found = boxes[0] if len(boxes) == 1 else [[box] if box["width"] else [] for box in boxes]
-        return io.NodeOutput(edited, mask.float(), found, ranked,
-                             pil_to_comfy(drawn), pil_to_comfy(curves), report, learned)
-
-
-def _bounding_box(result: EditResult) -> dict[str, int]:
-    x0, y0, x1, y1 = result.box or (0, 0, 0, 0)
-    return {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
-
-
-def _report(number: int, result: EditResult) -> str:
-    lines = [f"picture {number}: {result.verdict}"
-             + (f" ({result.reason})" if result.reason else ""),
-             f"box: {result.box}, score {result.score:.3f}, "
-             f"leaving it alone {result.source_score:.3f}",
-             f"model evaluations: {result.unet_evaluations:g} "
-             f"({result.cost.total:.0f} with encoders and VAE), seconds: {result.seconds:.1f}, "
-             f"seed: {result.seed}"]
-    lines += [f"  {place}. box {c.box} score {c.score:.3f}"
-              for place, c in enumerate(result.candidates, 1)]
-    return "\n".join(lines)

@@ -12,7 +12,8 @@ from ..region_core.demo.worlds import with_company
 from ..region_core.encoders import load_clip, load_dino
 from ..region_core.errors import InputError
 from .comfy.offloaded import ManagedEncoder
-from .common import MAX_SEED, BoundingBox, ClipScorerSocket, Dino, named_errors, schema
+from .common import MAX_SEED, BoundingBox, ClipScorerSocket, Dino, schema
+from .gates import checked
 
 
 class LoadShapesDemo(io.ComfyNode):
@@ -37,22 +38,22 @@ class LoadShapesDemo(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls) -> io.NodeOutput:
         """Load everything from `region_core/demo/weights`."""
         from .comfy import demo_models
 
-        with named_errors(cls):
-            folder = WEIGHTS / "inpaint"
-            for part in (folder / "unet", folder / "vae", WEIGHTS / "dino", WEIGHTS / "clip"):
-                if not part.is_dir():
-                    raise InputError(f"the demo weights {part.name!r} are missing from the pack; "
-                                     "install the pack again")
-            dino = load_dino(WEIGHTS / "dino")
-            scorer = load_clip(f"local-dir:{WEIGHTS / 'clip'}")
-            return io.NodeOutput(
-                demo_models.load_model(folder), demo_models.load_text_encoder(folder),
-                demo_models.load_vae(folder), ManagedEncoder(dino, "the shapes DINO"),
-                ManagedEncoder(scorer, "the shapes CLIP"))
+        folder = WEIGHTS / "inpaint"
+        for part in (folder / "unet", folder / "vae", WEIGHTS / "dino", WEIGHTS / "clip"):
+            if not part.is_dir():
+                raise InputError(f"the demo weights {part.name!r} are missing from the pack; "
+                                 "install the pack again")
+        dino = load_dino(WEIGHTS / "dino")
+        scorer = load_clip(f"local-dir:{WEIGHTS / 'clip'}")
+        return io.NodeOutput(
+            demo_models.load_model(folder), demo_models.load_text_encoder(folder),
+            demo_models.load_vae(folder), ManagedEncoder(dino, "the shapes DINO"),
+            ManagedEncoder(scorer, "the shapes CLIP"))
 
 
 class ShapesScene(io.ComfyNode):
@@ -85,6 +86,7 @@ class ShapesScene(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, seed: int, kind: str) -> io.NodeOutput:
         """Draw the scene of the seed."""
         scene, edit = with_company(seed, kind)

@@ -10,6 +10,10 @@ from ...region_core.errors import InputError
 
 WAY_OUT = "connect an inpainting model such as 512-inpainting-ema.safetensors"
 
+_PLACED = {"area": "an area (Conditioning (Set Area))", "mask": "a mask (Conditioning (Set Mask))",
+           "control": "a ControlNet's hint (Apply ControlNet)", "gligen": "GLIGEN's boxes",
+           "reference_latents": "a reference picture (ReferenceLatent)"}
+
 
 def kind_of(model: Any) -> str:
     """What a MODEL calls itself."""
@@ -47,6 +51,17 @@ def check_parts(model: Any, vae: Any, positive: list, negative: list) -> None:
         if isinstance(width, int) and got != width:
             raise InputError(f"the {socket} conditioning is {got} wide and the MODEL ({name}) reads "
                              f"{width}; encode the text with the CLIP that belongs to the MODEL")
+        _check_hints(socket, conditioning)
+
+
+def _check_hints(socket: str, conditioning: list) -> None:
+    """Refuse what is placed in the whole picture: each region is painted in a window of its own."""
+    for _embedding, options in conditioning:
+        for key, node in _PLACED.items():
+            if options.get(key) is not None:
+                raise InputError(f"the {socket} conditioning has {node}, which is made for the whole "
+                                 "picture, and regions are painted in windows of it; connect the text's "
+                                 "conditioning from before that node")
 
 
 def reads_mask(model: Any, shape: tuple[int, int, int], size: int) -> bool:

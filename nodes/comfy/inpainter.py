@@ -10,12 +10,17 @@ import torch
 from comfy import model_management, supported_models
 from torch.nn import functional as F
 
-from ...region_core.errors import InputError
+from ...region_core.errors import InputError, first_line, shown
+from ...region_core.painting.finite import checked_finite
 from ...region_core.painting.inpaint import Latents
-from .compatibility import check_parts, reads_mask
+from .compatibility import check_parts, kind_of, reads_mask
+from .patches import minds_the_batch, sees_all_rows
 from .sampling import is_out_of_memory, run_steps, schedule
 
 log = logging.getLogger(__name__)
+_MODEL_PRECISION = "start ComfyUI with --force-fp32, or connect another MODEL"
+_VAE_PRECISION = "start ComfyUI with --fp32-vae, or connect another VAE"
+_LOWER = "lower native_size, start ComfyUI with --lowvram, or connect a smaller MODEL"
 _MOST_AT_ONCE = 64  # forwards; beyond this nothing is gained and a cancel waits longer
 
 
@@ -37,7 +42,8 @@ class ComfyInpainter:
     An inpainting MODEL (one that reads the mask and the masked picture) gets those; any other is
     held to the picture outside the mask by a noise mask. `evaluations` counts forwards of one
     image through the diffusion model, on the model. Latents travel in the sampler's own space.
-    Cancel stops within a sampling step, or one picture of the VAE.
+    Cancel stops within a sampling step, or one picture of the VAE. Where a patch of the MODEL may see
+    all rows at once, or fails with several, regions are painted one at a time, as KSampler would.
 
     Raises InputError where the parts do not fit each other.
     """
@@ -60,7 +66,7 @@ class ComfyInpainter:
                              "model's own")
         self.device = model_management.intermediate_device()
         self.strength = strength
-        self.most = _MOST_AT_ONCE
+        self.most = 1 if sees_all_rows(model) else _MOST_AT_ONCE
         side = self.size // self.ratio
         self.shape = (vae.latent_channels, side, side)
         self.reads_mask = reads_mask(model, self.shape, self.size)
@@ -91,7 +97,8 @@ class ComfyInpainter:
             model_management.throw_exception_if_processing_interrupted()
             latents.append(self.vae.encode(picture).float())
             self.vae_encodings += picture[..., 0].numel() / self.size**2
-        return torch.cat(latents).to(self.device)
+        encoded = checked_finite(torch.cat(latents), "the VAE's latents", _VAE_PRECISION)
+        return encoded.to(self.device)
 
     def _latent_mask(self, masks: torch.Tensor) -> torch.Tensor:
         if not self.reads_mask:  # every cell a masked pixel falls in may change
@@ -145,15 +152,25 @@ class ComfyInpainter:
                 done.append(self._advance_rows(latents, slice(start, start + count), sigmas,
                                                guidance))
             except Exception as error:
-                if not is_out_of_memory(error) or count == 1:
+                if is_out_of_memory(error):
+                    if count == 1:
+                        model_management.unload_all_models()
+                        raise InputError(f"one region alone does not fit into memory "
+                                         f"({first_line(error)}); {_LOWER}") from error
+                    log.warning("out of memory with %d regions at once: going on with half", count)
+                    self.most = count * forwards // 2  # for the rest of this edit
+                elif count > 1 and minds_the_batch(error):
+                    log.warning("the MODEL or a patch of it does not take %d regions at once (%s): "
+                                "going on with one", count, shown(first_line(error)))
+                    self.most = 1
+                else:
                     raise
-                self.most = count * forwards // 2  # for the rest of this edit
-                log.warning("out of memory with %d candidates at once: going on with half", count)
             else:
                 start += count
                 continue
             model_management.soft_empty_cache()  # only now is the failed attempt forgotten
         z, denoised = (torch.cat(parts) for parts in zip(*done, strict=True))
+        checked_finite(z, f"the latents of the MODEL ({kind_of(self.model)})", _MODEL_PRECISION)
         return Latents(z=z, denoised=denoised, step=stop, steps=latents.steps, extra=latents.extra)
 
     def _advance_rows(self, latents: Latents, rows: slice, sigmas: torch.Tensor,
@@ -192,4 +209,5 @@ class ComfyInpainter:
             model_management.throw_exception_if_processing_interrupted()
             pictures.append(self.vae.decode(latent).float().clamp(0, 1))
             self.vae_decodings += self._share(latent)
+        checked_finite(torch.cat(pictures), "the VAE's pictures", _VAE_PRECISION)
         return torch.cat(pictures).permute(0, 3, 1, 2).to(self.device).contiguous()

@@ -13,6 +13,7 @@ import torch
 from comfy import model_management
 
 from ...region_core.errors import InputError
+from ...region_core.memory import is_out_of_memory as core_is_out_of_memory
 
 _FAR = 2**63 - 1
 
@@ -111,6 +112,4 @@ def is_out_of_memory(error: BaseException) -> bool:
     kind = model_management.OOM_EXCEPTION
     if kind is not Exception and isinstance(error, kind):
         return True
-    # a CPU and a Mac have no exception of their own for it
-    words = str(error).lower() if isinstance(error, RuntimeError) else ""
-    return "out of memory" in words or "can't allocate memory" in words
+    return core_is_out_of_memory(error)

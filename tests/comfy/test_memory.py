@@ -59,9 +59,9 @@ def test_candidates_are_halved_until_they_fit(comfy: Comfy, pieces: Any, error: 
 
 
 def test_other_errors_are_not_taken_for_memory(comfy: Comfy, pieces: Any) -> None:
-    model, sizes = tight(tiny_unet("SD15", 9), 0, RuntimeError("shapes do not match"))
+    model, sizes = tight(tiny_unet("SD15", 9), 0, RuntimeError("no such thing"))
     one = inpainter(comfy, model)
-    with pytest.raises(RuntimeError, match="shapes"):
+    with pytest.raises(RuntimeError, match="no such thing"):
         one.advance(one.begin(*pieces, 3, 1), 1, 1.0)
     assert len(sizes) == 1
 
@@ -69,7 +69,7 @@ def test_other_errors_are_not_taken_for_memory(comfy: Comfy, pieces: Any) -> Non
 def test_one_candidate_that_does_not_fit_is_an_error(comfy: Comfy, pieces: Any) -> None:
     model, sizes = tight(tiny_unet("SD15", 9), 0, torch.cuda.OutOfMemoryError("none left"))
     one = inpainter(comfy, model)
-    with pytest.raises(torch.cuda.OutOfMemoryError):
+    with pytest.raises(ValueError, match=r"one region alone .*\(none left\); lower native_size"):
         one.advance(one.begin(*pieces, 3, 1), 1, 1.0)
     assert sizes == [8, 4, 2, 1]
 

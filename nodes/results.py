@@ -1,0 +1,92 @@
+"""What came of a batch of pictures, as a node gives it: put in place picture by picture.
+
+A film's frames are many. So each result is copied to where it is given, what is only looked at is kept
+small, and nothing else of it is held on to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from comfy import model_management
+from comfy_api.latest import io
+
+from ..region_core.draw import boxes_picture, loss_curve
+from ..region_core.edit import EditResult
+from ..region_core.generator.network import RegionGenerator
+from ..region_core.images import picture_from, to_pil
+from .common import MANY, for_preview, pil_to_comfy, to_comfy
+from .descriptions import LearnedGenerator
+
+
+class Results:
+    """The results of an IMAGE [B,H,W,C], in order."""
+
+    def __init__(self, image: torch.Tensor) -> None:
+        self.image, self.count, self.done = image, len(image), 0
+        device = model_management.intermediate_device()
+        channels = 4 if image.shape[-1] == 4 else 3
+        self.edited = torch.empty(*image.shape[:3], channels, device=device)
+        self.mask = torch.empty(image.shape[:3], device=device)
+        self.ranked: list[torch.Tensor] = []
+        self.boxes: list[dict[str, int]] = []
+        self.drawn: list[Any] = []
+        self.curves: list[Any] = []
+        self.reports: list[str] = []
+        self.taught: list[RegionGenerator] = []
+        self.settings: Any = None
+
+    def add(self, picture: torch.Tensor, result: EditResult) -> None:
+        """The next picture [1,3,H,W] and what came of it."""
+        index, self.done, self.settings = self.done, self.done + 1, result.settings
+        self.edited[index, ..., :3] = to_comfy(result.image)[0]
+        if self.edited.shape[-1] == 4:  # transparency is not the method's business: it passes through
+            self.edited[index, ..., 3] = self.image[index, ..., 3]
+        self.mask[index] = result.mask[0, 0]
+        if self.count <= MANY:
+            # a picture without a region shows itself: an image output cannot be empty
+            found = [c.image for c in result.candidates] or [result.image]
+            self.ranked += [to_comfy(image) for image in found]
+        self.boxes.append(_bounding_box(result))
+        drawn = boxes_picture(to_pil(picture), result.tried_boxes, result.box, f"{result.score:.3f}")
+        self.drawn.append(for_preview(drawn, self.count))
+        self.curves.append(for_preview(loss_curve(result.rounds), self.count))
+        self.reports.append("\n".join([_report(self.done, result),
+                                       *filter(None, [picture_from(picture).note])]))
+        if result.generator is not None and result.rounds and result.settings.learning != "off":
+            self.taught.append(result.generator)
+
+    def outputs(self, started_learned: bool) -> io.NodeOutput:
+        """All outputs of Region Inpaint Optimize."""
+        report = "\n\n".join(self.reports)
+        if started_learned and not self.settings.max_previews:
+            report += ("\n\nthe learned generator had no say: CLIP's screen chose. With preset custom "
+                       "and screen off looks choose, and it says where")
+        learned = LearnedGenerator.of(self.taught, asdict(self.settings)) if self.taught else None
+        # of many pictures only the best edit each, which is there already
+        ranked = torch.cat(self.ranked) if self.ranked else self.edited[..., :3]
+        # core's nodes take a flat list for boxes of one picture, and a list a picture for a batch
+        found = (self.boxes[0] if self.count == 1 else
+                 [[box] if box["width"] else [] for box in self.boxes])
+        return io.NodeOutput(self.edited, self.mask, found, ranked, pil_to_comfy(self.drawn),
+                             pil_to_comfy(self.curves), report, learned)
+
+
+def _bounding_box(result: EditResult) -> dict[str, int]:
+    x0, y0, x1, y1 = result.box or (0, 0, 0, 0)
+    return {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
+
+
+def _report(number: int, result: EditResult) -> str:
+    lines = [f"picture {number}: {result.verdict}"
+             + (f" ({result.reason})" if result.reason else ""),
+             f"box: {result.box}, score {result.score:.3f}, "
+             f"leaving it alone {result.source_score:.3f}",
+             f"model evaluations: {result.unet_evaluations:g} "
+             f"({result.cost.total:.0f} with encoders and VAE), seconds: {result.seconds:.1f}, "
+             f"seed: {result.seed}"]
+    lines += [f"  {place}. box {c.box} score {c.score:.3f}"
+              for place, c in enumerate(result.candidates, 1)]
+    return "\n".join(lines)
