@@ -17,7 +17,8 @@ from ..region_core.errors import InputError
 from ..region_core.images import MIN_SIDE
 
 CATEGORY = "learnable regions"
-MANY, SMALL = 8, 320  # from so many pictures on, what is drawn for people has at most so many pixels a side
+MANY = 8  # of more pictures than these, what is drawn for people has half their size
+SMALLEST, SMALL = 160, 320  # pixels of its longer side
 MAX_SEED = 2**53 - 1  # a browser's numbers are exact up to here
 
 Dino = io.Custom("LR_DINO")
@@ -97,10 +98,10 @@ def pil_to_comfy(pictures: list[Any]) -> torch.Tensor:
     return images.to(model_management.intermediate_device())
 
 
-def for_preview(picture: Any, count: int) -> Any:
-    """A PIL picture that is only looked at, as it is or, one of `count` where they are many, smaller: of
-    100 frames the drawings would take more memory than the frames."""
-    if count <= MANY:
-        return picture
-    picture.thumbnail((SMALL, SMALL))
+def for_preview(picture: Any, image: torch.Tensor) -> Any:
+    """A PIL picture that is only looked at, one of an IMAGE [B,H,W,C]: as it is or, where they are many,
+    smaller. Of 100 frames the drawings would take more memory than the frames."""
+    if len(image) > MANY:
+        side = min(max(max(image.shape[1:3]) // 2, SMALLEST), SMALL)
+        picture.thumbnail((side, side))
     return picture

@@ -101,6 +101,8 @@ class LoadDinoEncoder(io.ComfyNode):
         """Load from disk; fetch it first where it was to be downloaded."""
         if dino_name.startswith(DOWNLOAD):
             repository = dino_name.removeprefix(DOWNLOAD)
+            if repository not in DINO_HUB:
+                raise InputError(f"dino_name is {dino_name!r}; choose one of {', '.join(DINO_HUB)}")
             path = _first_folder(DINO_FOLDER) / repository.split("/")[-1]
             fetch_files(repository, {name: path / name
                                      # the last one makes it a model: see _local
@@ -153,6 +155,8 @@ class LoadClipScorer(io.ComfyNode):
         """Load from disk; fetch it first where it was to be downloaded."""
         if clip_name.startswith(DOWNLOAD):
             name = clip_name.removeprefix(DOWNLOAD)
+            if name not in CLIP_HUB:
+                raise InputError(f"clip_name is {clip_name!r}; choose one of {', '.join(CLIP_HUB)}")
             repository, file, size = CLIP_HUB[name]
             path = _first_folder(CLIP_FOLDER) / name
             fetch_files(repository, {file: path}, size)

@@ -88,7 +88,7 @@ class LearnableRegionGenerator(io.ComfyNode):
                 None if prior is None else prior[index:index + 1]).boxes
             picture = draw_boxes(to_core(image[index:index + 1])[0], boxes.cpu(), best=-1,
                                  labels=[""] * len(boxes))
-            drawn.append(for_preview(picture, count))
+            drawn.append(for_preview(picture, image))
         attention = features.attention[:, None]
         low, high = attention.amin((2, 3), True), attention.amax((2, 3), True)
         saliency = F.interpolate((attention - low) / (high - low).clamp(min=1e-8),

@@ -51,8 +51,8 @@ class Results:
             self.ranked += [to_comfy(image) for image in found]
         self.boxes.append(_bounding_box(result))
         drawn = boxes_picture(to_pil(picture), result.tried_boxes, result.box, f"{result.score:.3f}")
-        self.drawn.append(for_preview(drawn, self.count))
-        self.curves.append(for_preview(loss_curve(result.rounds), self.count))
+        self.drawn.append(for_preview(drawn, self.image))
+        self.curves.append(for_preview(loss_curve(result.rounds), self.image))
         self.reports.append("\n".join([_report(self.done, result),
                                        *filter(None, [picture_from(picture).note])]))
         if result.generator is not None and result.rounds and result.settings.learning != "off":

@@ -18,6 +18,8 @@ from comfy import model_base, model_management, sd1_clip, supported_models, supp
 from comfy.ldm.models.autoencoder import AutoencoderKL
 from comfy.model_patcher import ModelPatcher
 
+from ...region_core.quiet import quiet_libraries
+
 
 class _ShapesUNet(supported_models.SD20):
     """Stable Diffusion 2's family at a small size; `load_model` fills in what the config says."""
@@ -118,7 +120,7 @@ def load_vae(folder: Path) -> comfy.sd.VAE:
     params = {"embed_dim": 4, "ddconfig": {
         "double_z": True, "z_channels": 4, "resolution": 32, "in_channels": 3, "out_ch": 3,
         "ch": 32, "ch_mult": [1], "num_res_blocks": 1, "attn_resolutions": [], "dropout": 0.0}}
-    with torch.random.fork_rng(devices=[]):  # building draws random weights
+    with torch.random.fork_rng(devices=[]), quiet_libraries():  # building draws random weights
         placeholder = AutoencoderKL(**params)
         inner = DiffusersAutoencoder.from_pretrained(str(folder / "vae")).float()
     vae = comfy.sd.VAE(sd=placeholder.state_dict(), config={"params": params})

@@ -19,28 +19,50 @@ import comfy.utils
 from comfy import model_management
 
 from ...region_core.errors import InputError
+from ...region_core.weights import problem_with
 
 log = logging.getLogger(__name__)
 _GLANCE = 0.1  # seconds between two looks at Cancel and at what has arrived
 _DOWNLOAD = """
-import sys
+import hashlib, sys
 from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 repository, file, folder, size = sys.argv[1:]
 try:
+    about = get_hf_file_metadata(hf_hub_url(repository, file))
     with open(size, "w") as told:
-        told.write(str(get_hf_file_metadata(hf_hub_url(repository, file)).size or ""))
-    hf_hub_download(repository, file, local_dir=folder)
+        told.write(str(about.size or ""))
+    path = hf_hub_download(repository, file, local_dir=folder)
+    digest = hashlib.sha256()
+    with open(path, "rb") as arrived:
+        while piece := arrived.read(1 << 20):
+            digest.update(piece)
+    tag = (about.etag or "").strip('"')  # of a large file it is the SHA-256
+    if len(tag) == 64 and tag != digest.hexdigest():
+        raise OSError("what arrived has another checksum than the hub tells")
 except Exception as error:
     sys.exit(f"{type(error).__name__}: {error}".strip().splitlines()[0])
 """
 
 
-def fetch_files(repository: str, files: dict[str, Path]) -> None:
+def is_offline() -> bool:
+    """Whether HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE forbids the network, read as the hub's own tools do."""
+    return any(os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE")
+               for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
+
+
+def fetch_files(repository: str, files: dict[str, Path], size: str = "") -> None:
     """Download files of a hub repository, each to its place; those that are there are kept.
 
-    Cancel stops at once. Raises InputError, naming the file and the place, where the network or the disk does
-    not do its part; a folder that was made for it and holds nothing is taken away again.
+    `size` tells the person how much it is. Cancel stops at once. Raises InputError, naming the file and the
+    place, where the network is forbidden, it or the disk does not do its part, or what came is no such file;
+    a folder that was made for it and holds nothing is taken away again.
     """
+    missing = [place for place in files.values() if not place.is_file()]
+    if missing and is_offline():
+        names = ", ".join(place.name for place in missing)
+        raise InputError(f"{names}{f' ({size})' if size else ''} is not in {missing[0].parent}, and "
+                         f"HF_HUB_OFFLINE forbids to download it from {repository}; put it there yourself, "
+                         "or allow the network once")
     for file, place in files.items():
         if place.is_file():
             continue
@@ -49,10 +71,13 @@ def fetch_files(repository: str, files: dict[str, Path]) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".download-", dir=place.parent) as folder:
                 _download(repository, file, Path(folder))
+                if problem := problem_with(Path(folder) / file):
+                    raise OSError(f"what arrived {problem}")
                 os.replace(Path(folder) / file, place)
         except OSError as error:
-            raise InputError(f"{file} of {repository} could not be downloaded ({error}); connect to the "
-                             f"network once, or put the file at {place} yourself") from error
+            raise InputError(f"{file} of {repository}{f' ({size})' if size else ''} could not be downloaded "
+                             f"({error}); connect to the network once, or put the file at {place} yourself"
+                             ) from error
         finally:
             with suppress(OSError):  # not empty, as it should be
                 place.parent.rmdir()

@@ -23,6 +23,8 @@ class Hub(ThreadingHTTPServer):
     daemon_threads = True
     stops: str = ""  # "headers", "middle" or nowhere
     hangs_up = False  # where it stops, rather than falling silent
+    page = False  # answers with a page for people, as a network that wants a login does
+    wrong = False  # sends something else than it has told the checksum of
 
     def __init__(self, on_silence: Callable[[], None]) -> None:
         super().__init__(("127.0.0.1", 0), Page)
@@ -51,6 +53,8 @@ class Page(BaseHTTPRequestHandler):
     def answer(self) -> bytes:
         """Send the headers as the hub does; the file."""
         data = (WEIGHTS / "dino" / self.path.rsplit("/", 1)[1]).read_bytes()
+        if self.server.page:
+            data = b"<!DOCTYPE html><html><body>Sign in</body></html>"
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
         self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
@@ -60,6 +64,8 @@ class Page(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:  # noqa: N802
         data = self.answer()
+        if self.server.wrong:
+            data = data[:-1] + bytes([data[-1] ^ 1])
         if self.server.stops == "middle":
             self.wfile.write(data[:len(data) // 2])
             if not self.server.hangs_up:
@@ -127,3 +133,28 @@ def test_a_link_that_dies_is_told_and_leaves_no_half_file(
     assert not hub.gave_up
     assert "could not be downloaded" in run.error["exception_message"]
     assert files_in(comfy) == []
+
+
+@pytest.mark.parametrize(("what", "says"), [("page", "is a web page, not a model's file"),
+                                            ("wrong", "another checksum than the hub tells")])
+def test_what_is_no_model_is_not_kept_as_one(comfy: Comfy, hub: Hub, what: str, says: str) -> None:
+    setattr(hub, what, True)
+    run = download(comfy)
+    assert says in run.error["exception_message"]
+    assert files_in(comfy) == []
+
+
+def test_offline_is_heeded(comfy: Comfy, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.stops = "headers"  # whoever asks has to wait
+    for value in ("1", "true", "YES", "on"):
+        monkeypatch.setenv("HF_HUB_OFFLINE", value)
+        message = download(comfy).error["exception_message"]
+        for part in ("model.safetensors", "config.json", "about 90 MB", HUB_DINO, "HF_HUB_OFFLINE",
+                     f"facebook/{HUB_DINO}", str(comfy.base / "models" / "dino")):
+            assert part in message, message
+    assert files_in(comfy) == []
+    hub.stops = ""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    assert download(comfy).success
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert download(comfy).success  # it is there
