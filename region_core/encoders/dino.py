@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError, first_line
 from ..memory import in_chunks
+from ..quiet import quiet_libraries
 from ..resize import resize
 from ..weights import check_folder
 
@@ -183,7 +184,7 @@ def load_dino(
     }
     try:
         # Building the model draws random weights; the caller's generator stays as it is.
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), quiet_libraries():
             model, info = ViTModel.from_pretrained(str(folder) if local else name, **options)
     except Exception as error:
         raise InputError(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from ..errors import InputError
+from ..quiet import quiet_libraries
 from .clip import ClipScorer, load_clip
 from .dino import DinoEncoder, load_dino
 
@@ -32,8 +31,7 @@ def load_models(pipeline: str, clip: tuple[str, str], dino: str, device: torch.d
     grid.
     """
     encoders = load_encoders(clip, dino, device, max_window_size=max_window_size)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet_libraries():
         from ..painting.diffusers_inpainter import load_pipeline
 
         return Models(load_pipeline(pipeline, device, dtype), encoders.dino, encoders.scorer)
@@ -42,9 +40,7 @@ def load_models(pipeline: str, clip: tuple[str, str], dino: str, device: torch.d
 def load_encoders(clip: tuple[str, str], dino: str, device: torch.device | str = "cpu", *,
                   max_window_size: int = 1) -> Models:
     """`load_models` without what paints: its `pipe` is None."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # libraries about each other; nothing a person can act on
-        _hush()
+    with quiet_libraries():
         encoder = load_dino(dino, device=device)
         grid = encoder.image_size // encoder.patch_size
         if max_window_size > grid:
@@ -52,13 +48,3 @@ def load_encoders(clip: tuple[str, str], dino: str, device: torch.device | str =
                              f"{grid} x {grid} cells; choose from 1 to {grid}.")
         return Models(None, encoder, load_clip(clip[0], clip[1] or None, device=device))
 
-
-def _hush() -> None:
-    """Keep the libraries' own bars and notes off stderr: it is for the progress and for errors."""
-    from diffusers.utils import logging as diffusers_log
-    from transformers.utils import logging as transformers_log
-
-    for log in (diffusers_log, transformers_log):
-        log.disable_progress_bar()
-        log.set_verbosity_error()
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from ..errors import InputError, first_line
 from ..memory import in_chunks, is_out_of_memory
+from ..quiet import quiet_libraries
 from ..texts import pieces_that_fit
 from ..weights import check_file, check_folder
 from .finite import checked_finite
@@ -45,11 +46,12 @@ def load_pipeline(path_or_id: str | Path, device: str | torch.device = "cpu",
     if local.exists():
         (check_file if local.is_file() else check_folder)(local)
     try:
-        if local.is_file():
-            pipe = StableDiffusionInpaintPipeline.from_single_file(str(local), torch_dtype=dtype)
-        else:
-            pipe = StableDiffusionInpaintPipeline.from_pretrained(
-                str(local) if local.exists() else name, torch_dtype=dtype, safety_checker=None)
+        with quiet_libraries():
+            if local.is_file():
+                pipe = StableDiffusionInpaintPipeline.from_single_file(str(local), torch_dtype=dtype)
+            else:
+                pipe = StableDiffusionInpaintPipeline.from_pretrained(
+                    str(local) if local.exists() else name, torch_dtype=dtype, safety_checker=None)
     except Exception as error:  # of four libraries, on files of any kind
         way = ("is it an inpainting pipeline?" if local.exists() else
                "is there a network, and is the name right? A local folder works without one")
@@ -101,9 +103,10 @@ class DiffusersInpainter:
         """Text to [1, T, E]; a text longer than the encoder reads is split and averaged."""
         tokenizer, encoder = self.pipe.tokenizer, self.pipe.text_encoder
         room = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
-        chunks = pieces_that_fit(text, lambda part: len(tokenizer(part).input_ids) <= room)
-        ids = tokenizer(chunks or [""], padding="max_length", truncation=True, max_length=room,
-                        return_tensors="pt").input_ids
+        with quiet_libraries():  # on what is too long, which is why it is parted
+            chunks = pieces_that_fit(text, lambda part: len(tokenizer(part).input_ids) <= room)
+            ids = tokenizer(chunks or [""], padding="max_length", truncation=True, max_length=room,
+                            return_tensors="pt").input_ids
         states = encoder(ids.to(encoder.device)).last_hidden_state
         return states.mean(dim=0, keepdim=True).to(self.dtype)
 

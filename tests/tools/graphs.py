@@ -1,0 +1,148 @@
+"""Random mutations of the shipped API graphs against a real server.
+
+`python -m tests.tools.graphs --comfyui FOLDER --mutations 300`: each graph with inputs missing, of nothing,
+of another type, extreme, or linked to the wrong place. Whatever is refused is refused in one sentence, the
+server lives, and a good run afterwards gives what an undisturbed one does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import copy
+import io
+import json
+import random
+import tempfile
+import time
+import urllib.error
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from region_core.demo.scenes import make_scene
+
+from ..comfy.flows import PACK, WORKFLOWS, as_prompt, load, with_shapes
+from ..comfy.served import Server
+
+EXTREMES: list[Any] = [-1, 0, 1, 2**31, -2**63, 2**64, 1e308, -1e-308, "", " ", "\U0001f600" * 50, "\ud83d",
+                       "a \udfff", "../../x", "CON", "\0", True, [], {}, "nan", 0.5, "x" * 5000, "\u7ea2"]
+OURS = "LearnableRegions_"
+
+
+def scene_png() -> bytes:
+    """A picture of shapes with a region painted into its transparency."""
+    image = np.dstack([make_scene(1).image, np.full((128, 128), 255, np.uint8)])
+    image[30:100, 30:100, 3] = 0
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()
+
+
+def graphs(server: Server, picture: bytes) -> dict[str, dict]:
+    """Every shipped workflow as a script would send it, with the embedded models and little work."""
+    name = server.upload("in.png", picture)
+    made = {}
+    for path in WORKFLOWS:
+        graph = with_shapes(as_prompt(load(path)), name, "a red circle", "a blue square")
+        for node in graph.values():
+            if node["class_type"] == f"{OURS}RegionInpaintOptimize":
+                node["inputs"].update({"preset": "fast", "steps": 2})
+        made[path.stem] = graph
+    for path in sorted((PACK / "workflows" / "api").glob("*.json")):
+        made[path.stem] = json.loads(path.read_text(encoding="utf-8"))
+    return made
+
+
+def mutated(graph: dict, rng: random.Random) -> tuple[dict, str]:
+    """(the graph with something wrong with one of our nodes, what)."""
+    graph = copy.deepcopy(graph)
+    key = rng.choice([key for key, node in graph.items() if node["class_type"].startswith(OURS)
+                      and node["inputs"]])
+    node = graph[key]
+    name = rng.choice(sorted(node["inputs"]))
+    kind = rng.choice(["missing", "nothing", "extreme", "extreme", "extreme", "link", "link", "gone"])
+    if kind == "missing":
+        del node["inputs"][name]
+    elif kind == "nothing":
+        node["inputs"][name] = None
+    elif kind == "extreme":
+        node["inputs"][name] = rng.choice(EXTREMES)
+    elif kind == "link":
+        node["inputs"][name] = [rng.choice(sorted(graph)), rng.choice([0, 0, 1, 2, 3, 7, 99, -1])]
+    else:
+        del graph[rng.choice(sorted(graph))]
+    return graph, f"{kind} {node['class_type'].removeprefix(OURS)}.{name}"
+
+
+def wrong_with(server: Server, graph: dict, seconds: float) -> tuple[str, str]:
+    """(what came of it, what is wrong with that or "")."""
+    try:
+        heard = server.run(graph, seconds=seconds)
+    except (urllib.error.URLError, OSError, asyncio.TimeoutError, TimeoutError) as error:
+        return "lost", f"{type(error).__name__}: {error}"
+    if server.process.poll() is not None:
+        return "died", "the server has ended"
+    if heard.status == "error":
+        text = str(heard.problem).strip()
+        ours = text.split(": ")[0] in ("Learnable Region Generator", "CLIP Region Loss", "Load Shapes Demo",
+                                       "Region Inpaint Optimize", "Shapes Scene", "Load DINO Encoder",
+                                       "Load OpenCLIP Scorer", "Save Learned Region Generator",
+                                       "Load Learned Region Generator")
+        return "told", "" if ours and len(text.splitlines()) == 1 else f"not our sentence: {text[:300]}"
+    return heard.status, ""
+
+
+def same_result(one: Any, other: Any) -> bool:
+    """Whether two runs put out the same text and as many pictures."""
+    def told(heard: Any) -> list:
+        return sorted(json.dumps(output.get("text")) for output in heard.outputs.values()
+                      if "text" in output and "seconds" not in str(output["text"]))
+    return one.status == other.status == "success" and told(one) == told(other)
+
+
+def run(comfyui: Path, mutations: int, seed: int, seconds: float = 300) -> tuple[Counter, list[str], bool]:
+    """(outcomes, what was wrong, whether the good run at the end is as at the start)."""
+    rng, outcomes, wrong = random.Random(seed), Counter(), []
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(comfyui, PACK, Path(folder) / "base folder")
+        try:
+            server.wait()
+            all_of_them = graphs(server, scene_png())
+            name = sorted(all_of_them)[0]
+            good = server.run(all_of_them[name], seconds=seconds)
+            for number in range(mutations):
+                source = rng.choice(sorted(all_of_them))
+                graph, what = mutated(all_of_them[source], rng)
+                status, problem = wrong_with(server, graph, seconds)
+                outcomes[status] += 1
+                if problem:
+                    wrong.append(f"{number} {source}: {what}: {problem}")
+                if status in ("lost", "died"):
+                    break
+            server.forget()
+            again = server.run(all_of_them[name], seconds=seconds)
+            return outcomes, wrong, same_result(good, again)
+        finally:
+            server.stop()
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--comfyui", type=Path, default=Path.home() / "comfy" / "ComfyUI")
+    parser.add_argument("--mutations", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    started = time.perf_counter()
+    outcomes, wrong, same = run(args.comfyui, args.mutations, args.seed)
+    print(f"{sum(outcomes.values())} mutations in {time.perf_counter() - started:.0f} s: {dict(outcomes)}; "
+          f"the last good run is {'as' if same else 'NOT as'} the first")
+    print("\n".join(wrong))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Many edits in one process: `python -m tests.tools.leaks --edits 50 [--comfyui FOLDER]`.
+
+Memory, open files and threads after the fifth edit and after the last, and the most in between.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from .tiny import CAPTION, LITTLE, PROMPT, Painter, encoders
+
+WARM = 5  # edits until all that is kept for good is there
+
+
+def counted() -> dict[str, float]:
+    """What this process holds now."""
+    gc.collect()
+    process = psutil.Process()
+    return {"MiB": process.memory_info().rss / 2**20, "files": process.num_fds(),
+            "threads": threading.active_count(),
+            "tensors": sum(isinstance(one, torch.Tensor) for one in gc.get_objects())}
+
+
+def core_edit(models: str) -> Callable[[int], Any]:
+    """An edit by the core: with models of random weights, or the embedded ones."""
+    from region_core.demo.scenes import make_scene
+    from region_core.edit import edit_image
+
+    if models == "tiny":
+        dino, scorer = encoders()
+
+        def painter() -> Any:
+            return Painter()
+
+        settings = LITTLE.with_values(learning="exact")
+    else:
+        from region_core.demo.models import load_shapes_models, shapes_settings
+        from region_core.painting.diffusers_inpainter import DiffusersInpainter
+
+        loaded = load_shapes_models()
+        dino, scorer = loaded.dino, loaded.scorer
+        settings = shapes_settings("fast").with_values(steps=2)
+
+        def painter() -> Any:
+            return DiffusersInpainter(loaded.pipe, PROMPT)
+
+    return lambda n: edit_image(make_scene(n).image, CAPTION, PROMPT, inpainter=painter(), dino=dino,
+                                scorer=scorer, settings=settings)
+
+
+def comfy_edit(root: Path, base: Path) -> Callable[[int], Any]:
+    """An edit by the nodes, in ComfyUI's own executor."""
+    import os
+
+    os.environ["COMFYUI_DIR"] = str(root)
+    from ..comfy.conftest import Comfy
+    from ..comfy.parts import tiny_graph
+
+    comfy = Comfy(root, base)
+
+    def run(n: int) -> None:
+        graph = tiny_graph(comfy)
+        graph["scene"]["inputs"]["seed"] = n
+        assert comfy.run(graph).success
+
+    return run
+
+
+def watch(edit: Callable[[int], Any], edits: int) -> dict[str, tuple[float, float, float]]:
+    """(after the fifth, after the last, the most in between) of each count."""
+    rows = []
+    for number in range(edits):
+        edit(number)
+        rows.append(counted())
+    after = rows[WARM - 1:]
+    return {name: (after[0][name], after[-1][name], max(row[name] for row in after))
+            for name in rows[0]}
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--edits", type=int, default=50)
+    parser.add_argument("--models", choices=("tiny", "shapes"), default="shapes")
+    parser.add_argument("--comfyui", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        edit = comfy_edit(args.comfyui, Path(folder)) if args.comfyui else core_edit(args.models)
+        found = watch(edit, args.edits)
+    print(f"{args.edits} edits; after the fifth, after the last, the most")
+    for name, values in found.items():
+        print(f"  {name:8}" + "".join(f"{value:10.0f}" for value in values))
+
+
+if __name__ == "__main__":
+    main()

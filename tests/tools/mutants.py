@@ -1,0 +1,108 @@
+"""Small changes to the code, each of which some test ought to notice: `python -m tests.tools.mutants`.
+
+A copy of the tree is changed in one place at a time (a comparison turned, a number moved by one, `and` for
+`or`, a sign, a branch taken always or never) and the tests of that file are run; what none of them notices
+is listed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = {"region_core/boxes.py": ["tests/test_boxes.py"],
+         "region_core/weights.py": ["tests/test_weights.py"],
+         "region_core/texts.py": ["tests/test_pieces.py"],
+         "region_core/resize.py": ["tests/test_resize.py"],
+         "region_core/memory.py": ["tests/test_memory.py"],
+         "region_core/images.py": ["tests/test_images.py"],
+         "region_core/painting/inpaint.py": ["tests/painting/test_inpaint.py"],
+         "region_core/checks.py": ["tests/cli/test_cli.py", "tests/cli/test_texts.py",
+                                   "tests/test_weights.py"]}
+_TURNED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
+           ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In}
+_SIGNS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
+          ast.FloorDiv: ast.Mult}
+
+
+def mutants(source: str) -> Iterator[tuple[str, str]]:
+    """(what was changed, the changed source) for each place that can be."""
+    tree = ast.parse(source)
+    for place, node in enumerate(ast.walk(tree)):
+        for change in _changes(node):
+            made = copy.deepcopy(tree)
+            twin = next(other for at, other in enumerate(ast.walk(made)) if at == place)
+            before = ast.unparse(twin)
+            if change(twin):
+                yield (f"line {getattr(node, 'lineno', 0)}: {before} -> {ast.unparse(twin)}",
+                       ast.unparse(ast.fix_missing_locations(made)))
+
+
+def _changes(node: ast.AST) -> Iterator:
+    if isinstance(node, ast.Compare) and type(node.ops[0]) in _TURNED:
+        yield lambda twin: twin.ops.__setitem__(0, _TURNED[type(twin.ops[0])]()) or True
+    elif isinstance(node, ast.BoolOp):
+        yield lambda twin: setattr(
+            twin, "op", ast.Or() if isinstance(twin.op, ast.And) else ast.And()) or True
+    elif isinstance(node, ast.BinOp) and type(node.op) in _SIGNS and not isinstance(
+            node.left, ast.Constant | ast.JoinedStr):
+        yield lambda twin: setattr(twin, "op", _SIGNS[type(twin.op)]()) or True
+    elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        yield lambda twin: setattr(twin, "value", twin.value + 1) or True
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield lambda twin: setattr(twin, "op", ast.UAdd()) or True
+    elif isinstance(node, ast.If | ast.IfExp):
+        yield lambda twin: setattr(twin, "test", ast.Constant(True)) or True
+        yield lambda twin: setattr(twin, "test", ast.Constant(False)) or True
+
+
+def noticed(tree: Path, file: str, source: str, tests: list[str]) -> bool:
+    """Whether a test fails with `source` in the place of a file."""
+    path = tree / file
+    own = path.read_text(encoding="utf-8")
+    path.write_text(source, encoding="utf-8")
+    try:
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests], cwd=tree,
+            capture_output=True, check=False, timeout=900, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        return run.returncode != 0
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        path.write_text(own, encoding="utf-8")
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", nargs="*", default=list(FILES))
+    parser.add_argument("--each", type=int, default=25, help="changes tried in each file")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    rng, found, tried = random.Random(args.seed), 0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", "*_cache", "__pycache__"))
+        for file in args.files:
+            every = list(mutants((tree / file).read_text(encoding="utf-8")))
+            for what, source in rng.sample(every, min(args.each, len(every))):
+                tried += 1
+                if noticed(tree, file, source, FILES[file]):
+                    found += 1
+                else:
+                    print(f"not noticed: {file}: {what}", flush=True)
+    print(f"{found} of {tried} changes noticed ({100 * found / max(tried, 1):.0f} %)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Random models of the least size and a painter without a network: the whole way at little cost."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import open_clip
+import torch
+from transformers import ViTConfig, ViTModel
+
+from region_core.encoders import ClipScorer, DinoEncoder
+from region_core.painting.inpaint import Latents
+from region_core.settings import SearchSettings
+
+CAPTION, PROMPT = "a red circle", "a blue square"
+LITTLE = SearchSettings(point_number=2, max_window_size=3, per_image_iteration=1, num_regions=2, steps=3,
+                        preview_steps=1, refine=False, fit=False)
+
+
+@cache
+def encoders() -> tuple[DinoEncoder, ClipScorer]:
+    """A DINO of 4 x 4 cells and a CLIP of 16 pixels with random weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        vit = ViTModel(ViTConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+                                 intermediate_size=16, image_size=32, patch_size=8,
+                                 attn_implementation="eager"), add_pooling_layer=False)
+        clip = open_clip.CLIP(
+            embed_dim=16, vision_cfg={"image_size": 16, "layers": 1, "width": 16, "head_width": 8,
+                                      "patch_size": 8},
+            text_cfg={"context_length": 20, "vocab_size": 49408, "width": 8, "heads": 1, "layers": 1})
+    scorer = ClipScorer(clip, open_clip.SimpleTokenizer(context_length=20), 16, (0.5,) * 3, (0.25,) * 3)
+    scorer.evidence_floor = -1e9  # random weights see nothing; the way is what is looked at
+    return DinoEncoder(vit, 32), scorer
+
+
+class Painter:
+    """An inpainter of 32 pixels that fills the hole with noise of its seed; `fails_at` its n-th call."""
+
+    size, device = 32, torch.device("cpu")
+
+    def __init__(self) -> None:
+        self.evaluations = self.vae_encodings = self.vae_decodings = 0.0
+
+    def begin(self, images: torch.Tensor, masks: torch.Tensor, seed: int, steps: int, *,
+              strength: float = 1.0, **_: Any) -> Latents:
+        """Noise, the same for all."""
+        side = images.shape[-1]
+        noise = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(seed % 2**63))
+        z = noise.expand_as(images).clone()
+        first = min(steps - 1, round(steps * (1 - strength)))
+        return Latents(z=z, denoised=z.clone(), step=first, steps=steps,
+                       extra={"images": images.clone(), "masks": masks.clone()})
+
+    def advance(self, latents: Latents, stop: int, guidance: float = 1.0) -> Latents:
+        """Count the steps."""
+        self.evaluations += len(latents) * (stop - latents.step)
+        return Latents(latents.z, latents.z, stop, latents.steps, latents.extra)
+
+    def decode(self, latents: Latents) -> torch.Tensor:
+        """The noise in the hole."""
+        return torch.where(latents.extra["masks"] > 0.5, latents.denoised, latents.extra["images"])
