@@ -133,6 +133,15 @@ def test_no_pickle_in_a_models_place_is_run(models: Path, folder: str) -> None:
     assert Evil.ran == []
 
 
+def test_the_embedded_tokenizer_is_there_for_older_libraries_too() -> None:
+    """transformers 5 writes and reads tokenizer.json alone, version 4 wants the two others."""
+    folder = WEIGHTS / "inpaint" / "tokenizer"
+    newer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+    assert json.loads((folder / "vocab.json").read_text(encoding="utf-8")) == newer["vocab"]
+    merges = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()[1:]
+    assert [line.split() for line in merges if line] == [list(pair) for pair in newer["merges"]]
+
+
 @pytest.mark.parametrize("content", [[], 3, None, {"in_channels": "nine"}])
 def test_a_config_of_another_kind_is_one_sentence(models: Path, content: object) -> None:
     (models / "inpaint" / "unet" / "config.json").write_text(json.dumps(content))
