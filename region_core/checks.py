@@ -15,7 +15,7 @@ from .weights import check_file, check_folder
 # names of devices on Windows, whatever follows their first point
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])",
                        re.IGNORECASE)
-_LONGEST_NAME = 200  # bytes: a number and an ending are added, and 255 are the most
+_LONGEST_NAME = 230  # bytes: a number and an ending are added, and 255 are the most
 # owner/name, as hubs have it; a path that begins like a path is never one
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 

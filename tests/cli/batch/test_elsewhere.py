@@ -21,7 +21,7 @@ NAMES = ["CON", "con.png", "aux", "AUX.txt", "nul.tar.gz", "COM1.png", "lpt9", "
          "\U00020000" * 300, "a\tb", "\u202egnp.exe"]
 
 
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name[:9]))
 def test_any_name_of_an_item_is_a_folder_everywhere(name: str) -> None:
     made = safe_name(name)
     assert is_file_name(made)
