@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from region_core.checks import check_clip, check_dino, check_inpainting_model
 from region_core.demo.models import WEIGHTS
@@ -140,6 +140,21 @@ def test_the_embedded_tokenizer_is_there_for_older_libraries_too() -> None:
     assert json.loads((folder / "vocab.json").read_text(encoding="utf-8")) == newer["vocab"]
     merges = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()[1:]
     assert [line.split() for line in merges if line] == [list(pair) for pair in newer["merges"]]
+
+
+def test_the_embedded_weights_have_the_names_of_the_hub() -> None:
+    """transformers 4 leaves what it does not know at random values, without an error."""
+    dino = load_file(WEIGHTS / "dino" / "model.safetensors")
+    assert {name.split(".")[0] for name in dino} == {"embeddings", "encoder", "layernorm"}
+    text = load_file(WEIGHTS / "inpaint" / "text_encoder" / "model.safetensors")
+    assert {name.split(".")[0] for name in text} == {"text_model"}
+
+
+def test_a_text_encoder_left_at_random_is_told(models: Path) -> None:
+    path = models / "inpaint" / "text_encoder" / "model.safetensors"
+    save_file({f"odd.{name}": value for name, value in load_file(path).items()}, path)
+    with pytest.raises(InputError, match="text_encoder/model.safetensors' names its weights in a way"):
+        load_pipeline(models / "inpaint")
 
 
 @pytest.mark.parametrize("content", [[], 3, None, {"in_channels": "nine"}])

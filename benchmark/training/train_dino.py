@@ -24,6 +24,7 @@ from transformers import ViTConfig, ViTImageProcessor, ViTModel
 from region_core.demo.scenes import SIZE, Scene, make_scene
 
 from .data import scene_bank
+from .naming import vit_names
 from .views import uniform, zoom
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as the real DINO has them
@@ -52,7 +53,7 @@ def save_dino(model: ViTModel, output_dir: Path) -> None:
     model.config.architectures = ["ViTModel"]
     model.config.save_pretrained(temporary)
     half = {k: v.detach().half().contiguous() for k, v in model.state_dict().items()}
-    save_file(half, temporary / "model.safetensors", metadata={"format": "pt"})
+    save_file(vit_names(half), temporary / "model.safetensors", metadata={"format": "pt"})
     ViTImageProcessor(size={"height": LOOK, "width": LOOK}, image_mean=list(MEAN),
                       image_std=list(STD)).save_pretrained(temporary)
     shutil.rmtree(output_dir, ignore_errors=True)

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from .inpaint_data import box_masks, latent_bank
+from .naming import rename_text_encoder
 
 BATCH = 32
 DROP_PROMPT = 0.1  # share of empty prompts, for classifier-free guidance
@@ -165,6 +166,11 @@ class InpaintTrainer:
         for name, part in parts.items():
             fresh = folder / f".{name}.new"
             part.save_pretrained(fresh)
+            if name == "text_encoder":
+                rename_text_encoder(fresh)
+            elif name == "tokenizer":  # version 4 reads these two files
+                for file in ("vocab.json", "merges.txt"):
+                    shutil.copy(folder.parent / "tokenizer" / file, fresh / file)
             shutil.rmtree(folder / name, ignore_errors=True)
             os.replace(fresh, folder / name)
         index = ('{\n  "_class_name": "StableDiffusionInpaintPipeline",\n'

@@ -57,6 +57,7 @@ def load_pipeline(path_or_id: str | Path, device: str | torch.device = "cpu",
                "is there a network, and is the name right? A local folder works without one")
         raise InputError(f"inpainting model {name!r} could not be loaded ({first_line(error)}); {way}"
                          ) from error
+    _check_text_encoder(pipe, local / "text_encoder")
     pipe.set_progress_bar_config(disable=True)
     try:
         return pipe.to(device)
@@ -65,6 +66,24 @@ def load_pipeline(path_or_id: str | Path, device: str | torch.device = "cpu",
             raise
         raise InputError(f"inpainting model {name!r} is too large for {device} ({first_line(error)}); "
                          f"{_LOWER}") from error
+
+
+def _check_text_encoder(pipe: Any, folder: Path) -> None:
+    """Refuse a text encoder whose weights in `folder` were not taken: under names that it does not know
+    transformers leaves it at random values, and says so in a note at most."""
+    from safetensors import safe_open
+
+    for path in sorted(folder.glob("*.safetensors")) if folder.is_dir() else ():
+        with safe_open(str(path), framework="pt") as file:
+            names = [name for name in file.keys() if name.endswith("token_embedding.weight")]  # noqa: SIM118
+            if not names:
+                continue
+            row = file.get_slice(names[0])[:1]
+        taken = pipe.text_encoder.get_input_embeddings().weight[:1].detach().cpu()
+        if not torch.equal(row.to(taken.dtype), taken):
+            raise InputError(f"'{path}' names its weights in a way that this version of transformers does "
+                             "not know; update transformers, or save the model anew with this one")
+        return  # model.fp16.safetensors beside model.safetensors says the same
 
 
 class DiffusersInpainter:
