@@ -37,7 +37,7 @@ def empty_places(features: PatchFeatures, cells_a_pixel: Tensor, prior: Prior | 
     if prior is not None:
         kept = prior.keep(boxes)
         boxes, stacked = boxes[kept], stacked[kept]
-    seen = map_evidence(stacked, attention, cells)
+    seen = map_evidence(stacked, attention[None], cells)
     inside = coarse(stacked)
     busiest = (inside * attention.flatten()).amax(dim=1)
     score = -2 * standardised(busiest) - standardised(seen.apart) + standardised(seen.share.log())

@@ -1,6 +1,7 @@
 """Candidate regions as masks: any size and aspect, from what DINO's features hold together.
 
-Masks are bool [h, w] on a grid `FINE` times as fine as DINO's, by bilinear interpolation: an edge lies
+Masks are bool [h, w], without holes, on a grid `FINE` times as fine as DINO's, by bilinear
+interpolation: an edge lies
 between two cells more often than on one.
 """
 
@@ -48,7 +49,7 @@ def alike_masks(cells: Tensor, anchors: Iterable[Anchor]) -> list[Mask]:
         for share in LIKENESS:
             parts, _ = ndimage.label(likeness > usual + (peak - usual) * share)
             if parts[place]:
-                masks.append(parts == parts[place])
+                masks.append(ndimage.binary_fill_holes(parts == parts[place]))
     return masks
 
 
@@ -61,7 +62,8 @@ def level_masks(values: Tensor) -> list[Mask]:
     for level in range(1, LEVELS):
         parts, count = ndimage.label(fine > low + (high - low) * level / LEVELS)
         sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
-        masks += [parts == index + 1 for index in np.argsort(-sizes, kind="stable")[:PIECES]]
+        masks += [ndimage.binary_fill_holes(parts == index + 1)
+                  for index in np.argsort(-sizes, kind="stable")[:PIECES]]
     return masks
 
 
@@ -111,7 +113,7 @@ def fitted_mask(mask: Mask, cells: Tensor, grounds: int = 6) -> Mask | None:
     if not count:
         return None
     common = ndimage.sum(mask, parts, range(1, count + 1))
-    return parts == 1 + int(np.argmax(common))
+    return ndimage.binary_fill_holes(parts == 1 + int(np.argmax(common)))
 
 
 def _means(points: Tensor, count: int) -> Tensor:

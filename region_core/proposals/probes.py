@@ -37,9 +37,14 @@ class MapEvidence:
     share: Tensor
 
 
-def map_evidence(masks: Tensor, relevance: Tensor, cells: Tensor) -> MapEvidence:
-    """masks [N, h*FINE, w*FINE] float, relevance [h, w], cells [D, h, w] of unit length."""
+def map_evidence(masks: Tensor, relevance: Tensor, cells: Tensor, weights: Tensor | None = None
+                 ) -> MapEvidence:
+    """masks [N, h*FINE, w*FINE] float, relevance [Z, h, w], cells [D, h, w] of unit length.
+
+    weights [N, Z] of the maps in each region's evidence; equal ones by default.
+    """
     share = masks.mean(dim=(1, 2))
+    weights = torch.full((len(masks), len(relevance)), 1 / len(relevance)) if weights is None else weights
     reach = share.mul(masks[0].numel()).sqrt() * RING
     wider = masks.clone()
     for least in _REACHES:
@@ -48,21 +53,24 @@ def map_evidence(masks: Tensor, relevance: Tensor, cells: Tensor) -> MapEvidence
             wider[rows] = F.max_pool2d(masks[rows][:, None], 2 * least + 1, 1, least)[:, 0]
     inside, ring = coarse(masks), coarse(wider - masks)
     outside = 1 - inside
-    flat, values = cells.flatten(1).T, relevance.flatten()
+    flat, values = cells.flatten(1).T, relevance.flatten(1).T  # [h*w, D], [h*w, Z]
+    least = values.amin(dim=0)
     likeness = F.normalize(inside @ flat, dim=1) @ flat.T  # [N, h*w]: of each cell to the region's mean
     answered = _mean(inside, values)
     # of a region that leaves nothing outside, what is outside is taken to be the least there is
-    around = torch.where(ring.sum(dim=1) > 0.5, _mean(ring, values), values.min())
-    beyond = torch.where(outside.sum(dim=1) > 0.5, _mean(outside, values), values.min())
+    around = torch.where(ring.sum(dim=1, keepdim=True) > 0.5, _mean(ring, values), least)
+    beyond = torch.where(outside.sum(dim=1, keepdim=True) > 0.5, _mean(outside, values), least)
     own = (likeness * inside).sum(dim=1) / inside.sum(dim=1).clamp(min=1e-6)
     others = torch.where(ring.sum(dim=1) > 0.5,
                          (likeness * ring).sum(dim=1) / ring.sum(dim=1).clamp(min=1e-6),
                          likeness.mean(dim=1))
-    return MapEvidence(answered - around, (answered - beyond) * share**0.25, own - others, share)
+    by_ring = ((answered - around) * weights).sum(dim=1)
+    by_rest = ((answered - beyond) * weights).sum(dim=1)
+    return MapEvidence(by_ring, by_rest * share**0.25, own - others, share)
 
 
 def _mean(weights: Tensor, values: Tensor) -> Tensor:
-    return (weights @ values) / weights.sum(dim=1).clamp(min=1e-6)
+    return (weights @ values) / weights.sum(dim=1, keepdim=True).clamp(min=1e-6)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from .masks import (
 )
 from .prior import INSIDE, Prior
 from .probes import CropEvidence, MapEvidence, crop_evidence, map_evidence
-from .relevance import centred_cells, relevance_map, shared_by_likeness
+from .relevance import centred_cells, relevance_maps, shared_by_likeness, zoom_weights
 from .texts import is_ground, rivals, standardised
 
 MOST = 32  # regions proposed
@@ -105,19 +105,18 @@ def propose_regions(evidence: PictureEvidence, settings: SearchSettings, prior: 
     caption, others = evidence.texts[1:].float(), rivals(scorer)
     cells = centred_cells(evidence.features.features[0].cpu())
     attention = evidence.features.attention[0].float().cpu()
-    read = relevance_map(scorer, picture, evidence.features.features[0], caption, others)
-    values, outstanding = (attention, None) if read is None else read
-    values = shared_by_likeness(values, cells)
+    read = relevance_maps(scorer, picture, evidence.features.features[0], caption, others)
+    seen, outstanding = (attention[None], None) if read is None else read
+    seen = shared_by_likeness(seen, cells)
+    values = seen.mean(dim=0)
 
     # 2. What may be a region there?
-    masks = _candidates(values, attention, cells, evidence, settings, white)
-    boxes = boxes_round(masks)
-    maps = map_evidence(_floats(masks), values, cells)
-    first = _first(maps)
+    masks = _candidates(seen, attention, cells, evidence, settings, white)
+    first = _first(_judged(masks, seen, cells))
     fitted = [fitted_mask(masks[i], cells) for i in first.topk(min(FITTED, len(first))).indices.tolist()]
     masks = _distinct([*masks, *(mask for mask in fitted if mask is not None)], evidence, settings, white)
     boxes = boxes_round(masks)
-    maps = map_evidence(_floats(masks), values, cells)
+    maps = _judged(masks, seen, cells)
     first = _first(maps)
     pixels = boxes / evidence.cells_a_pixel
     if on_round is not None:
@@ -129,7 +128,7 @@ def propose_regions(evidence: PictureEvidence, settings: SearchSettings, prior: 
     crops = crop_evidence(scorer, picture, pixels[asked], caption, others)
     overlap, which = box_iou(boxes, boxes[asked]).max(dim=1)
     crop, blur = ((standardised(said)[which] * overlap) for said in (crops.crop, crops.blur))
-    score = first + crop + blur
+    score = first + (crop + blur) / 2  # two looks of one kind
 
     # 4. The region that is expected to overlap most with what is meant
     expected = box_iou(boxes, boxes) @ score.softmax(0)
@@ -144,15 +143,16 @@ def propose_regions(evidence: PictureEvidence, settings: SearchSettings, prior: 
         _zero_to_one(values), presence >= PRESENT, presence, scorer.images_encoded - before)
 
 
-def _candidates(values: Tensor, attention: Tensor, cells: Tensor, evidence: PictureEvidence,
+def _candidates(seen: Tensor, attention: Tensor, cells: Tensor, evidence: PictureEvidence,
                 settings: SearchSettings, white: Prior | None) -> list[Mask]:
     """Masks of all kinds, each box once: round the anchors of DINO's attention and of the map."""
+    values = seen.mean(dim=0)
     grid = (int(values.shape[0]), int(values.shape[1]))
     count = min(settings.point_number, values.numel())
     peaks, salient = (
         [(int(row), int(column)) for row, column in pick_anchors(each, count, settings.anchor_distance)]
         for each in (_within(values, white, evidence), _within(attention, white, evidence)))
-    masks = [*alike_masks(cells, [*peaks, *salient]), *level_masks(values),
+    masks = [*alike_masks(cells, [*peaks, *salient]), *(mask for each in seen for mask in level_masks(each)),
              *window_masks(peaks[:WINDOWED], grid)]
     if white is not None:
         x0, y0, x1, y1 = (white.whole()[0] * evidence.cells_a_pixel).tolist()
@@ -199,8 +199,11 @@ def _presence(crops: CropEvidence, outstanding: float | None) -> float:
     return sum(said + ([] if outstanding is None else [outstanding])) / (2 if outstanding is None else 3)
 
 
-def _floats(masks: list[Mask]) -> Tensor:
-    return torch.from_numpy(np.stack(masks)).float()
+def _judged(masks: list[Mask], seen: Tensor, cells: Tensor) -> MapEvidence:
+    """What the maps [Z, h, w] say of each mask, each at the zoom that suits its size."""
+    stacked = torch.from_numpy(np.stack(masks)).float()
+    weights = zoom_weights(stacked.mean(dim=(1, 2))) if len(seen) > 1 else None
+    return map_evidence(stacked, seen, cells, weights)
 
 
 def _zero_to_one(values: Tensor) -> Tensor:
