@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from ..errors import InputError, first_line
 from ..memory import in_chunks
 from ..texts import pieces_that_fit
 from ..weights import check_file, check_folder
-from .dino import check_images, nothing, prepare, sides_for
-from .local import local_embeddings, proxy_affinity, unit_of
+from .dino import check_images, nothing, prepare
+from .local import local_embeddings, proxy_affinity
 
 TEMPLATE = "a high quality image of {}."
 
@@ -133,25 +134,26 @@ class ClipScorer:
         return torch.cat(embeddings), kept
 
     @torch.no_grad()
-    def local(self, image: Tensor, features: Tensor | None = None, zoom: float = 2.0) -> Tensor | None:
-        """What CLIP says of each place of image [1, 3, H, W] (0..1): [E, h, w] float32, not normalised.
+    def places(self, images: Tensor, features: Tensor) -> tuple[Tensor, Tensor] | None:
+        """images [B, 3, H, W] in 0..1 -> embeddings [B, E] and those of their places [B, E, h, w], float32,
+        not normalised. None where the tower shows no places.
 
-        The picture is read whole, in its own aspect, at `zoom` times the model's side. `features`
-        [D, h', w'] (DINO's) say which places belong together; a transformer's values are averaged
-        over those. None where the tower has no places that can be read.
+        `features` [B, D, h', w'] (DINO's, of the same pictures) say which places belong together; a
+        transformer's are averaged over those.
         """
-        check_images(image)
-        unit = unit_of(self.visual)
-        if unit is None:
-            return None
-        self.before_forward()
-        size = sides_for(*image.shape[-2:], round(self.image_size * zoom), unit)
-        pixels = prepare(image, size, self.mean, self.std, self._like())
-        affinity = None if features is None else (
-            lambda grid: proxy_affinity(features.to(pixels.device), grid))
-        self.images_encoded += pixels[:, 0].numel() / self.image_size**2
-        seen = local_embeddings(self.visual, pixels, affinity)
-        return None if seen is None else seen[0].float()
+        check_images(images)
+        pooled, places = [], []
+        for some, theirs in zip(images.split(self.batch_size), features.split(self.batch_size), strict=True):
+            self.before_forward()
+            pixels = self._prepare(some)
+            self.images_encoded += len(pixels)
+            of_these = theirs.to(pixels.device)
+            seen = local_embeddings(self.visual, pixels, partial(proxy_affinity, of_these))
+            if seen is None:
+                return None
+            pooled.append(seen[0].float())
+            places.append(seen[1].float())
+        return torch.cat(pooled), torch.cat(places)
 
     def patch_tokens(self, images: Tensor) -> Tensor:
         """images [B, 3, H, W] -> [B, N, D]: the last stage's patch tokens, row-major."""

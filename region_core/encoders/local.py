@@ -15,45 +15,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Affinity = Callable[[tuple[int, int]], Tensor]  # grid (h, w) -> weights [h*w, h*w], rows summing to 1
+Affinity = Callable[[tuple[int, int]], Tensor]  # grid (h, w) -> weights [B, h*w, h*w], rows summing to 1
 
 
 def proxy_affinity(features: Tensor, grid: tuple[int, int], *, shift: float = 1.2,
                    scale: float = 3.0) -> Tensor:
-    """How alike the cells of a grid are: weights [N, N] for N = h*w cells, rows summing to 1.
+    """How alike the cells of a grid are: weights [B, N, N] for N = h*w cells, rows summing to 1.
 
-    features: [D, h', w'] of any grid. Cosines less `shift` times their mean, times `scale`, then a
+    features: [B, D, h', w'] of any grid. Cosines less `shift` times their mean, times `scale`, then a
     softmax over what is left above 0; both constants are ProxyCLIP's. A cell is always its own
     neighbour, so no row is empty.
     """
-    cells = F.interpolate(features[None].float(), grid, mode="bilinear", align_corners=False)[0]
-    unit = F.normalize(cells.flatten(1), dim=0)
-    alike = unit.T @ unit
-    weights = (alike - alike.mean() * shift) * scale
-    own = torch.eye(len(weights), dtype=torch.bool, device=weights.device)
+    cells = F.interpolate(features.float(), grid, mode="bilinear", align_corners=False)
+    unit = F.normalize(cells.flatten(2), dim=1)
+    alike = unit.transpose(1, 2) @ unit
+    weights = (alike - alike.mean(dim=(1, 2), keepdim=True) * shift) * scale
+    own = torch.eye(weights.shape[-1], dtype=torch.bool, device=weights.device)
     return weights.masked_fill((weights < 0) & ~own, -torch.inf).softmax(dim=-1)
 
 
-def unit_of(visual: nn.Module) -> int | None:
-    """Pixels a cell of the tower's local map: a patch, or the stride; None of a tower that has none
-    that this module can read."""
-    if _is_vit(visual):
-        return int(visual.conv1.stride[0])  # type: ignore[union-attr,index]
-    if _is_resnet(visual):
-        return 32
-    trunk: Any = getattr(visual, "trunk", None)
-    if trunk is None or not hasattr(trunk, "forward_head"):
-        return None
-    info = getattr(trunk, "feature_info", None)
-    return int(info[-1]["reduction"]) if info else None
+def local_embeddings(visual: nn.Module, pixels: Tensor, affinity: Affinity | None = None
+                     ) -> tuple[Tensor, Tensor] | None:
+    """The pictures' embeddings [B, E] and those of their places [B, E, h, w], in one forward.
 
-
-def local_embeddings(visual: nn.Module, pixels: Tensor, affinity: Affinity | None = None) -> Tensor | None:
-    """pixels [B, 3, H, W], normalised for the tower, sides multiples of `unit_of` -> [B, E, h, w].
-
-    Not normalised: of a tower with mean pooling the mean over the places is the picture's embedding.
-    `affinity` is used by transformers alone, and the same for the whole batch. None where the tower's
-    places cannot be read.
+    pixels [B, 3, H, W], normalised for the tower. Nothing is of unit length: of a tower with mean pooling
+    the mean over the places is the picture's embedding. `affinity` is used by transformers alone. None
+    where the tower's places cannot be read.
     """
     if _is_vit(visual):
         return _of_vit(visual, pixels, affinity)
@@ -68,8 +55,9 @@ def local_embeddings(visual: nn.Module, pixels: Tensor, affinity: Affinity | Non
     batch, channels, height, width = maps.shape
     # each place alone through the pooling and what follows it: the pool of one is itself
     cells = maps.permute(0, 2, 3, 1).reshape(-1, channels, 1, 1)
-    seen = visual.head(trunk.forward_head(cells))  # type: ignore[operator]
-    return seen.reshape(batch, height, width, -1).permute(0, 3, 1, 2)
+    head: Any = visual.head
+    seen = head(trunk.forward_head(cells)).reshape(batch, height, width, -1).permute(0, 3, 1, 2)
+    return head(trunk.forward_head(maps)), seen
 
 
 def _is_vit(visual: nn.Module) -> bool:
@@ -86,7 +74,7 @@ def _is_resnet(visual: nn.Module) -> bool:
     return hasattr(visual, "attnpool") and hasattr(visual, "layer4")
 
 
-def _of_vit(visual: Any, pixels: Tensor, affinity: Affinity | None) -> Tensor:
+def _of_vit(visual: Any, pixels: Tensor, affinity: Affinity | None) -> tuple[Tensor, Tensor]:
     x = visual.conv1(pixels)
     grid = (int(x.shape[-2]), int(x.shape[-1]))
     x = x.flatten(2).transpose(1, 2)
@@ -104,10 +92,11 @@ def _of_vit(visual: Any, pixels: Tensor, affinity: Affinity | None) -> Tensor:
     if affinity is not None:
         values = affinity(grid).to(values) @ values
     # no residual and no feed-forward: what a place passes on is its value
-    seen = visual.ln_post(last.attn.out_proj(values))
+    places = visual.ln_post(last.attn.out_proj(values))
+    pooled, _ = visual._pool(last(x))
     if visual.proj is not None:
-        seen = seen @ visual.proj
-    return seen.transpose(1, 2).unflatten(2, grid)
+        places, pooled = places @ visual.proj, pooled @ visual.proj
+    return pooled, places.transpose(1, 2).unflatten(2, grid)
 
 
 def _positions(position: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -119,11 +108,11 @@ def _positions(position: Tensor, grid: tuple[int, int]) -> Tensor:
     return F.interpolate(square, grid, mode="bicubic", align_corners=False)[0].flatten(1).T.to(position)
 
 
-def _of_resnet(visual: Any, pixels: Tensor) -> Tensor:
+def _of_resnet(visual: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
     x = visual.stem(pixels)
     for layer in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
         x = layer(x)
     grid = (int(x.shape[-2]), int(x.shape[-1]))
     pool = visual.attnpool  # a place attended alone passes on its value
     seen = pool.c_proj(pool.v_proj(x.flatten(2).transpose(1, 2)))
-    return seen.transpose(1, 2).unflatten(2, grid)
+    return pool(x), seen.transpose(1, 2).unflatten(2, grid)

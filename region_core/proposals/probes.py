@@ -16,6 +16,7 @@ from .masks import coarse
 from .texts import contrast, spread
 
 RING = 0.3  # a region's surroundings: so many times its size outwards, in square roots of its area
+GAIN = 0.15  # exponent of a region's share; 0 would prefer the hottest speck, 1 the whole picture
 _REACHES = (2, 4, 6, 10, 16)  # fine places by which a ring is made
 AROUND = 1.5  # CLIP sees a region with half its size of surroundings, as ReCLIP's crops have
 BLUR = 0.08  # sigma in shares of the window's side: things are gone, the ground's colours stay
@@ -26,7 +27,7 @@ class MapEvidence:
     """Of N regions, all [N]: what the maps say, at no further encoding.
 
     `ring`: relevance inside less in the ring round it (does it end where the region ends?). `rest`:
-    relevance inside less in all the rest, times the region's share to the power of 1/4: of two that
+    relevance inside less in all the rest, times the region's share to the power of `GAIN`: of two that
     answer as well the larger explains more. `apart`: how much more alike DINO's cells inside are to their
     own mean than those of the ring (is it one thing, and all of it?). `share`: of the picture.
     """
@@ -66,7 +67,7 @@ def map_evidence(masks: Tensor, relevance: Tensor, cells: Tensor, weights: Tenso
                          likeness.mean(dim=1))
     by_ring = ((answered - around) * weights).sum(dim=1)
     by_rest = ((answered - beyond) * weights).sum(dim=1)
-    return MapEvidence(by_ring, by_rest * share**0.25, own - others, share)
+    return MapEvidence(by_ring, by_rest * share**GAIN, own - others, share)
 
 
 def _mean(weights: Tensor, values: Tensor) -> Tensor:

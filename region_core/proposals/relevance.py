@@ -5,11 +5,13 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchvision.ops import roi_align
 
 from ..encoders import ClipScorer
 from .texts import contrast, spread
 
-ZOOMS = (1.0, 2.0, 3.0)  # times CLIP's own side, the larger for what is small: 1 + 4 + 9 encodings
+ZOOMS = (1.0, 2.0, 3.0)  # the picture's side over a window's, the larger for what is small: 1 + 4 + 9 windows
+PLACES = 16  # cells a side of DINO's features in a window
 FRAMED = 0.6  # side of a subject in a picture as people take them, in shares of the picture's
 NEAR = 0.3  # of the picture's side: how far alike cells speak for one another
 SHARP = 10.0  # nats a unit of cosine between DINO's cells; ProxyCLIP's 3 suits more, and wider, patches
@@ -24,28 +26,67 @@ def centred_cells(features: Tensor) -> Tensor:
     return F.normalize(maps - maps.mean(dim=(1, 2), keepdim=True), dim=0)
 
 
+def windows(height: int, width: int, zoom: float) -> Tensor:
+    """Squares [n, 4] that tile a picture, of its geometric mean side over `zoom` or its shorter side.
+
+    CLIP reads each at its own size: a transformer knows no other, and a subject that fills a window is
+    seen as photographs show it.
+    """
+    side = min((height * width) ** 0.5 / zoom, float(min(height, width)))
+    rows, columns = (max(1, round(length / side + 0.49)) for length in (height, width))
+    return torch.tensor([[x, y, x + side, y + side]
+                         for y in torch.linspace(0, height - side, rows).tolist()
+                         for x in torch.linspace(0, width - side, columns).tolist()])
+
+
 def relevance_maps(scorer: ClipScorer, picture: Tensor, features: Tensor, caption: Tensor,
                    rivals: Tensor) -> tuple[Tensor, float] | None:
     """How much each cell of DINO's grid answers to a caption against other texts, seen at each of `ZOOMS`,
     and how far the most answering place stands out among those texts.
 
-    picture [1, 3, H, W], features [D, h, w], caption [1, E], rivals [n, E] of unit length. Each map of
-    [Z, h, w] is in units of its own spread, so no scale of CLIP's is left in it. The number is in
+    picture [1, 3, H, W], features [D, h, w], caption [1, E], rivals [n, E] of unit length. A map is made
+    of what the places of the windows say and, where there are several windows, of what each says as a
+    whole, each in units of its own spread, so no scale of CLIP's is left in [Z, h, w]. The number is in
     standard deviations of the rivals' cosines at the place. None where CLIP's tower shows no places.
     """
-    grid = (int(features.shape[-2]), int(features.shape[-1]))
-    maps, outstanding = [], []
+    height, width = picture.shape[-2:]
+    rows, columns = features.shape[-2:]
+    maps, outstanding = [], 0.0
     for zoom in ZOOMS:
-        places = scorer.local(picture, features, zoom)
-        if places is None:
+        boxes = windows(height, width, zoom)
+        seen = scorer.places(_cut(picture, boxes, scorer.image_size), _cut(
+            features[None], boxes * torch.tensor([columns / width, rows / height] * 2), PLACES))
+        if seen is None:
             return None
-        unit = F.normalize(places, dim=0).flatten(1).T  # [P, E]
-        answer = contrast(unit, caption, rivals).float().cpu()
-        outstanding.append(float(spread(unit, caption, rivals).max()))
-        wide = F.interpolate(answer.reshape(1, 1, *places.shape[-2:]), grid, mode="bicubic",
-                             align_corners=False)[0, 0]
-        maps.append(wide / answer.std(correction=0).clamp(min=1e-8))
-    return torch.stack(maps), max(outstanding)
+        whole = contrast(F.normalize(seen[0], dim=1), caption, rivals).float().cpu()
+        unit = F.normalize(seen[1], dim=1).permute(0, 2, 3, 1)  # [n, h, w, E]
+        answer = contrast(unit.flatten(0, 2), caption, rivals).float().cpu().reshape(unit.shape[:3])
+        outstanding = max(outstanding, float(spread(unit.flatten(0, 2), caption, rivals).max()))
+        near = boxes * torch.tensor([columns / width, rows / height] * 2)
+        parts = [_laid(answer, near, rows, columns)]
+        if len(boxes) > 1:
+            parts.append(_laid(whole[:, None, None], near, rows, columns))
+        maps.append(torch.stack([part / part.std(correction=0).clamp(min=1e-8) for part in parts]).sum(dim=0))
+    return torch.stack(maps), outstanding
+
+
+def _cut(maps: Tensor, boxes: Tensor, side: int) -> Tensor:
+    """Boxes [n, 4] of maps [1, C, H, W] as squares [n, C, side, side]."""
+    rois = torch.cat([boxes.new_zeros(len(boxes), 1), boxes], dim=1).to(maps)
+    return roi_align(maps, rois, side, sampling_ratio=2, aligned=True)
+
+
+def _laid(values: Tensor, boxes: Tensor, rows: int, columns: int) -> Tensor:
+    """Each box's values [n, h, w] laid where it is on a grid of rows x columns, the mean where they lap."""
+    total, count = torch.zeros(rows, columns), torch.zeros(rows, columns)
+    for value, box in zip(values, boxes.round().int().tolist(), strict=True):
+        x0, y0 = min(box[0], columns - 1), min(box[1], rows - 1)
+        x1, y1 = max(x0 + 1, box[2]), max(y0 + 1, box[3])
+        size = (y1 - y0, x1 - x0)
+        wide = F.interpolate(value[None, None], size, mode="bicubic", align_corners=False)
+        total[y0:y1, x0:x1] += wide[0, 0]
+        count[y0:y1, x0:x1] += 1
+    return total / count.clamp(min=1)
 
 
 def zoom_weights(share: Tensor) -> Tensor:

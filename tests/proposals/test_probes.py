@@ -20,7 +20,7 @@ def test_the_tight_region_is_told_from_a_part_and_from_too_much():
     cells = torch.zeros(2, *GRID)
     cells[0] = 1
     cells[:, 4:12, 4:12] = torch.tensor([0.0, 1.0])[:, None, None]
-    relevance = cells[1]
+    relevance = cells[1:]
     said = map_evidence(stacked((4, 4, 12, 12), (6, 6, 9, 9), (1, 1, 15, 15), (0, 0, 3, 3)), relevance, cells)
     for values in (said.ring, said.apart):
         assert values.argmax() == 0
@@ -29,7 +29,7 @@ def test_the_tight_region_is_told_from_a_part_and_from_too_much():
 
 
 def test_a_region_that_is_the_whole_picture_has_finite_evidence():
-    said = map_evidence(stacked((0, 0, 16, 16), (2, 2, 5, 5)), torch.rand(GRID), torch.randn(3, *GRID))
+    said = map_evidence(stacked((0, 0, 16, 16), (2, 2, 5, 5)), torch.rand(2, *GRID), torch.randn(3, *GRID))
     for values in (said.ring, said.rest, said.apart):
         assert values.isfinite().all()
 
