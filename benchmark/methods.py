@@ -63,6 +63,8 @@ BASELINES: dict[str, Method] = {
 METHODS: dict[str, Method] = {**OURS, **BASELINES}
 
 NOTES: dict[str, str] = {
+    "before": "the search before this one (commit 9bbe62d, preset standard), run on the same scenes by a "
+              "script outside this tree",
     "centre": "a box of half the picture's sides in its middle",
     "salient": "the strongest piece of the cells that hold 60 % of DINO's attention, whatever the caption",
     "random": "a DINO anchor with a size drawn at random, from the standard preset's windows",
