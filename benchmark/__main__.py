@@ -186,6 +186,19 @@ def currency(args: argparse.Namespace) -> int:
     return run_currency(args)
 
 
+def bend(args: argparse.Namespace) -> int:
+    """The `bend` command."""
+    from region_core.checks import check_writable
+
+    from .bend import main as run_bend
+
+    if not (args.folder / "open_clip_config.json").is_file():
+        raise InputError(f"folder is '{args.folder}', which holds no open_clip_config.json; name a folder of "
+                         "open_clip weights.")
+    check_writable("out", args.out.parent)
+    return run_bend(args.folder, args.out, args.moments, args.world)
+
+
 def _check_places(args: argparse.Namespace, *options: str) -> None:
     """Find out before hours of work whether their results can be written."""
     from region_core.checks import check_writable
@@ -201,7 +214,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     def command() -> int:
         args = build_parser().parse_args(argv)
-        return {"train": train, "run": run, "scenes": scenes,
+        return {"train": train, "bend": bend, "run": run, "scenes": scenes,
                 "cost": cost, "rank": rank, "currency": currency}[args.command](args)
 
     return guarded(command)

@@ -88,6 +88,18 @@ def build_parser() -> Parser:
                         description="Builds the full-size models without weights and counts the "
                         "operations of one pass: the prices of region_core/cost.py.")
 
+    bend = commands.add_parser("bend", help="write a CLIP of another scale of cosines",
+                               description="Copies a folder of open_clip weights so that its cosines "
+                               "have given moments: every cosine becomes the same increasing straight "
+                               "line of what it was.")
+    bend.add_argument("folder", type=Path, metavar="FOLDER", help="the weights")
+    bend.add_argument("out", type=Path, metavar="OUT", help="where the bent ones go")
+    bend.add_argument("--moments", default="vit-b-16", metavar="NAME",
+                      help="vit-b-16, two-thirds or about-zero, or two mean cosines, with its own and with "
+                      "another's caption: 0.31,0.162 (default: vit-b-16)")
+    bend.add_argument("--world", default="things", metavar="NAME",
+                      help="things or shapes, whose pictures the weights are for (default: things)")
+
     rank = commands.add_parser("rank", help="does a cheap look rank boxes as the full edit does?",
                                description="Spearman's rank correlation of the candidates' losses after "
                                "few sampling steps with those after all, scene by scene.")

@@ -18,6 +18,7 @@ from ..errors import InputError, first_line
 from ..memory import in_chunks
 from ..texts import pieces_that_fit
 from ..weights import check_file, check_folder
+from .bend import bend_as_stated
 from .dino import check_images, nothing, prepare
 from .local import local_embeddings, proxy_affinity
 
@@ -261,6 +262,8 @@ def load_clip(
         raise InputError(
             f"The CLIP model '{name}' takes {height} x {width} images; use one that takes squares."
         )
+    if name.startswith("local-dir:"):
+        bend_as_stated(model, Path(name.removeprefix("local-dir:")).expanduser())
     model = model.to(device=device, dtype=dtype)
     scorer = ClipScorer(model, tokenizer, height, tuple(config["mean"]), tuple(config["std"]))
     scorer.evidence_floor = _stated_floor(name)
