@@ -21,9 +21,9 @@ from .common import named_errors
 from .descriptions import GeneratorDescription, LearnedGenerator, LossDescription
 
 
-def _encodes(method: str) -> Callable[[Any], bool]:
-    # one under ComfyUI's memory manager passes its encoder's methods on
-    return lambda value: callable(getattr(getattr(value, "encoder", value), method, None))
+def _of_encoder(name: str) -> Callable[[Any], bool]:
+    # one under ComfyUI's memory manager holds the core's
+    return lambda value: hasattr(getattr(value, "encoder", value), name)
 
 
 def _is_conditioning(value: Any) -> bool:
@@ -39,9 +39,9 @@ _SOCKETS: dict[str, tuple[str, str, Callable[[Any], bool]]] = {
     "MODEL": ("a MODEL", "a Load Checkpoint node", lambda v: hasattr(v, "model_options")),
     "VAE": ("a VAE", "a Load VAE or Load Checkpoint node", lambda v: hasattr(v, "first_stage_model")),
     "CONDITIONING": ("a text's CONDITIONING", "a CLIP Text Encode node", _is_conditioning),
-    "LR_DINO": ("a DINO encoder", "Load DINO Encoder or Load Shapes Demo", _encodes("_encode")),
+    "LR_DINO": ("a DINO encoder", "Load DINO Encoder or Load Shapes Demo", _of_encoder("patch_size")),
     "LR_CLIP_SCORER": ("a CLIP scorer", "Load OpenCLIP Scorer or Load Shapes Demo",
-                       _encodes("encode_images")),
+                       _of_encoder("encode_images")),
     "LR_GENERATOR": ("what a region generator found", "Learnable Region Generator",
                      lambda v: isinstance(v, GeneratorDescription)),
     "LR_LOSS": ("a loss", "CLIP Region Loss", lambda v: isinstance(v, LossDescription)),
@@ -75,7 +75,7 @@ def checked(execute: Callable[..., Any] | None = None, **nothing: str) -> Callab
 
 def _complete(inputs: list[Any], given: dict[str, Any], nothing: dict[str, str]) -> dict[str, Any]:
     for one in inputs:
-        kind = one.get_io_type()
+        kind = str(one.get_io_type())
         if one.id not in given:
             default = _default(one)
             if default is None and one.optional:
