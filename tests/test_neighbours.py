@@ -74,7 +74,7 @@ def test_quiet_is_over_even_after_an_error() -> None:
 
 # what the registry's and managers' scanners look for in a pack
 SCANNED = re.compile(r"(?<!\.)\b(eval|exec)\(|\bos\.(system|popen)\b|\bimport pickle|pickle\.loads?|"
-                     r"shell=True|weights_only=False|\bpip install|__import__|trust_remote_code=True|"
+                     r"shell=True|weights_only=False|-m['\", ]+pip|__import__|trust_remote_code=True|"
                      r"base64\.b64decode|marshal|verify=False|CERT_NONE|yaml\.load\(")
 
 

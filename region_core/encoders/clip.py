@@ -19,7 +19,7 @@ from ..memory import in_chunks
 from ..texts import pieces_that_fit
 from ..weights import check_file, check_folder
 from .bend import bend_as_stated
-from .dino import check_images, nothing, prepare
+from .dino import check_images, check_numbers, nothing, prepare
 from .local import local_embeddings, proxy_affinity
 
 TEMPLATE = "a high quality image of {}."
@@ -93,6 +93,7 @@ class ClipScorer:
         self.images_encoded += pixels[:, 0].numel() / self.image_size**2
         if not tokens:
             encoded = self.model.encode_image(pixels)  # type: ignore[operator]
+            check_numbers(encoded, "CLIP model's embeddings of pictures", pixels)
             return F.normalize(encoded.float(), dim=-1), images.new_zeros(0, 0, 0)
         out = self.visual.forward_intermediates(pixels, indices=1, normalize_intermediates=True)
         grid = out["image_intermediates"][-1].float()
@@ -173,6 +174,7 @@ class ClipScorer:
         ids = self.tokenizer([TEMPLATE.format(piece) for piece in pieces]).to(self.device)
         self.texts_encoded += len(ids)
         encoded = self.model.encode_text(ids)  # type: ignore[operator]
+        check_numbers(encoded, "CLIP model's embeddings of texts")
         embeddings = F.normalize(encoded.float(), dim=-1)
         return F.normalize(embeddings.mean(dim=0, keepdim=True), dim=-1)
 

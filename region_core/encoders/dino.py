@@ -35,6 +35,13 @@ def check_images(images: Tensor) -> None:
         )
 
 
+def check_numbers(made: Tensor, what: str, source: Tensor | None = None) -> None:
+    """Raise InputError where what a model made is not numbers, and `source`, if it was made of one, is."""
+    if not bool(made.isfinite().all()) and (source is None or bool(source.isfinite().all())):
+        raise InputError(f"The {what} are not numbers (NaN or infinity), as half precision or damaged "
+                         "weights make them; load the model in float32, or use another.")
+
+
 def sides_for(height: int, width: int, side: int, unit: int, most: float = 6.0) -> tuple[int, int]:
     """(h, w) of a picture brought to an area of side x side pixels, each a multiple of `unit`.
 
@@ -119,6 +126,7 @@ class DinoEncoder:
         features, attention = (
             torch.cat(parts).to(images.device) for parts in zip(*chunks, strict=True)
         )
+        check_numbers(features, "DINO encoder's features", images)
         return PatchFeatures(features, attention)
 
     def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:

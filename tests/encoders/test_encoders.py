@@ -371,3 +371,20 @@ def test_openai_weights_get_the_activation_they_were_trained_with(monkeypatch, p
 def test_a_file_of_weights_gets_the_activation_of_its_tag(tmp_path, name, file, quick):
     (tmp_path / file).touch()
     assert _trained_with_quick_gelu(name, str(tmp_path / file)) == quick
+
+
+def test_encoders_that_give_no_numbers_are_told_of_and_pictures_of_none_pass():
+    scorer, dino = tiny_scorer(), DinoEncoder(tiny_vit(), 32)
+    spoilt = pictures(2, 32, 32)
+    spoilt[1, 0, 3, 3] = torch.nan
+    embeddings = scorer.encode_images(spoilt)
+    assert [bool(one.isfinite().all()) for one in embeddings] == [True, False]
+    with torch.no_grad():
+        scorer.model.ln_final.bias[0] = torch.nan
+        dino.model.layernorm.bias[0] = torch.nan
+        scorer.visual.ln_post.bias[0] = torch.nan
+    for call, says in ((lambda: scorer.encode_text("a cat"), "CLIP model's embeddings of texts"),
+                       (lambda: scorer.encode_images(pictures(1, 32, 32)), "CLIP model's embeddings of pict"),
+                       (lambda: dino(pictures(1, 32, 32)), "DINO encoder's features")):
+        with pytest.raises(InputError, match=f"{says}.*are not numbers"):
+            call()
