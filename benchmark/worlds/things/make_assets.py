@@ -9,6 +9,7 @@ Needs `rsvg-convert`. A photograph comes in only if it is listed here with its l
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,16 @@ PHOTOS: dict[str, tuple[str, str, str]] = {
 }
 
 
+def by_its_metadata(photo: Path, author: str, licence: str) -> tuple[str, str]:
+    """Author and licence of a KDE wallpaper, which has them in a file beside it too; else as given."""
+    file = photo.parents[2] / "metadata.json"
+    if not file.exists():
+        return author, licence
+    said = json.loads(file.read_text(encoding="utf-8"))["KPlugin"]
+    names = ", ".join(a["Name"] for a in said["Authors"])
+    return f"{names}; {author}", f"{licence}; {said['License']} by its own metadata"
+
+
 def _trimmed(drawing: Image.Image) -> Image.Image:
     drawing = drawing.crop(drawing.getchannel("A").point(lambda v: 255 * (v > 8)).getbbox())
     drawing.thumbnail((SPRITE, SPRITE), Image.Resampling.LANCZOS)
@@ -141,6 +152,7 @@ def main(unpacked: Path, out: Path) -> None:
             rows.append(f"| sprites/{style}/{file.name} | {name}, U+{code:04X} | {origin} | {licence} |")
     (out / "photos").mkdir(parents=True, exist_ok=True)
     for k, (path, (package, author, licence)) in enumerate(PHOTOS.items()):
+        author, licence = by_its_metadata(unpacked / _SHARED / path, author, licence)
         photo = Image.open(unpacked / _SHARED / path).convert("RGB")
         scale = PHOTO / min(photo.size)
         photo = photo.resize(
