@@ -9,18 +9,14 @@ from region_core.settings import SearchSettings
 
 # name of the row -> what is changed in the standard search: a part taken out, or put in
 SWITCHES: dict[str, dict[str, object]] = {
-    "standard-screen": {"screen": False, "learning": "exact"},  # looks choose, and teach
-    "standard-finalists": {"num_regions": 1},
-    "standard-refine": {"refine": False},
-    "standard-fit": {"fit": False},
+    "standard-previews": {"previews": "never"},
+    "standard+previews": {"previews": "always"},
+    "standard-crops": {"loss_crop": 0.0, "previews": "always"},
+    "standard+gumbel": {"learning": "gumbel", "previews": "always"},
+    "standard-regions": {"num_regions": 1},
     "standard-nms": {"anchor_distance": 0.0},
     "standard-windows": {"max_window_size": 6},
-    "standard+looks": {"learning": "exact"},
-    "standard+halving": {"noise_samples": 2},  # two noises a finalist, the worse dropped half way
-    # what looks are good for shows only where no screen chooses
-    "standard-screen-learning": {"screen": False},
-    "standard-screen-crops": {"screen": False, "learning": "exact", "loss_crop": 0.0},
-    "standard-screen-looks": {"screen": False, "learning": "exact", "per_image_iteration": 1},
+    "standard+halving": {"noise_samples": 2},  # two noises a region, the worse dropped half way
 }
 
 

@@ -22,7 +22,7 @@ from region_core.encoders.loading import Models
 from region_core.files import write_json
 
 FACTORS = (1, 2, 4, 8)
-AXES = ("anchors", "windows", "finalists", "looks", "side", "batch")
+AXES = ("anchors", "windows", "regions", "previews", "side")
 SLACK = 1.15  # of the exponent of growth: seconds ~ candidates ** exponent; timings are noisy
 
 
@@ -106,25 +106,21 @@ def plan(axis: str, factor: int) -> tuple[dict[str, object], int, int]:
     """(settings to change, side of the picture in pixels, batch) of one point of an axis.
 
     Most begin at an eighth or so of the standard preset, so that eight times as much is not far
-    above it; `side` runs over 128, 256, 512, 1024 pixels; `finalists` are painted to the end. Looks
-    are made on two axes, where the generator learns: `looks`, and `batch`, which looks at as many
-    boxes in all, more at once.
+    above it; `side` runs over 128, 256, 512, 1024 pixels; `regions` are painted to the end; previews are
+    made on one axis alone.
     """
-    base: dict[str, object] = {"point_number": 4, "max_window_size": 8, "per_image_iteration": 4}
-    learns = {**base, "learning": "exact"}
+    base: dict[str, object] = {"point_number": 4, "max_window_size": 8, "previews": "never"}
+    learns = {**base, "previews": "always"}
     if axis == "anchors":
         return {**base, "point_number": 4 * factor}, 128, 16
     if axis == "windows":
         return {**base, "max_window_size": 2 * factor}, 128, 16
-    if axis == "looks":
+    if axis == "previews":
         return {**learns, "point_number": 9, "max_window_size": 15,
                 "per_image_iteration": 4 * factor}, 128, 16
-    if axis == "finalists":
+    if axis == "regions":
         return {**base, "num_regions": factor}, 128, 16
-    if axis == "side":
-        return base, 128 * factor, 16
-    return {**learns, "previews_per_round": 2 * factor, "per_image_iteration": 16 // (2 * factor)}, 128, \
-        2 * factor
+    return base, 128 * factor, 16
 
 
 def measure_point(axis: str, factor: int, seed: int) -> Cost:
@@ -148,8 +144,7 @@ def measure_point(axis: str, factor: int, seed: int) -> Cost:
         return edit_image(image, edit.caption, edit.prompt, inpainter=inpainter, dino=models.dino,
                           scorer=models.scorer, settings=some)
 
-    run(settings.with_values(per_image_iteration=1, previews_per_round=1, point_number=1,
-                             max_window_size=2), picture_of(scene))
+    run(settings.with_values(per_image_iteration=1, point_number=1, max_window_size=2), picture_of(scene))
     before = memory("VmRSS")
     clock = Clock()
     started = time.perf_counter()
@@ -158,7 +153,7 @@ def measure_point(axis: str, factor: int, seed: int) -> Cost:
     seconds = time.perf_counter() - started
     counted = sum(clock.seconds.values())
     return Cost(axis, factor, settings.point_number * settings.max_window_size,
-                min(len(result.tried_boxes), settings.max_previews), side, batch,
+                len(result.rounds), side, batch,
                 result.unet_evaluations, seconds, clock.seconds["unet"], clock.seconds["vae"],
                 clock.seconds["encoders"], 1 - counted / seconds, memory("VmHWM") - before)
 

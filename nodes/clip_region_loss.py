@@ -11,7 +11,7 @@ from ..region_core.errors import InputError
 from .common import ClipScorerSocket, Loss, schema
 from .descriptions import LossDescription
 from .gates import checked
-from .widgets import widget
+from .widgets import removed, widget
 
 
 class ClipRegionLoss(io.ComfyNode):
@@ -34,7 +34,7 @@ class ClipRegionLoss(io.ComfyNode):
                     "What should be there: \"soft drink\". Give the sampler's positive "
                     "conditioning the same text.")),
                 widget("loss_alpha"), widget("loss_beta"), widget("loss_gamma"), widget("views"),
-                widget("loss_area", folded=True), widget("loss_crop", folded=True),
+                removed("loss_area"), widget("loss_crop", folded=True),
             ],
             outputs=[Loss.Output("loss", tooltip="For Region Inpaint Optimize.")],
         )
@@ -54,13 +54,13 @@ class ClipRegionLoss(io.ComfyNode):
     @classmethod
     @checked
     def execute(cls, scorer: Any, image_caption: str, editing_prompt: str, loss_alpha: float,
-                loss_beta: float, loss_gamma: float, views: int, loss_area: float,
-                loss_crop: float) -> io.NodeOutput:
+                loss_beta: float, loss_gamma: float, views: int, loss_crop: float,
+                loss_area: float = 0.0) -> io.NodeOutput:
         """Check the texts and pass the description on."""
         check_texts(image_caption, editing_prompt)
         if loss_alpha == loss_beta == loss_gamma == 0:
             raise InputError("loss_alpha, loss_beta and loss_gamma are all 0; at least one "
                              "must be above 0 for edits to differ")
         return io.NodeOutput(LossDescription(
-            scorer, image_caption, editing_prompt, loss_alpha, loss_beta, loss_gamma, loss_area,
-            loss_crop, views))
+            scorer, image_caption, editing_prompt, loss_alpha, loss_beta, loss_gamma, loss_crop,
+            views))

@@ -13,7 +13,8 @@ import torch
 
 from ..region_core.encoders import PatchFeatures
 from ..region_core.errors import InputError
-from ..region_core.generator.network import SCREEN_NUMBERS, RegionGenerator, build_generator
+from ..region_core.generator.network import RegionGenerator, build_generator, generator_shape
+from ..region_core.settings import SearchSettings
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,14 @@ class LearnedGenerator:
             module.load_state_dict({key: value.clone() for key, value in self.state.items()})
         return module
 
-    def check(self, feature_dim: int, sizes: int) -> None:
-        """Raise InputError where it was taught on other features or sizes."""
+    def check(self, feature_dim: int, settings: SearchSettings | None = None) -> None:
+        """Raise InputError where it was taught on other features or, with `settings`, for another search."""
+        sizes, numbers = (None, None) if settings is None else generator_shape(settings)
         for key, here, way in (
                 ("feature_dim", feature_dim, "connect the DINO encoder it was taught with"),
-                ("sizes", sizes, f"set max_window_size to {self.config['sizes']}"),
-                ("extra_dim", SCREEN_NUMBERS, "teach one anew with this version")):
-            if self.config[key] != here:
+                ("sizes", sizes, "choose the preset and the max_window_size it was taught with"),
+                ("extra_dim", numbers, "teach one anew with this version")):
+            if here is not None and self.config[key] != here:
                 raise InputError(f"{self.name} was taught with {key} {self.config[key]}, here it "
                                  f"is {here}; {way}")
 
@@ -77,12 +79,14 @@ class GeneratorDescription:
             return PatchFeatures(self.features.features[rows].clone(),
                                  self.features.attention[rows].clone())
 
-    def build(self) -> RegionGenerator:
-        """The network to teach: from the seed, or with what has been learned."""
+    def build(self, settings: SearchSettings) -> RegionGenerator:
+        """The network to teach: from the seed, or with what has been learned. InputError where that was
+        for another search."""
         maps = self.features.features
         if self.learned is None:
-            return build_generator(maps.shape[1], self.max_window_size, self.seed,
-                                   extra_dim=SCREEN_NUMBERS, device=maps.device)
+            sizes, numbers = generator_shape(settings)
+            return build_generator(maps.shape[1], sizes, self.seed, extra_dim=numbers, device=maps.device)
+        self.learned.check(maps.shape[1], settings)
         return self.learned.build(maps.device)
 
 
@@ -96,6 +100,5 @@ class LossDescription:
     alpha: float
     beta: float
     gamma: float
-    area: float
     crop: float
     views: int

@@ -49,9 +49,8 @@ class SaveLearnedGenerator(io.ComfyNode):
             _no_place(filename_prefix))
 
     @classmethod
-    @checked(learned="nothing was learned in this search: nothing answered to the caption, or the search "
-             "does not learn; to learn choose preset custom and a learning other than off, in Region "
-             "Inpaint Optimize")
+    @checked(learned="nothing was learned in this search: nothing answered to the caption, or no preview "
+             "was needed; to learn choose preset custom and previews always, in Region Inpaint Optimize")
     def execute(cls, learned: LearnedGenerator, filename_prefix: str) -> io.NodeOutput:
         """Save as safetensors with the settings it was taught with."""
         stem = _place(filename_prefix)
@@ -88,8 +87,7 @@ class LoadLearnedGenerator(io.ComfyNode):
         """Sockets and widgets."""
         return schema(
             "LoadLearnedGenerator", "Load Learned Region Generator",
-            description="Loads what an earlier search has learned, for searches in which looks choose "
-                        "(preset custom, screen off).",
+            description="Loads what an earlier search has learned.",
             search_aliases=["load checkpoint", "region generator"],
             inputs=[io.Combo.Input("learned_name", options=(
                 folder_paths.get_filename_list(FOLDER) or [NONE_YET]), tooltip=(

@@ -13,7 +13,7 @@ from ..region_core.draw import draw_boxes
 from ..region_core.encoders import PatchFeatures
 from ..region_core.errors import InputError
 from ..region_core.images import picture_from
-from ..region_core.proposals.propose import place_candidates
+from ..region_core.proposals.anchors import place_candidates
 from ..region_core.settings import SearchSettings
 from .common import (
     MAX_SEED,
@@ -52,8 +52,7 @@ class LearnableRegionGenerator(io.ComfyNode):
                     "Regions are proposed only where this mask is white: painted by hand, or from "
                     "SAM3, CLIPSeg and the like.")),
                 Learned.Input("learned", optional=True, tooltip=(
-                    "Start from a region generator that has been taught and saved. It has a say where "
-                    "looks choose: preset custom, screen off.")),
+                    "Start from a region generator that has been taught and saved.")),
             ],
             outputs=[
                 Generator.Output("generator", tooltip="For Region Inpaint Optimize."),
@@ -78,7 +77,7 @@ class LearnableRegionGenerator(io.ComfyNode):
         features = PatchFeatures(torch.cat([one.features for one in seen]),
                                  torch.cat([one.attention for one in seen]))
         if learned is not None:
-            learned.check(features.features.shape[1], max_window_size)
+            learned.check(features.features.shape[1])
         made = GeneratorDescription(
             features, (height, width), prior, point_number, max_window_size, seed, learned)
         drawn = []

@@ -10,7 +10,7 @@ from comfy_api.latest import io
 
 from ..region_core.edit import edit_image
 from ..region_core.errors import InputError, shown
-from ..region_core.settings import LEARNING, PRESETS, SearchSettings
+from ..region_core.settings import LEARNING, PRESETS, PREVIEWS, REMOVED, SearchSettings
 from ..region_core.settings import preset as preset_of
 from .comfy.feedback import Feedback
 from .comfy.inpainter import ComfyInpainter
@@ -27,11 +27,11 @@ from .common import (
 from .descriptions import GeneratorDescription, LossDescription
 from .gates import checked
 from .results import Results
-from .widgets import widget
+from .widgets import removed, widget
 
 CUSTOM = "custom"
 # open to the person where the preset is "custom"; in the order of saved workflows
-_CUSTOM = ("per_image_iteration", "lr", "previews_per_round", "preview_steps", "preview_guidance",
+_CUSTOM = ("per_image_iteration", "lr", "looks_per_round", "preview_steps", "preview_guidance",
            "num_regions", "noise_samples", "generator_steps", "test_alpha", "test_beta", "test_gamma",
            "learning")
 
@@ -39,7 +39,8 @@ _CUSTOM = ("per_image_iteration", "lr", "previews_per_round", "preview_steps", "
 def _custom_inputs() -> list[Any]:
     native_size = advanced(io.Int.Input, "native_size", default=0, min=0, max=4096, step=8, tooltip=(
         "Side in pixels of the squares the model paints; 0 takes the model's own."))
-    return [*(widget(name, folded=True) for name in _CUSTOM), native_size, widget("screen", folded=True)]
+    custom = [removed(name) if name in REMOVED else widget(name, folded=True) for name in _CUSTOM]
+    return [*custom, native_size, removed("screen"), widget("previews", folded=True)]
 
 
 class RegionInpaintOptimize(io.ComfyNode):
@@ -65,7 +66,8 @@ class RegionInpaintOptimize(io.ComfyNode):
                 Loss.Input("loss", tooltip="From CLIP Region Loss."),
                 io.Combo.Input("preset", options=[*PRESETS, CUSTOM], default="standard", tooltip=(
                     "fast paints the best region, standard the two best, quality more, from several "
-                    "noises; custom takes the settings below. Anchor points and window size are the "
+                    "noises; paper is the published method; custom takes the settings "
+                    "below. Anchor points and window size are the "
                     "generator node's.")),
                 widget("seed", control_after_generate=True), widget("steps"), widget("guidance_scale"),
                 io.Combo.Input("sampler_name", options=comfy.samplers.KSampler.SAMPLERS,
@@ -83,19 +85,19 @@ class RegionInpaintOptimize(io.ComfyNode):
                 io.Image.Output("ranked", tooltip="All finished edits, best first, picture by "
                                                   "picture."),
                 io.Image.Output("boxes", tooltip=(
-                    "The source with the boxes that came nearest, or were looked at, and the chosen "
+                    "The source with the likeliest boxes, or those that were previewed, and the chosen "
                     "one.")),
                 io.Image.Output("loss_curve", tooltip=(
-                    "The loss over the rounds: of the screen, or of the looks where some are made.")),
+                    "The loss over the rounds of previews.")),
                 io.String.Output("report", tooltip="What was found and what it cost."),
                 Learned.Output("learned", tooltip=(
-                    "The region generator as taught by looks (preset custom), to save.")),
+                    "The region generator as previews taught it, to save.")),
             ],
         )
 
     @classmethod
     def validate_inputs(cls, preset: str | None = None, steps: int | None = None,
-                        look_steps: int | None = None, screen: bool | None = None,
+                        look_steps: int | None = None, previews: str | None = None,
                         learning: str | None = None) -> bool | str:
         """Settings that contradict each other, before anything runs."""
         if isinstance(preset, str) and preset not in (*PRESETS, CUSTOM):
@@ -105,11 +107,11 @@ class RegionInpaintOptimize(io.ComfyNode):
         for name, value in (("steps", steps), ("look_steps", look_steps)):
             if isinstance(value, int) and not 1 <= value <= 1000:
                 return f"{name} is {value}; it must be from 1 to 1000"
-        looks = screen is False or learning in LEARNING[:2]
-        if preset == CUSTOM and looks and isinstance(steps, int) and isinstance(
-                look_steps, int) and look_steps > steps:
-            return (f"look_steps is {look_steps} and steps is {steps}; a look must not take more "
-                    "steps than the edit")
+        if isinstance(previews, str) and previews not in PREVIEWS:
+            return shown(f"previews is {previews!r}; choose one of {', '.join(PREVIEWS)}")
+        if preset == CUSTOM and previews == "always" and learning == "off":
+            return ("previews is always and learning is off, and previews are there to learn from; set "
+                    "previews to never, or learning to exact")
         return True
 
     @classmethod
@@ -135,11 +137,11 @@ class RegionInpaintOptimize(io.ComfyNode):
             feedback.start(index, picture[0])
             results.add(picture, edit_image(
                 picture, loss.caption, loss.prompt, inpainter=inpainter, dino=None,
-                scorer=loss.scorer, settings=settings, generator=generator.build(),
+                scorer=loss.scorer, settings=settings, generator=generator.build(settings),
                 features=generator.features_of(index),
                 prior=None if generator.prior is None else generator.prior[index:index + 1],
                 on_event=feedback))
-        return results.outputs(generator.learned is not None)
+        return results.outputs()
 
     @staticmethod
     def _same_pictures(image: torch.Tensor, generator: GeneratorDescription) -> None:
@@ -160,9 +162,8 @@ class RegionInpaintOptimize(io.ComfyNode):
         settings = start.with_values(
             point_number=generator.point_number, max_window_size=generator.max_window_size,
             loss_alpha=loss.alpha, loss_beta=loss.beta, loss_gamma=loss.gamma,
-            loss_area=loss.area, loss_crop=loss.crop, views=loss.views, **values)
-        if preset != CUSTOM:  # few steps are the person's choice, so previews give way
-            settings = settings.with_values(
-                preview_steps=min(settings.preview_steps, settings.steps))
+            loss_crop=loss.crop, views=loss.views, **values)
+        if settings.method == "published":  # the losses of the whole picture, whatever is said of crops
+            settings = settings.with_values(loss_crop=0.0)
         settings.validate()
         return settings

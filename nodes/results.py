@@ -58,12 +58,9 @@ class Results:
         if result.generator is not None and result.rounds and result.settings.learning != "off":
             self.taught.append(result.generator)
 
-    def outputs(self, started_learned: bool) -> io.NodeOutput:
+    def outputs(self) -> io.NodeOutput:
         """All outputs of Region Inpaint Optimize."""
         report = "\n\n".join(self.reports)
-        if started_learned and not self.settings.max_previews:
-            report += ("\n\nthe learned generator had no say: CLIP's screen chose. With preset custom "
-                       "and screen off looks choose, and it says where")
         learned = LearnedGenerator.of(self.taught, asdict(self.settings)) if self.taught else None
         # of many pictures only the best edit each, which is there already
         ranked = torch.cat(self.ranked) if self.ranked else self.edited[..., :3]
@@ -84,9 +81,11 @@ def _report(number: int, result: EditResult) -> str:
              + (f" ({result.reason})" if result.reason else ""),
              f"box: {result.box}, score {result.score:.3f}, "
              f"leaving it alone {result.source_score:.3f}",
+             f"previews: {len(result.rounds)} ({result.stopped or result.reason})",
              f"model evaluations: {result.unet_evaluations:g} "
              f"({result.cost.total:.0f} with encoders and VAE), seconds: {result.seconds:.1f}, "
              f"seed: {result.seed}"]
-    lines += [f"  {place}. box {c.box} score {c.score:.3f}"
+    lines += [f"  {place}. box {c.box} score {c.score:.3f}, in the order by {c.deciding:.2f} = "
+              + " + ".join(f"{name} {value:.2f}" for name, value in c.parts.items())
               for place, c in enumerate(result.candidates, 1)]
     return "\n".join(lines)

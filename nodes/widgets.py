@@ -6,7 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..region_core.settings import SETTINGS, Setting
+from ..region_core.settings import REMOVED, SETTINGS, Setting
 from .common import MAX_SEED, advanced
 
 _KINDS = {int: io.Int.Input, float: io.Float.Input, bool: io.Boolean.Input}
@@ -19,6 +19,18 @@ def widget(name: str, *, folded: bool = False, **more: Any) -> Any:
     kind: Any = _KINDS.get(one.kind, io.Combo.Input)
     own = one.widget.partition(".")[2]
     return advanced(kind, own, **fields) if folded else kind(own, **fields)
+
+
+def removed(name: str) -> Any:
+    """A widget that there was once: hidden and without effect, it keeps the place that it has in saved
+    workflows, which know widgets by their number."""
+    kind = REMOVED[name]
+    more: dict[str, Any] = {"default": kind(), "optional": True, "extra_dict": {"hidden": True},
+                            "tooltip": "Does nothing any more; saved workflows know widgets by their "
+                                       "number."}
+    if kind is not bool:
+        more |= {"min": kind(0), "max": kind(10_000)}
+    return advanced(_KINDS[kind], name, **more)
 
 
 def _range(one: Setting) -> dict[str, Any]:

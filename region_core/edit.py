@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,33 +14,38 @@ from .checks import check_texts
 from .cost import Cost, cost_so_far
 from .encoders import ClipScorer, DinoEncoder, PatchFeatures
 from .errors import InputError
-from .events import Course, Watcher
-from .generator.learning import optimizer_for
+from .events import SearchProgress, Watcher
 from .generator.losses import LossWeights, RegionLoss
-from .generator.network import RegionGenerator, build_generator
-from .images import picture_from
-from .painting.canvas import Canvas
+from .generator.network import RegionGenerator, build_generator, generator_shape
+from .generator.trainer import GeneratorTrainer
+from .images import Picture, picture_from
+from .painting.canvas import Canvas, Work
 from .painting.inpaint import Inpainter
-from .proposals.anchors import CandidateSet
-from .proposals.propose import FITTED, ROUNDS, place_candidates, propose
-from .ranking import Ranking
-from .search import Looks, Teacher, finalists, finish, look_around
+from .proposals.anchors import place_candidates
+from .proposals.regions import PictureEvidence, propose_regions
+from .published import search_as_published
+from .ranking import Ranking, objection
+from .search import Previews, learn_from_previews, paint_and_choose
 from .settings import SearchSettings
 
 EDITED, NO_REGION = "edited", "no region"
+SHOWN = 8  # boxes in the drawing of what was tried
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A finished edit: picture [1, 3, H, W], its box in pixels, its final score.
 
-    The score can be compared with the source's; what put the candidates in order is the score and
-    the screen's evidence for the box together.
+    `deciding` put the candidates in order and is the sum of `parts`: in nats the region's "evidence",
+    what previews "learned" of it, and what the final score says by "text" and "picture" (as published:
+    the two cosines).
     """
 
     image: Tensor
     box: tuple[int, int, int, int]
     score: float
+    deciding: float = 0.0
+    parts: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,12 @@ class EditResult:
     the source bit for bit (also beyond 0..1); box (x0, y0, x1, y1) in pixels, as found (the mask is
     the box grown by `settings.grow`), or None; verdict "edited" or "no region"
     (then image is the source); candidates best first, none where nothing in the picture answers to
-    the caption; one record a round, of the looks or, where the settings have none, of the screen; UNet
-    evaluations and the whole `cost`, counted on the models; tried_boxes [n, 4], those looked at or the
-    best that the screen found; saliency [1, 1, H, W] 0..1; the region generator as looks left it, None
-    where the settings have none (of an absent thing: the one given, as it was).
+    the caption; one record a round of previews; UNet evaluations and the whole `cost`, counted on the
+    models; tried_boxes [n, 4], those previewed or the likeliest; saliency [1, 1, H, W] 0..1, DINO's
+    attention; relevance [1, 1, H, W] 0..1, where the caption is (as published: the saliency);
+    `presence`, the number that decided whether anything answers to the caption (NaN where it was not
+    asked); why no more previews were made; the region generator as previews left it, None where there
+    were none.
     """
 
     image: Tensor
@@ -75,6 +82,9 @@ class EditResult:
     generator: RegionGenerator | None = None
     reason: str = ""
     cost: Cost = Cost()
+    relevance: Tensor | None = None
+    presence: float = float("nan")
+    stopped: str = ""
 
 
 def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
@@ -86,92 +96,98 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
 
     image: PIL picture, array [H, W, C] or tensor [1, 3, H, W] in 0..1, at least 32 pixels a side.
     inpainter: a model bound to the prompt, see `inpaint.Inpainter`. dino may be None where
-    `features` of the picture are given. generator: a learned region generator to start from; looks,
-    where the settings have any, follow its opinion and teach it further in place. prior: mask
-    [1, 1, H, W], regions are proposed where it is white. seed: replaces `settings.seed`. on_event:
-    called after every round; it may raise to stop.
+    `features` of the picture are given. generator: a learned region generator to start from; it is
+    taught in place. prior: mask [1, 1, H, W], regions are proposed where it is white. seed: replaces
+    `settings.seed`. on_event: called after every round; it may raise to stop.
 
     Same seed and settings give the same result; the global random state is not touched. Raises
     InputError for whatever is wrong with the input, before any diffusion.
     """
     started = time.monotonic()
+    # 1. Check inputs
     settings = settings or SearchSettings()
     settings = settings if seed is None else settings.with_values(seed=seed)
     settings.validate()
     check_texts(caption, prompt)
     picture = picture_from(image)
-    _check_prior(prior, picture.rgb)
     source = picture.rgb.float()
     untouched = source if picture.own is None else picture.own
+    _check_prior(prior, source)
+    if features is None and dino is None:
+        raise InputError("neither a DINO encoder nor patch features are given; pass one")
     before = cost_so_far(inpainter, dino, scorer)
-    if features is None:
-        if dino is None:
-            raise InputError("neither a DINO encoder nor patch features are given; pass one")
-        features = dino(source)
-    height, width = source.shape[-2:]
-    candidates = place_candidates(features, height, width, settings, prior)
+
+    # 2. Encode the picture and the texts, once
     canvas = Canvas(source, inpainter, seed=settings.seed, grow=settings.grow,
                     feather=settings.feather, strength=settings.strength)
-    # CLIP sees a few hundred pixels at most, so screening reads the reduced picture
-    scale = torch.tensor([canvas.small.shape[-1] / width, canvas.small.shape[-2] / height] * 2)
-    # a thin line must not fall between the pixels of the reduced picture
-    prior = None if prior is None else F.adaptive_max_pool2d(prior.float(), canvas.small.shape[-2:])
-    course = Course(on_event, screening=ROUNDS + 1 if settings.screen else 0, looks=settings.max_previews)
+    if features is None:
+        assert dino is not None
+        features = dino(source)
+    evidence = PictureEvidence(canvas.small, caption, prompt, scorer, features)
+    progress = SearchProgress(on_event, previews=settings.max_previews)
+    saliency = _as_picture(features.attention[:1, None], source)
+    maps = features.features[0]
+    sizes, numbers = generator_shape(settings)
+    module = generator or build_generator(maps.shape[0], sizes, settings.seed, extra_dim=numbers,
+                                          device=maps.device)
 
-    def spent() -> dict[str, Any]:
+    def result(**values: Any) -> EditResult:
         cost = cost_so_far(inpainter, dino, scorer) - before
-        return {"cost": cost, "unet_evaluations": cost.unet_evaluations}
-
-    def in_source(boxes: Tensor) -> Tensor:
-        limits = torch.tensor([width, height] * 2)
-        return torch.minimum((boxes.cpu() / scale).round().clamp(min=0), limits)
-
-    proposal = propose(canvas.small, caption, _scaled(candidates, scale), features, scorer, settings,
-                       prior, lambda boxes, evidence: course.screened(in_source(boxes), -evidence))
-    pool = replace(proposal.pool, boxes=in_source(proposal.pool.boxes))
-    ranking = Ranking(scorer, canvas.small, caption, prompt, test_alpha=settings.test_alpha,
-                      test_beta=settings.test_beta)
-    common: dict[str, Any] = {
-        "alpha": picture.alpha, "source_score": ranking.source_score, "settings": settings,
-        "seed": settings.seed, "saliency": _saliency(features, height, width)}
-    if proposal.absent:  # before any diffusion is spent on it
         return EditResult(
+            alpha=picture.alpha, rounds=progress.rounds, unet_evaluations=cost.unet_evaluations,
+            cost=cost, seconds=time.monotonic() - started, saliency=saliency, settings=settings,
+            seed=settings.seed, **values)
+
+    if settings.method == "published":
+        candidates = place_candidates(features, *source.shape[-2:], settings, prior)
+        made = search_as_published(canvas, candidates, features, evidence, module, settings, progress)
+        ranked, mask = _finished(picture, canvas, made.work, made.score, made.score, made.parts)
+        return result(image=ranked[0].image, mask=mask, box=ranked[0].box, verdict=EDITED,
+                      score=ranked[0].score, source_score=made.source_score, candidates=ranked,
+                      tried_boxes=made.work.boxes, relevance=saliency, generator=module,
+                      stopped="as many rounds as per_image_iteration")
+
+    # 3. Propose regions with evidence
+    if prior is not None:  # a thin line must not fall between the pixels of the reduced picture
+        prior = F.adaptive_max_pool2d(prior.float(), canvas.small.shape[-2:])
+    proposals = propose_regions(evidence, settings, prior, lambda boxes, nats: progress.proposed(
+        canvas.full_boxes(boxes), nats))
+    boxes = canvas.full_boxes(proposals.boxes)
+    common: dict[str, Any] = {"relevance": _as_picture(proposals.relevance, source),
+                              "presence": proposals.presence}
+    if not proposals.present:  # before any diffusion is spent on it
+        return result(
             image=untouched, mask=torch.zeros_like(source[:, :1]), box=None, verdict=NO_REGION,
-            score=ranking.source_score, candidates=[], rounds=course.rounds,
-            seconds=time.monotonic() - started, **spent(),
-            tried_boxes=torch.zeros(0, 4), generator=generator if settings.max_previews else None, **common,
+            score=0.0, source_score=0.0, candidates=[], tried_boxes=boxes[:0],
+            generator=generator if settings.max_previews else None, **common,
             reason=f"nothing in the picture answers to {caption.strip()!r}; to add something new, "
                    "give the caption 'background'")
 
-    if settings.screen:
-        course.chosen(pool.boxes[:FITTED], -float(pool.evidence[0]))
-    looks, module, tried = Looks(), None, pool.boxes[:FITTED]
+    # 4. Learn from previews where more than one region is likely
+    trainer = GeneratorTrainer(
+        module, maps, proposals.boxes * evidence.cells_a_pixel, proposals.numbers,
+        proposals.log_evidence, lr=settings.lr, steps=settings.generator_steps,
+        learning=settings.learning, seed=settings.seed)
+    previews = Previews()
     if settings.max_previews:
         loss = RegionLoss(scorer, caption, prompt, LossWeights.of(settings), views=settings.views,
-                          seed=settings.seed).bind(canvas.small)
-        teacher = _teacher(generator, features, candidates, proposal.extra, settings)
-        looks = look_around(canvas, pool, loss, teacher, settings, course)
-        module, tried = teacher.module, pool.boxes[looks.places]
-    chosen = finalists(pool, looks, settings.num_regions)
-    work, scores = finish(canvas, pool, chosen, ranking.scores, settings, course)
+                          seed=settings.seed, texts=evidence.texts)
+        previews = learn_from_previews(canvas, boxes, loss, trainer, settings, progress)
 
-    ranked = []
-    for index, box in enumerate(work.boxes.tolist()):
-        full, mask = canvas.full(work, index)
-        if index == 0:
-            best_mask = mask
-        ranked.append(Candidate(picture.restored(full, mask), _whole(box), float(scores[index])))
-    best = work.select([0])
-    reason = ranking.objection(canvas.pictures(best), canvas.small_boxes(best.boxes))
-    found = not reason
-    return EditResult(
-        image=ranked[0].image if found else untouched,
-        mask=best_mask if found else torch.zeros_like(best_mask),
-        box=ranked[0].box if found else None, verdict=EDITED if found else NO_REGION,
-        score=float(scores[0]) if found else ranking.source_score, candidates=ranked,
-        rounds=course.rounds, generator=module,
-        seconds=time.monotonic() - started, **spent(),
-        tried_boxes=tried, reason=reason, **common)
+    # 5. Paint the likeliest regions, and choose among the edits
+    ranking = Ranking(evidence, alpha=settings.test_alpha, beta=settings.test_beta)
+    choice = paint_and_choose(canvas, boxes, trainer, ranking, settings, progress)
+
+    # 6. Put the edits into the full picture; where the best one is worse than none, say so
+    ranked, mask = _finished(picture, canvas, choice.work, choice.judged.score, choice.deciding, choice.parts)
+    reason = objection(choice.judged, 0)
+    tried = boxes[previews.indices] if previews.indices else (
+        boxes[trainer.log_probs().argsort(descending=True, stable=True)[:SHOWN]])
+    return result(
+        image=untouched if reason else ranked[0].image, mask=torch.zeros_like(mask) if reason else mask,
+        box=None if reason else ranked[0].box, verdict=NO_REGION if reason else EDITED,
+        score=0.0 if reason else ranked[0].score, source_score=0.0, candidates=ranked,
+        tried_boxes=tried, generator=module, reason=reason, stopped=previews.stopped, **common)
 
 
 def _check_prior(prior: Tensor | None, image: Tensor) -> None:
@@ -181,34 +197,22 @@ def _check_prior(prior: Tensor | None, image: Tensor) -> None:
                          f"picture's size, {wanted}")
 
 
-def _whole(box: list[float]) -> tuple[int, int, int, int]:
-    x0, y0, x1, y1 = (int(round(v)) for v in box)
-    return x0, y0, x1, y1
+def _as_picture(values: Tensor, source: Tensor) -> Tensor:
+    """A map [1, 1, h, w] of at least 0 as large as the source, its highest 1: [1, 1, H, W]."""
+    values = values.to(source) / values.amax().clamp(min=1e-8).to(source)
+    return F.interpolate(values, size=source.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def _scaled(candidates: CandidateSet, scale: Tensor) -> CandidateSet:
-    return CandidateSet(candidates.boxes * scale.to(candidates.boxes), candidates.cells,
-                        candidates.anchors, candidates.sizes)
-
-
-def _teacher(generator: RegionGenerator | None, features: PatchFeatures, candidates: CandidateSet,
-             extra: Tensor, settings: SearchSettings) -> Teacher:
-    """The region generator at its desk: fresh, or the one given."""
-    maps = features.features[0]
-    module = generator or build_generator(
-        maps.shape[0], candidates.shape[1], settings.seed, extra_dim=extra.shape[1],
-        device=maps.device)
-    with torch.inference_mode(False):
-        # without a screen its numbers are all 0, and the places are all there is to learn
-        own = 0.02 if settings.screen else 1.0
-        optimizer = (None if settings.learning == "off" else
-                     optimizer_for(module, settings.lr, own=own))
-    return Teacher(module, optimizer, maps, candidates, extra.to(maps.device),
-                   torch.Generator("cpu").manual_seed(settings.seed))
-
-
-def _saliency(features: PatchFeatures, height: int, width: int) -> Tensor:
-    """DINO's attention as a picture [1, 1, H, W] in 0..1."""
-    attention = features.attention[:1, None]
-    attention = attention / attention.amax().clamp(min=1e-8)
-    return F.interpolate(attention, size=(height, width), mode="bilinear", align_corners=False)
+def _finished(picture: Picture, canvas: Canvas, work: Work, scores: Tensor, deciding: Tensor,
+              parts: dict[str, Tensor]) -> tuple[list[Candidate], Tensor]:
+    """The edits of finished work in the full picture, in its order, and the first one's mask."""
+    ranked, first = [], None
+    for index, box in enumerate(work.boxes.tolist()):
+        full, mask = canvas.full(work, index)
+        first = mask if first is None else first
+        x0, y0, x1, y1 = (int(round(v)) for v in box)
+        ranked.append(Candidate(picture.restored(full, mask), (x0, y0, x1, y1), float(scores[index]),
+                                float(deciding[index]),
+                                {name: float(values[index]) for name, values in parts.items()}))
+    assert first is not None
+    return ranked, first

@@ -1,64 +1,79 @@
-"""The choice among finished edits, by other measures than the loss that led to them."""
+"""The choice among finished edits, by another measure than the loss that taught the generator.
+
+The paper ranks by 2 cos(edit, prompt) + cos(edit, source). Here both are changes from the source, and in
+units of the distance between the two texts, so that no scale of a CLIP model matters: an edit that moves
+the picture from caption to prompt as far as the texts lie apart gains 1. A picture of many things hardly
+moves, so the surroundings of the region are judged beside the whole.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torchvision.ops import roi_align
 
 from .boxes import expand
-from .encoders import ClipScorer
+from .proposals.regions import PictureEvidence
+
+AROUND = 1.3  # a region is judged with so many times its sides
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Of N edits, each [N]: `text`, how far from caption to prompt (0 the source, 1 the texts' own
+    distance), its halves `whole` and `near` (the whole picture and round the region); `picture`, how
+    far from the source in any direction, 0 or less; `score`, both weighed, 0 for the source.
+    """
+
+    whole: Tensor
+    near: Tensor
+    picture: Tensor
+    score: Tensor
+
+    @property
+    def text(self) -> Tensor:
+        """The mean of whole and near."""
+        return (self.whole + self.near) / 2
 
 
 class Ranking:
-    """The paper's final score, `a cos(edit, prompt) + b cos(edit, source)`, on the whole picture,
-    and beside it what the edit did inside its box.
+    """Judges edits of one picture; `alpha` weighs the texts, `beta` the likeness to the source."""
 
-    Inside the box the question is the change: how far did the crop move from the caption towards
-    the prompt? A whole picture alone rewards an edit beside the object, which leaves it standing.
-    """
-
-    def __init__(self, scorer: ClipScorer, source: Tensor, caption: str, prompt: str, *,
-                 test_alpha: float = 2.0, test_beta: float = 1.0) -> None:
-        self.scorer, self.source = scorer, source
-        self.alpha, self.beta = test_alpha, test_beta
-        self.texts = torch.cat([scorer.encode_text(prompt), scorer.encode_text(caption)])
-        self.embedding = scorer.encode_images(source)
-
-    @property
-    def source_score(self) -> float:
-        """The score of leaving the picture alone."""
-        text = self.embedding @ self.texts.T
-        return float(self.alpha * (text[0, 0] - text[0, 1]) + self.beta)
+    def __init__(self, evidence: PictureEvidence, *, alpha: float = 2.0, beta: float = 1.0) -> None:
+        self.evidence, self.scorer = evidence, evidence.scorer
+        self.alpha, self.beta = alpha, beta
+        self.direction = evidence.texts[0] - evidence.texts[1]
+        self.unit = self.direction.square().sum().clamp(min=1e-6)
 
     @torch.inference_mode()
-    def scores(self, edits: Tensor, boxes: Tensor) -> Tensor:
-        """Scores [N] of edits [N, 3, h, w] of boxes [N, 4] (pixels of these pictures)."""
-        whole = self.scorer.encode_images(edits)
-        text = whole @ self.texts.T
-        image = (whole @ self.embedding.T)[:, 0]
-        near = self._near(edits, boxes)
-        gain = (text[:, 0] - text[:, 1]) + (near[:, 0] - near[:, 1])
-        return (self.alpha * gain / 2 + self.beta * image).float().cpu()
+    def judge(self, edits: Tensor, boxes: Tensor) -> Judgement:
+        """Edits [N, 3, h, w] of boxes [N, 4] (pixels of these pictures)."""
+        source = self.evidence.picture
+        change = self.scorer.encode_images(edits) - self.evidence.embedding
+        before = self._near(source.expand(len(boxes), -1, -1, -1), boxes)
+        near = self._near(edits, boxes) - before
+        whole, near = ((some @ self.direction / self.unit).float().cpu() for some in (change, near))
+        picture = (-change.square().sum(dim=1) / 2 / self.unit).float().cpu()
+        score = self.alpha * (whole + near) / 2 + self.beta * picture
+        return Judgement(whole, near, picture, score)
 
     def _near(self, pictures: Tensor, boxes: Tensor) -> Tensor:
-        """Cosines [N, 2] with prompt and caption of the surroundings of boxes [N, 4]."""
-        wide = expand(boxes.to(pictures), 1.3, *pictures.shape[-2:])
+        """Embeddings [N, E] of the surroundings of boxes [N, 4]."""
+        wide = expand(boxes.to(pictures), AROUND, *pictures.shape[-2:])
         rows = torch.arange(len(pictures), device=pictures.device, dtype=pictures.dtype)[:, None]
         crops = roi_align(pictures, torch.cat([rows, wide], dim=1), self.scorer.image_size,
                           sampling_ratio=-1, aligned=True)
-        return self.scorer.encode_images(crops) @ self.texts.T
+        return self.scorer.encode_images(crops)
 
-    @torch.inference_mode()
-    def objection(self, edit: Tensor, box: Tensor) -> str:
-        """Why the picture is better left alone, in one sentence; empty where it is not.
 
-        edit [1, 3, h, w] of box [1, 4] must be nearer the prompt, against the caption, than the
-        source is: as a whole or, since among many things CLIP may not see one change, round the box.
-        """
-        for before, after in (
-                (self.embedding @ self.texts.T, self.scorer.encode_images(edit) @ self.texts.T),
-                (self._near(self.source, box), self._near(edit, box))):
-            if float(after[0, 0] - after[0, 1]) > float(before[0, 0] - before[0, 1]):
-                return ""
-        return "no edit moves the picture towards the prompt more than leaving it as it is"
+def objection(judged: Judgement, index: int) -> str:
+    """Why the picture is better left alone than edited so, in one sentence; empty where it is not.
+
+    The edit must be nearer the prompt, against the caption, than the source is: as a whole or, since
+    among many things CLIP may not see one change, round the region.
+    """
+    if float(judged.whole[index]) > 0 or float(judged.near[index]) > 0:
+        return ""
+    return "no edit moves the picture towards the prompt more than leaving it as it is"

@@ -11,7 +11,7 @@ import pytest
 
 from region_core.cli.parser import build_parser, settings_from
 from region_core.errors import InputError
-from region_core.settings import PRESETS, SETTINGS, SearchSettings, current_name, preset
+from region_core.settings import PRESETS, REMOVED, SETTINGS, SearchSettings, current_name, preset
 
 ROOT = Path(__file__).resolve().parents[1]
 EDIT = ["edit", "--image_file_path", "a", "--image_caption", "b", "--editing_prompt", "c",
@@ -47,7 +47,7 @@ def test_presets_differ_from_the_defaults_as_described() -> None:
         for key, one in SETTINGS.items():
             assert getattr(settings, key) == one.presets.get(name, one.default), (name, key)
     assert preset("standard") == SearchSettings()
-    assert "fast 5, standard 9, quality 12" in SETTINGS["point_number"].tooltip("en")
+    assert "fast 5, standard 9, quality 12, paper 9" in SETTINGS["point_number"].tooltip("en")
 
 
 def test_an_old_name_is_still_read(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,8 +68,26 @@ def test_old_names_are_not_in_the_help(capsys: pytest.CaptureFixture[str]) -> No
         build_parser().parse_args(["edit", "--help"])
     told = capsys.readouterr().out
     for name, one in SETTINGS.items():
-        assert f"--{name}" in told
+        assert (f"--{name}" in told) == one.option
         assert not any(f"--{old}" in told for old in one.old_names)
+
+
+def test_what_was_removed_is_read_and_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, kind in REMOVED.items():
+        assert name not in SETTINGS
+        assert SearchSettings().with_values(**{name: kind(1)}) == SearchSettings()
+        options = [[f"--{name}"], [f"--no-{name}"]] if kind is bool else [[f"--{name}", "3"]]
+        for option in options:
+            assert settings_from(build_parser().parse_args([*EDIT, *option])) == SearchSettings()
+            assert f"{option[0]} does nothing any more" in capsys.readouterr().err
+    with pytest.raises(InputError, match="unknown setting 'area'"):
+        SearchSettings().with_values(area=1)
+
+
+def test_what_does_nothing_in_a_preset_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--preset", "paper", "--previews", "never", "--lr", "0.01"]
+    assert settings_from(build_parser().parse_args([*EDIT, *given])).method == "published"
+    assert capsys.readouterr().err == "--previews does nothing in preset paper.\n"
 
 
 def test_translations_and_tables_say_what_the_settings_say() -> None:

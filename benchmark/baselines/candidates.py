@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from region_core.boxes import iou
-from region_core.proposals.propose import place_candidates
+from region_core.proposals.anchors import place_candidates
 from region_core.proposals.regions import PictureEvidence, propose_regions
 
 from ..painting import Setup

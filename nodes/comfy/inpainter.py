@@ -101,17 +101,19 @@ class ComfyInpainter:
         return encoded.to(self.device)
 
     def _latent_mask(self, masks: torch.Tensor) -> torch.Tensor:
+        side = masks.shape[-1] // self.ratio
         if not self.reads_mask:  # every cell a masked pixel falls in may change
-            return F.adaptive_max_pool2d(masks, self.shape[-2:])
+            return F.adaptive_max_pool2d(masks, side)
         if "mask" in getattr(self.model.model, "concat_keys", ()):
             # Stable Diffusion's inpainting models were trained on the mask's nearest pixels
-            return F.interpolate(masks, size=self.shape[-2:], mode="nearest")
+            return F.interpolate(masks, size=side, mode="nearest")
         return masks  # Flux Fill folds the pixels of the mask into channels
 
     @torch.inference_mode()
     def begin(self, images: torch.Tensor, masks: torch.Tensor, seed: int, steps: int,
               strength: float | None = None) -> Latents:
-        """Start N edits from the same noise: images [N,3,s,s] 0..1, masks [N,1,s,s] 0/1.
+        """Start N edits from the same noise: images [N,3,s,s] 0..1, masks [N,1,s,s] 0/1, with s the
+        native side or, for a preview, another multiple of the VAE's ratio.
 
         `strength` below 1 (the inpainter's own where it is None) skips the first part of the
         schedule and starts from the noised picture.
@@ -122,7 +124,8 @@ class ComfyInpainter:
         last = len(sigmas) - 2
         first = min(max(last, 0), int(round(steps * (1 - strength))))
         generator = torch.Generator("cpu").manual_seed(seed)
-        noise = torch.randn((1, *self.shape), generator=generator).to(self.device)
+        side = images.shape[-1] // self.ratio
+        noise = torch.randn((1, self.shape[0], side, side), generator=generator).to(self.device)
         noise = noise.repeat(len(images), 1, 1, 1)
         extra: dict[str, Any] = {"mask": self._latent_mask(masks), "shared": (seed, sigmas)}
         inner = self.model.model

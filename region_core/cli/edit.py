@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .engine import Engine
 from .exit_codes import STOPPED
-from .job import NO_SAY, Job, check_edit
+from .job import Job, check_edit
 
 if TYPE_CHECKING:
     from ..encoders.loading import Models
@@ -23,8 +23,7 @@ def load_models(job: Job, engine: Engine) -> Models:
     if job.generator is not None:
         from ..generator.network import check_fit
 
-        check_fit(job.generator, "load_checkpoint_path", models.dino.feature_dim,
-                  job.settings.max_window_size)
+        check_fit(job.generator, "load_checkpoint_path", models.dino.feature_dim, job.settings)
     return models
 
 
@@ -64,10 +63,9 @@ def run(job: Job, engine: Engine, more: Callable[[Any], dict[str, Any]] | None =
         if result.generator is not None and result.rounds:
             save_generator(result.generator, job.save_path, asdict(job.settings))
         else:
-            print("Nothing was learned, for there was nothing to look at; no generator was saved.",
-                  file=sys.stderr)
-    if job.generator is not None and not job.settings.max_previews:
-        print(NO_SAY, file=sys.stderr)
+            why = result.reason or result.stopped
+            print(f"Nothing was learned ({why}); no generator was saved. With --previews always there "
+                  "are previews to learn from.", file=sys.stderr)
     return 0, result
 
 
@@ -78,6 +76,7 @@ def edit(args: argparse.Namespace, engine: Engine) -> int:
     if result is not None:
         print(f"verdict    {result.verdict}\nbox        {result.box}\n"
               f"score      {result.score:.3f} (source {result.source_score:.3f})\n"
+              f"previews   {len(result.rounds)} ({result.stopped})\n"
               f"UNet evaluations {result.unet_evaluations:g}; with encoders and VAE "
               f"{result.cost.total:.1f}\nseconds    {result.seconds:.1f}\n"
               f"written to {job.output_dir}")

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from .parser import CLIP_MODEL, CLIP_PRETRAINED, DINO_MODEL, given_settings, settings_from, suited
+from .parser import (
+    CLIP_MODEL,
+    CLIP_PRETRAINED,
+    DINO_MODEL,
+    LIST_ONLY,
+    given_settings,
+    settings_from,
+    suited,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -19,9 +28,6 @@ if TYPE_CHECKING:
     from ..settings import SearchSettings
 
 DTYPES = ("float32", "float16", "bfloat16")
-# of a generator that was loaded where no look is made
-NO_SAY = ("The loaded region generator has no say: CLIP's screen chooses. With --no-screen looks "
-          "choose, and it says where.")
 
 
 @dataclass(frozen=True)
@@ -95,12 +101,16 @@ def choose_models(args: argparse.Namespace, *, painting: bool = True) -> ModelCh
     if args.models not in (None, "shapes"):
         raise InputError(f"models is '{args.models}'; choose shapes, or leave it out.")
     from ..demo import models
-    from ..painting.diffusers_inpainter import DEFAULT_MODEL
+    from ..painting.diffusers_inpainter import DEFAULT_MODEL, MIRRORS
 
     small = args.models == "shapes"
     pipeline, clip, dino = ((models.PIPELINE, models.CLIP, models.DINO) if small else
                             (DEFAULT_MODEL, (CLIP_MODEL, CLIP_PRETRAINED), DINO_MODEL))
     pipeline = args.diffusion_model_path or pipeline
+    if pipeline in MIRRORS and not Path(pipeline).exists():
+        print(f"{pipeline} was withdrawn from the hub; its mirror {MIRRORS[pipeline]} is used.",
+              file=sys.stderr)
+        pipeline = MIRRORS[pipeline]
     clip = (args.clip_model or clip[0], args.clip_pretrained or clip[1])
     dino = args.dino_model or dino
     if painting:
@@ -116,10 +126,13 @@ def path_of(text: str) -> Path:
     return Path(os.path.expanduser(text))  # Path's own raises where there is no such user
 
 
-def generator_file(save_path: str) -> Path:
-    """Where a learned generator goes: `save_path` itself, or in it where it names a folder."""
+def generator_file(save_path: str, *, existing: bool = False) -> Path:
+    """Where a learned generator goes: `save_path` itself, or in it where it names a folder; with
+    `existing` where one is read from, and a file may have any name."""
     path = path_of(save_path)
-    return path if path.suffix == ".safetensors" else path / "generator.safetensors"
+    if path.suffix == ".safetensors" or existing and not path.is_dir():
+        return path
+    return path / "generator.safetensors"
 
 
 def check_edit(args: argparse.Namespace) -> Job:
@@ -128,6 +141,10 @@ def check_edit(args: argparse.Namespace) -> Job:
 
     settings = suited(settings_from(args), args, given_settings(args))
     checks.check_texts(args.image_caption, args.editing_prompt, args.negative_prompt)
+    idle = [f"--{name}" for name in LIST_ONLY if getattr(args, name) is not None]
+    if idle:
+        print(f"{', '.join(idle)} do{'es' * (len(idle) == 1)} nothing for one picture; a list is edited by "
+              "the command batch.", file=sys.stderr)
     from ..images import load_picture
     from .report import RESULTS
 
@@ -143,15 +160,18 @@ def check_edit(args: argparse.Namespace) -> Job:
     if args.save_path is not None:
         save_path = generator_file(args.save_path)
         checks.check_writable("save_path", save_path.parent)
-        if settings.learning == "off":
-            raise InputError("learning is off, and save_path is where to keep what is learned; leave "
+        if not settings.max_previews:
+            name, value = (("learning", "off") if settings.learning == "off" else
+                           ("previews", "never"))
+            raise InputError(f"{name} is {value}, and save_path is where to keep what is learned; leave "
                              "one of them out.")
     if args.load_checkpoint_path is not None:
-        from ..generator.network import SCREEN_NUMBERS, load_generator
+        from ..generator.network import generator_shape, load_generator
 
+        sizes, numbers = generator_shape(settings)
         # not to the device: it reads what DINO saw where the picture is, as a fresh one does
-        generator, _ = load_generator(path_of(args.load_checkpoint_path),
-                                      sizes=settings.max_window_size, extra_dim=SCREEN_NUMBERS)
+        generator, _ = load_generator(generator_file(args.load_checkpoint_path, existing=True),
+                                      sizes=sizes, extra_dim=numbers)
     return Job(**vars(choice), picture=picture, stem=path.stem, caption=args.image_caption,
                prompt=args.editing_prompt, negative_prompt=args.negative_prompt,
                output_dir=output_dir, settings=settings, draw_box=args.draw_box,

@@ -9,10 +9,12 @@ from typing import Any, NoReturn
 
 from .. import __version__
 from ..errors import InputError
-from ..settings import SETTINGS, SearchSettings, preset
+from ..settings import REMOVED, SETTINGS, SearchSettings, preset
 
 DINO_MODEL = "facebook/dino-vitb8"
 CLIP_MODEL, CLIP_PRETRAINED = "ViT-B-16", "openai"
+
+LIST_ONLY: dict[str, str | None] = {"epochs": "N", "batch_size": "N", "num_workers": "N", "pin_mem": None}
 
 DEMO_SEED = 9  # a picture on which all goes well
 
@@ -31,8 +33,8 @@ def add_settings(parser: argparse.ArgumentParser, *, all_of_them: bool = True) -
     """Add `--preset` and an option for each setting; left out, a setting is the preset's."""
     parser.add_argument("--preset", default="standard", metavar="NAME",
                         help="fast, standard or quality: regions painted, anchors, largest window "
-                        "and rounds at once (default: standard); the options below change single "
-                        "settings")
+                        "and rounds at once; paper: the published method (default: standard). The "
+                        "options below change single settings")
     metavars = {int: "N", float: "X", str: "NAME"}
     for name, one in SETTINGS.items():
         if not one.option or not (all_of_them or name == "seed"):
@@ -46,6 +48,20 @@ def add_settings(parser: argparse.ArgumentParser, *, all_of_them: bool = True) -
         for old in one.old_names:
             parser.add_argument(f"--{old}", type=one.kind, dest=name, action=_OldName,
                                 help=argparse.SUPPRESS)
+    if all_of_them:
+        for name, kind in REMOVED.items():
+            options: dict[str, Any] = {"nargs": 0} if kind is bool else {"type": kind}
+            names = [f"--{name}", *([f"--no-{name}"] if kind is bool else [])]
+            parser.add_argument(*names, action=_Removed, dest=argparse.SUPPRESS, help=argparse.SUPPRESS,
+                                **options)
+
+
+class _Removed(argparse.Action):
+    """An option that there was once."""
+
+    def __call__(self, _parser: argparse.ArgumentParser, _args: argparse.Namespace, _value: Any,
+                 option: str | None = None) -> None:
+        print(f"{option} does nothing any more; leave it out.", file=sys.stderr)
 
 
 class _OldName(argparse.Action):
@@ -58,11 +74,8 @@ class _OldName(argparse.Action):
 
 
 def given_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The single settings that were given on the command line, in so many words or by asking for a
-    learned generator: what is to be saved must learn."""
+    """The single settings that were given on the command line."""
     values = {name: getattr(args, name, None) for name in SETTINGS}
-    if getattr(args, "save_path", None) is not None or getattr(args, "epochs", None) is not None:
-        values["learning"] = values["learning"] or "exact"
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -79,8 +92,12 @@ def suited(settings: SearchSettings, args: argparse.Namespace, given: Container[
 
 def settings_from(args: argparse.Namespace) -> SearchSettings:
     """The preset with what was given on the command line, checked."""
-    settings = preset(args.preset).with_values(**given_settings(args))
+    given = given_settings(args)
+    settings = preset(args.preset).with_values(**given)
     settings.validate()
+    for name in given:
+        if args.preset in SETTINGS[name].not_in:
+            print(f"--{name} does nothing in preset {args.preset}.", file=sys.stderr)
     return settings
 
 
@@ -107,7 +124,13 @@ def _add_edit(commands: argparse._SubParsersAction) -> None:
     _add_models(edit.add_argument_group("models"))
     learning = edit.add_argument_group("the region generator")
     _add_checkpoints(learning)
-    _add_run(edit.add_argument_group("running"))
+    running = edit.add_argument_group("running")
+    _add_run(running)
+    for name, metavar in LIST_ONLY.items():  # guides have them on every command line
+        action: Any = argparse.BooleanOptionalAction if metavar is None else "store"
+        more = {} if metavar is None else {"type": int, "metavar": metavar}
+        running.add_argument(f"--{name}", action=action, default=None, **more,
+                             help="of the command batch; does nothing for one picture")
     add_settings(edit.add_argument_group("settings"))  # type: ignore[arg-type]
 
 
@@ -180,7 +203,8 @@ def _add_models(models: argparse._ArgumentGroup) -> None:
 
 def _add_checkpoints(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--load_checkpoint_path", default=None, metavar="FILE",
-                       help="start from a saved region generator")
+                       help="start from a saved region generator: a file, or a folder with "
+                       "generator.safetensors")
     group.add_argument("--save_path", default=None, metavar="PATH",
                        help="save the learned region generator: a .safetensors file, or a folder "
                        "that gets generator.safetensors")

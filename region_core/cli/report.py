@@ -85,7 +85,9 @@ def report_of(result: EditResult, more: dict[str, Any] | None = None) -> dict[st
             "source_score": result.source_score, "verdict": result.verdict,
             "reason": result.reason, "seed": result.seed,
             "settings": result.settings, "versions": versions(), "rounds": result.rounds,
-            "candidates": [{"box": c.box, "score": c.score} for c in result.candidates],
+            "candidates": [{"box": c.box, "score": c.score, "deciding": c.deciding, "parts": c.parts}
+                           for c in result.candidates],
+            "presence": result.presence, "stopped": result.stopped,
             "unet_evaluations": result.unet_evaluations, "cost": result.cost.as_dict(),
             "seconds": result.seconds,
             **(more or {})}

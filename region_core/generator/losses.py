@@ -1,4 +1,4 @@
-"""What an edit is worth: the paper's clip, directional and structure losses, and the box's area."""
+"""What an edit is worth: the paper's clip, directional and structure losses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import box_area
 
 from ..boxes import expand, pixel_boxes
 from ..encoders import ClipScorer
@@ -27,7 +26,6 @@ CROP_FACTOR = 1.5  # a box is judged with half its size of surroundings, so that
 class LossWeights:
     """Weights of the terms. `clip`, `direction`, `structure` are the paper's alpha, beta, gamma.
 
-    `area` weighs the share of the picture that the box takes: without it CLIP favours large boxes.
     `crop` weighs the text terms on the crop round the box against 1 for the whole picture, which
     alone rewards what leaks out of the region; 0 leaves the crops out.
     """
@@ -35,35 +33,34 @@ class LossWeights:
     clip: float = 1.0
     direction: float = 1.0
     structure: float = 1.0
-    area: float = 0.3
     crop: float = 1.0
 
     @classmethod
     def of(cls, settings: SearchSettings) -> LossWeights:
         """The weights that a search's settings name."""
         return cls(clip=settings.loss_alpha, direction=settings.loss_beta,
-                   structure=settings.loss_gamma, area=settings.loss_area, crop=settings.loss_crop)
+                   structure=settings.loss_gamma, crop=settings.loss_crop)
 
 
 @dataclass
 class LossTerms:
     """Each [N], one number an edit, lower is better; `total` is the weighted sum of the others.
 
-    clip and direction lie in 0..2 (means over views, and over whole picture and crop), structure in
-    0..2, area in 0..1.
+    clip and direction lie in 0..2 (means over views, and over whole picture and crop), structure, a
+    mean square, in 0..4.
     """
 
     total: Tensor
     clip: Tensor
     direction: Tensor
     structure: Tensor
-    area: Tensor
 
 
 class RegionLoss:
-    """The loss of an edit from `caption` to `prompt`; the texts are encoded here, once.
+    """The loss of an edit from `caption` to `prompt`.
 
-    views: how many views of each picture CLIP sees, or the `Views` themselves.
+    texts: embeddings [2, E] of prompt and caption, where they are encoded already. views:
+    how many views of each picture CLIP sees, or the `Views` themselves.
     """
 
     def __init__(
@@ -74,12 +71,15 @@ class RegionLoss:
         weights: LossWeights | None = None,
         views: int | Views = 4,
         seed: int = 0,
+        texts: Tensor | None = None,
     ) -> None:
         self.scorer = scorer
         self.weights = weights or LossWeights()
         self.views = Views(views, seed) if isinstance(views, int) else views
-        self.target = scorer.encode_text(prompt)
-        self.text_direction = self.target - scorer.encode_text(caption)
+        if texts is None:
+            texts = torch.cat([scorer.encode_text(prompt), scorer.encode_text(caption)])
+        self.target = texts[:1]
+        self.text_direction = texts[:1] - texts[1:]
 
     def bind(self, source: Tensor) -> BoundLoss:
         """The loss for edits of one source [1, 3, H, W], whose views are encoded here, once."""
@@ -123,7 +123,7 @@ class BoundLoss:
 
         L_clip = 1 - cos(E(edit), T(prompt));
         L_dir = 1 - cos(E(edit) - E(source), T(prompt) - T(caption));
-        L_str = sqrt(mean((S(edit) - S(source))^2)), on the whole picture.
+        L_str = mean((S(edit) - S(source))^2), on the whole picture.
         All views and crops of all edits go to CLIP as one batch. InputError where shapes differ.
         """
         height, width = self.source.shape[-2:]
@@ -161,15 +161,13 @@ class BoundLoss:
         structure = torch.zeros_like(clip)
         if self._source_structure is not None:
             change = self_similarity(tokens) - self._source_structure.to(tokens)
-            structure = change.square().mean(dim=(1, 2)).sqrt()
-        share = box_area(boxes).to(clip) / (height * width)
+            structure = change.square().mean(dim=(1, 2))
         total = (
             weights.clip * clip
             + weights.direction * direction
             + weights.structure * structure
-            + weights.area * share
         )
-        terms = (total, clip, direction, structure, share)
+        terms = (total, clip, direction, structure)
         return LossTerms(*(term.to(edits.device) for term in terms))
 
     def _text_terms(self, after: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
@@ -180,15 +178,17 @@ class BoundLoss:
         return clip.mean(dim=0), direction.mean(dim=0)
 
 
-def _soft_cosine(change: Tensor, direction: Tensor, floor: float = 1e-2) -> Tensor:
-    """Cosine over the last axis that fades to 0 for changes shorter than `floor`.
+def _soft_cosine(change: Tensor, direction: Tensor, floor: float = 0.02) -> Tensor:
+    """Cosine over the last axis that fades to 0 for changes shorter than `floor` times the direction.
 
     An edit equal to its source, or a view that misses the box, has no direction: what is left of it
     is rounding noise, which a plain cosine would blow up to anything between -1 and 1. Differences
-    of unit embeddings by a real edit are an order of magnitude longer.
+    of embeddings by a real edit are an order of magnitude longer. Both lengths shrink alike where a
+    CLIP model's space is narrower.
     """
-    length = change.norm(dim=-1).clamp(min=floor)
-    return (change @ direction) / (length * direction.norm().clamp(min=1e-6))
+    whole = direction.norm().clamp(min=1e-6)
+    length = change.norm(dim=-1).maximum(floor * whole)
+    return (change @ direction) / (length * whole)
 
 
 def self_similarity(tokens: Tensor) -> Tensor:

@@ -11,9 +11,10 @@ from torchvision.ops import roi_align
 
 from ..errors import InputError
 from ..proposals.anchors import CandidateSet
+from ..settings import SearchSettings
 from .checkpoint import read_checkpoint, write_checkpoint
 
-SCREEN_NUMBERS = 2  # what the search tells the generator of each box beside DINO's features
+NUMBERS = 5  # what the proposals say of each region beside DINO's features
 
 
 class RegionGenerator(nn.Module):
@@ -183,18 +184,25 @@ def load_generator(
     return module, metadata.get("settings") or {}
 
 
-def check_fit(module: RegionGenerator, option: str, feature_dim: int, sizes: int) -> None:
-    """Raise InputError where a loaded generator reads other features, sizes or numbers of the screen
-    than a run has."""
-    _check_fit(module.config, f"The generator of {option} was saved with", feature_dim, sizes,
-               SCREEN_NUMBERS)
+def generator_shape(settings: SearchSettings) -> tuple[int, int]:
+    """(sizes, extra_dim) of the generator that a search has: one size a row and the numbers of the
+    proposals, or as published the sizes of an anchor and nothing beside them."""
+    if settings.method == "published":
+        return settings.max_window_size, 0
+    return 1, NUMBERS
+
+
+def check_fit(module: RegionGenerator, option: str, feature_dim: int, settings: SearchSettings) -> None:
+    """Raise InputError where a loaded generator reads other features, sizes or numbers than a run has."""
+    _check_fit(module.config, f"The generator of {option} was saved with", feature_dim,
+               *generator_shape(settings))
 
 
 def _check_fit(config: dict, saved: str, feature_dim: int | None, sizes: int | None,
                extra_dim: int | None) -> None:
     ways = {
         "feature_dim": (feature_dim, "use the DINO model it was saved with"),
-        "sizes": (sizes, f"use max_window_size {config.get('sizes')}"),
+        "sizes": (sizes, "use the preset and the max_window_size it was saved with"),
         "extra_dim": (extra_dim, "teach one anew with this version"),
     }
     for name, (wanted, way_out) in ways.items():

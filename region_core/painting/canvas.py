@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from ..boxes import grow_boxes
 from ..resize import resize
 from .inpaint import Inpainter, Latents, box_masks, crop, region_mask, stitch, stitch_at, windows_for
 
+SMALLEST_PREVIEW = 512  # pixels a side: Stable Diffusion falls apart below
 SMALL_SIDE = 512  # pictures are compared at this size at most; CLIP sees less still
 
 
@@ -63,14 +65,29 @@ class Canvas:
         x, y = self.small.shape[-1] / self.width, self.small.shape[-2] / self.height
         return boxes * boxes.new_tensor([x, y, x, y])
 
-    def begin(self, boxes: Tensor, steps: int, draft: int = 0) -> Work:
-        """Start an edit of `steps` sampling steps in each box [N, 4], all from noise `draft`."""
-        size = self.inpainter.size
+    def full_boxes(self, boxes: Tensor) -> Tensor:
+        """Boxes [N, 4] of the small picture in whole pixels of the source."""
+        x, y = self.width / self.small.shape[-1], self.height / self.small.shape[-2]
+        limits = torch.tensor([self.width, self.height] * 2)
+        return torch.minimum((boxes.cpu() * torch.tensor([x, y, x, y])).round().clamp(min=0), limits)
+
+    @property
+    def preview_size(self) -> int:
+        """Side that previews are painted at: half the model's own, where models still paint well."""
+        half = self.inpainter.size // 2 // 64 * 64  # latents that a UNet can halve three times
+        return half if half >= SMALLEST_PREVIEW else self.inpainter.size
+
+    def begin(self, boxes: Tensor, steps: int, sample: int = 0, *, size: int | None = None) -> Work:
+        """Start an edit of `steps` sampling steps in each box [N, 4], all from noise number `sample`.
+
+        `size`: side in pixels that it is painted at, a multiple of 8; the model's own by default.
+        """
+        size = size or self.inpainter.size
         painted = grow_boxes(boxes, self.grow, self.height, self.width)
         windows = windows_for(painted, self.height, self.width, size)
         masks = box_masks(painted, windows, self.height, self.width, size)
-        # seeds that are neighbours would share their drafts
-        seed = self.seed if draft == 0 else (self.seed * 1_000_003 + draft) % 2**63
+        # seeds that are neighbours would share their noises
+        seed = self.seed if sample == 0 else (self.seed * 1_000_003 + sample) % 2**63
         latents = self.inpainter.begin(crop(self.source, windows, size), masks, seed, steps,
                                        strength=self.strength)
         return Work(boxes, painted, windows, latents)
@@ -79,6 +96,11 @@ class Canvas:
         """Sample on to step `stop` of the schedule."""
         return replace(work, latents=self.inpainter.advance(work.latents, stop, guidance),
                        edits=None)
+
+    def half_way(self, work: Work, steps: int, guidance: float) -> Work:
+        """Sample on to the middle of what is left: one step at least, and one is left."""
+        first = work.latents.step
+        return self.advance(work, max((first + steps) // 2, first + 1), guidance)
 
     def decoded(self, work: Work) -> Work:
         """The same work with its `edits`, for all that is asked of it next."""
@@ -95,6 +117,11 @@ class Canvas:
         """The edits as they stand, in the small picture: [N, 3, h, w]."""
         return stitch_at(self.small, self._edits(work), work.windows, work.painted, self.height,
                          self.width)
+
+    def glimpse(self, work: Work) -> Tensor:
+        """`pictures` at half the resolution: decoding costs a quarter."""
+        small = avg_pool2d(work.latents.denoised, 2)
+        return self.pictures(replace(work, latents=replace(work.latents, denoised=small), edits=None))
 
     def full(self, work: Work, index: int) -> tuple[Tensor, Tensor]:
         """One edit in the full picture [1, 3, H, W] and its region mask [1, 1, H, W].

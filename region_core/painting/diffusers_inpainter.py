@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "sd2-community/stable-diffusion-2-inpainting"
 _PRECISION = "use --dtype float32, or another model"
 _LOWER = "choose --dtype float16, a smaller inpainting model, or another device"
+# hub ids that answer 404, and where the same weights are
+MIRRORS = {
+    "stabilityai/stable-diffusion-2-inpainting": DEFAULT_MODEL,
+    "runwayml/stable-diffusion-inpainting": "stable-diffusion-v1-5/stable-diffusion-inpainting",
+}
 
 
 def load_pipeline(path_or_id: str | Path, device: str | torch.device = "cpu",
@@ -162,13 +167,14 @@ class DiffusersInpainter:
     @torch.inference_mode()
     def begin(self, images: torch.Tensor, masks: torch.Tensor, seed: int, steps: int, *,
               strength: float = 1.0) -> Latents:
-        """Noise for N edits, the same for all: images [N, 3, s, s] 0..1, masks [N, 1, s, s] 0/1.
+        """Noise for N edits, the same for all: images [N, 3, s, s] 0..1, masks [N, 1, s, s] 0/1, with
+        s the model's own side or another multiple of 8.
 
         `steps` is the length of the schedule; `strength` (0, 1] skips its first part and starts
         from the noised picture instead.
         """
         schedule, masks = self._schedule(steps), masks.to(images)
-        side = self.size // self.vae_scale
+        side = images.shape[-1] // self.vae_scale
         generator = torch.Generator("cpu").manual_seed(seed)
         noise = torch.randn((1, 4, side, side), generator=generator)
         noise = noise.to(self.device, self.dtype).expand(len(images), -1, -1, -1)

@@ -94,6 +94,7 @@ class Inpainter(Protocol):
     ) -> Latents:
         """Start N edits of images [N,3,s,s] where masks [N,1,s,s] are 1, all from the same noise.
 
+        The side s is `size`, or for a preview another multiple of 8 pixels.
         strength (0, 1] below 1 starts from the noised picture, that much of the schedule on.
         """
 

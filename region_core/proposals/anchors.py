@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from ..boxes import nms_points
+from ..encoders import PatchFeatures
 from ..errors import InputError
+from ..settings import SearchSettings
 
 
 @dataclass
@@ -108,3 +110,23 @@ def candidate_boxes(
     height, width = image
     scale = torch.tensor([width / columns, height / rows] * 2, device=anchors.device).float()
     return CandidateSet(boxes=cells * scale, cells=cells, anchors=anchors, sizes=half)
+
+
+def place_candidates(features: PatchFeatures, height: int, width: int, settings: SearchSettings,
+                     region_prior: Tensor | None = None) -> CandidateSet:
+    """Anchors where DINO attends (and, with a prior mask [1, 1, H, W], only where it is white),
+    and boxes of growing size round each.
+    """
+    attention = features.attention[0]
+    if region_prior is not None:
+        if not bool((region_prior > 0.5).any()):
+            raise InputError("the region prior is empty (no pixel above 0.5); paint it where the "
+                             "region may be, or leave it out")
+        grid = torch.nn.functional.adaptive_max_pool2d(region_prior.float(), attention.shape)[0, 0]
+        attention = attention.masked_fill((grid <= 0.5).to(attention.device), -torch.inf)
+    count = settings.point_number
+    allowed = int(attention.isfinite().sum())
+    anchors = pick_anchors(attention, min(count, allowed) if region_prior is not None else count,
+                           settings.anchor_distance)
+    rows, columns = attention.shape
+    return candidate_boxes(anchors, settings.max_window_size, (rows, columns), (height, width))

@@ -9,6 +9,8 @@ from ..errors import InputError
 from .setting import PRESET_NAMES, Setting, described, setting
 
 LEARNING = ("exact", "gumbel", "off")
+PREVIEWS = ("auto", "always", "never")
+METHODS = ("evidence", "published")
 
 _GENERATOR, _LOSS, _EDIT = "RegionGenerator", "ClipRegionLoss", "RegionInpaintOptimize"
 
@@ -31,14 +33,13 @@ class SearchSettings:
     per_image_iteration: int = setting(
         10, 1, 1000, presets={"fast": 5, "quality": 20}, widget=f"{_EDIT}.per_image_iteration",
         only_custom=True,
-        en="Rounds of previews, which teach the region generator; without the screen they choose the "
-           "region. With the screen and without learning there are none.",
-        zh="预览的轮数，用来训练区域生成器；关闭筛选时由预览选定区域。筛选开启且不学习时没有预览。")
+        en="Rounds an image at most. In a round one region is previewed and the region generator learns "
+           "from it; with previews on auto there are fewer where it is sure.",
+        zh="每张图片最多的轮数。每轮预览一个区域，区域生成器从中学习；previews 为 auto 时，若已确定则更少。")
     lr: float = setting(
         5e-3, 0, 10, above=True, step=1e-4, widget=f"{_EDIT}.lr", only_custom=True,
-        en="Learning rate of the region generator. Too large diverges, too small stalls. It has a say in "
-           "the edit without the screen.",
-        zh="区域生成器的学习率。过大发散，过小停滞。关闭筛选时才影响编辑。")
+        en="Learning rate of the region generator. Too large diverges, too small stalls.",
+        zh="区域生成器的学习率。过大发散，过小停滞。")
     loss_alpha: float = setting(
         1.0, 0, 1000, step=0.05, widget=f"{_LOSS}.loss_alpha",
         en="Weight of the clip loss: the edit shows the prompt.",
@@ -51,14 +52,11 @@ class SearchSettings:
         1.0, 0, 1000, step=0.05, widget=f"{_LOSS}.loss_gamma",
         en="Weight of the structure loss: the layout stays.",
         zh="结构损失的权重：布局保持不变。")
-    loss_area: float = setting(
-        0.3, 0, 1000, step=0.05, widget=f"{_LOSS}.loss_area",
-        en="Weight of the box's share of the picture; without it CLIP favours large boxes.",
-        zh="框占图片面积的权重；没有它 CLIP 偏爱大框。")
     loss_crop: float = setting(
-        1.0, 0, 1000, step=0.05, widget=f"{_LOSS}.loss_crop",
-        en="How much the text terms look at the region close up, against 1 for the whole picture.",
-        zh="文本项在多大程度上近看区域，整图为 1。")
+        1.0, 0, 1000, step=0.05, presets={"paper": 0.0}, widget=f"{_LOSS}.loss_crop",
+        en="How much the clip and directional losses look at the region close up, against 1 for the "
+           "whole picture.",
+        zh="CLIP 损失和方向损失在多大程度上近看区域，整图为 1。")
     test_alpha: float = setting(
         2.0, 0, 1000, step=0.05, widget=f"{_EDIT}.test_alpha", only_custom=True,
         en="Weight of the text's similarity in the final score.",
@@ -67,10 +65,6 @@ class SearchSettings:
         1.0, 0, 1000, step=0.05, widget=f"{_EDIT}.test_beta", only_custom=True,
         en="Weight of the picture's similarity to the source in the final score.",
         zh="最终评分中与原图相似度的权重。")
-    test_gamma: float = setting(
-        40.0, 0, 1000, step=0.5, widget=f"{_EDIT}.test_gamma", only_custom=True,
-        en="Weight in the final score of what CLIP said of the box before any edit.",
-        zh="最终评分中，编辑之前 CLIP 对该框判断的权重。")
     views: int = setting(
         2, 1, 64, widget=f"{_LOSS}.views",
         en="How many random views of each edit CLIP sees; more is steadier and slower.",
@@ -89,53 +83,42 @@ class SearchSettings:
         1.0, 0, 1, above=True, step=0.01, widget=f"{_EDIT}.denoise",
         en="1 paints anew; less starts from what is there and keeps some of it.",
         zh="1 为完全重画，较小则从原图开始并保留一部分。")
+    previews: str = setting(
+        "auto", choices=PREVIEWS, widget=f"{_EDIT}.previews", only_custom=True, not_in=("paper",),
+        en="Quick edits that teach the region generator before any region is painted: on auto while two "
+           "regions or more are likely, always as many as there are rounds, or never.",
+        zh="绘制之前用来训练区域生成器的快速编辑：auto 仅在有两个以上可能的区域时，"
+           "always 每轮都做，never 不做。")
     preview_steps: int = setting(
         4, 1, 1000, presets={"fast": 3}, widget=f"{_EDIT}.look_steps", only_custom=True,
-        old_names=("look_steps",),
-        en="Sampling steps of a preview, a quick edit that is scored; at most steps.",
-        zh="一次预览（用于评分的快速编辑）的采样步数，不多于步数。")
+        not_in=("paper",), old_names=("look_steps",),
+        en="Sampling steps of a preview, a quick edit that is scored; no more than an edit has.",
+        zh="一次预览（用于评分的快速编辑）的采样步数，不多于完整编辑。")
     preview_guidance: float = setting(
         1.0, 0, 100, step=0.1, widget=f"{_EDIT}.look_guidance", only_custom=True,
-        old_names=("look_guidance",),
+        not_in=("paper",), old_names=("look_guidance",),
         en="Guidance (cfg) of a preview; 1 or less costs half.",
         zh="一次预览的 CFG；不大于 1 时计算量减半。")
-    previews_per_round: int = setting(
-        1, 1, 256, widget=f"{_EDIT}.looks_per_round", only_custom=True, old_names=("looks_per_round",),
-        en="Previews made in a round.",
-        zh="每轮预览的区域数。")
     num_regions: int = setting(
         2, 1, 64, presets={"fast": 1, "quality": 3}, widget=f"{_EDIT}.finalists", only_custom=True,
-        old_names=("finalists",),
+        not_in=("paper",), old_names=("finalists",),
         en="Regions that are painted with all steps, to choose from.",
         zh="以全部步数绘制、可供选择的区域数。")
     noise_samples: int = setting(
         1, 1, 64, presets={"quality": 2}, widget=f"{_EDIT}.drafts", only_custom=True,
-        old_names=("drafts",),
+        not_in=("paper",), old_names=("drafts",),
         en="Noise samples each region is painted from to half way; the best of each goes on.",
         zh="每个区域先用几份噪声画到一半，各取最好的继续。")
-    screen: bool = setting(
-        True, widget=f"{_EDIT}.screen", only_custom=True,
-        en="Let CLIP choose among all boxes before anything is painted. Off, previews choose, by the "
-           "losses' weights.",
-        zh="在绘制之前先由 CLIP 从所有框中选定。关闭后由预览按各损失权重选定区域。")
-    refine: bool = setting(
-        True,
-        en="Let CLIP move the edges of the best boxes.",
-        zh="由 CLIP 移动最佳框的边。")
-    fit: bool = setting(
-        True,
-        en="Let DINO fit the best boxes to the things in them.",
-        zh="由 DINO 使最佳框贴合其中的物体。")
     anchor_distance: float = setting(
         2.0, 0, 128, step=0.5,
         en="Least distance between anchor points, in cells of DINO's grid.",
         zh="锚点之间的最小距离，以 DINO 网格的格数计。")
     learning: str = setting(
-        "off", choices=LEARNING, widget=f"{_EDIT}.learning", only_custom=True,
+        "exact", choices=LEARNING, presets={"paper": "gumbel"}, widget=f"{_EDIT}.learning",
+        only_custom=True,
         en="How the region generator learns from previews: by the exact expected loss, by the paper's "
-           "Gumbel-softmax, or not at all. On the command line exact where the generator is to be saved.",
-        zh="区域生成器如何从预览中学习：精确期望损失、论文的 Gumbel-softmax，或不学习。"
-           "命令行要求保存生成器时为 exact。")
+           "Gumbel-softmax, or not at all; then there are no previews.",
+        zh="区域生成器如何从预览中学习：精确期望损失、论文的 Gumbel-softmax，或不学习（也就没有预览）。")
     generator_steps: int = setting(
         8, 0, 10_000, widget=f"{_EDIT}.generator_steps", only_custom=True,
         en="Optimiser steps of the region generator in a round.",
@@ -148,6 +131,10 @@ class SearchSettings:
         0, 0, 4096, widget=f"{_EDIT}.mask_feather",
         en="Soften the region's border, inward, over so many pixels.",
         zh="把区域边缘向内柔化这么多像素。")
+    method: str = setting(
+        "evidence", choices=METHODS, presets={"paper": "published"}, option=False,
+        en="How the region is found: by the evidence of CLIP and DINO, or as published.",
+        zh="如何寻找区域：依据 CLIP 和 DINO 的证据，或按论文。")
     seed: int = setting(
         42, 0, 2**63 - 1, widget=f"{_EDIT}.seed",
         en="Same seed and settings, same result.",
@@ -155,10 +142,12 @@ class SearchSettings:
 
     @property
     def max_previews(self) -> int:
-        """How many previews are made, at most: none where CLIP's screen chooses and nothing is learned."""
-        if self.screen and self.learning == "off":
+        """How many edits are made to teach the region generator, at most."""
+        if self.method == "published":
+            return self.per_image_iteration * self.point_number
+        if self.previews == "never" or self.learning == "off":
             return 0
-        return self.per_image_iteration * self.previews_per_round
+        return self.per_image_iteration
 
     def validate(self) -> None:
         """Raise InputError naming the first setting out of range, its value and its limit."""
@@ -167,23 +156,28 @@ class SearchSettings:
 
     def problems(self) -> Iterator[str]:
         """A sentence for each setting out of range: its value and its limit."""
-        wrong = set()
         for name, one in SETTINGS.items():
             if problem := one.problem(getattr(self, name)):
-                wrong.add(name)
                 yield problem
-        if self.max_previews and self.preview_steps > self.steps and not wrong & {"preview_steps", "steps"}:
-            yield (f"preview_steps is {self.preview_steps} and steps is {self.steps}; a preview must not "
-                   "take more steps than the edit")
+        if self.previews == "always" and self.learning == "off" and self.method == "evidence":
+            yield ("previews is always and learning is off, and previews are there to learn from; set "
+                   "previews to never, or learning to exact")
 
     def with_values(self, **values: object) -> SearchSettings:
-        """A copy with some settings changed, old names included; None leaves a setting as it is."""
-        changed = {current_name(name): value for name, value in values.items() if value is not None}
+        """A copy with some settings changed, old names included; None leaves a setting as it is, and what
+        was removed is left out."""
+        changed = {current_name(name): value for name, value in values.items()
+                   if value is not None and name not in REMOVED}
         for name in changed:
             if name not in SETTINGS:
                 raise InputError(f"unknown setting {name!r}; known are {', '.join(sorted(SETTINGS))}")
         return replace(self, **changed)  # type: ignore[arg-type]
 
+
+# What there was once. Saved settings and command lines may still have it; it does nothing.
+REMOVED: dict[str, type] = {
+    "loss_area": float, "test_gamma": float, "screen": bool, "refine": bool, "fit": bool,
+    "looks_per_round": int, "previews_per_round": int}
 
 SETTINGS: dict[str, Setting] = described(SearchSettings)
 

@@ -8,7 +8,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 _KEY = "setting"
-PRESET_NAMES = ("fast", "standard", "quality")
+PRESET_NAMES = ("fast", "standard", "quality", "paper")
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Setting:
     `step` is what one click on a widget's arrow changes. `choices` are the values of a text. `en` and
     `zh` say what it does, in whole sentences. `presets` has its value in those presets where it is not
     the default. `widget` is the node and the input that set it in ComfyUI, as "Node.input", or ""; with
-    `only_custom` it counts in the preset "custom" alone. `option` says whether the command line has it.
+    `only_custom` it counts in the preset "custom" alone. `not_in` names the presets in
+    which it changes nothing. `option` says whether the command line has it.
     `old_names` are still read, by the command line and by `SearchSettings.with_values`.
     """
 
@@ -35,6 +36,7 @@ class Setting:
     presets: Mapping[str, Any] = field(default_factory=dict)
     widget: str = ""
     only_custom: bool = False
+    not_in: tuple[str, ...] = ()
     option: bool = True
     old_names: tuple[str, ...] = ()
 
@@ -61,7 +63,8 @@ class Setting:
         """Its value in each preset, "fast 5, standard 9, quality 12"; empty where they all agree."""
         if not self.presets:
             return ""
-        return separator.join(f"{name} {self.presets.get(name, self.default)}" for name in PRESET_NAMES)
+        return separator.join(f"{name} {self.presets.get(name, self.default)}" for name in PRESET_NAMES
+                              if name not in self.not_in)
 
     def tooltip(self, language: str) -> str:
         """What its widget in ComfyUI says, in "en" or "zh"."""

@@ -58,15 +58,14 @@ def test_each_axis_grows_its_own_work_and_nothing_else() -> None:
         work = {
             "anchors": [s.point_number for s in settings],
             "windows": [s.max_window_size for s in settings],
-            "finalists": [s.num_regions for s in settings],
-            "looks": [s.max_previews for s in settings],
+            "regions": [s.num_regions for s in settings],
+            "previews": [s.max_previews for s in settings],
             "side": [side for _, side, _ in points],
-            "batch": [batch for _, _, batch in points],
         }
         for name, values in work.items():
             grown = [v / (values[0] or 1) for v in values]
-            looks = name != "looks" or axis in ("looks", "batch")  # elsewhere none is made
-            still = [1, 1, 1, 1] if looks else [0, 0, 0, 0]
+            made = name != "previews" or axis == "previews"  # elsewhere there are none
+            still = [1, 1, 1, 1] if made else [0, 0, 0, 0]
             assert grown == ([1, 2, 4, 8] if name == axis else still), (axis, name)
 
 
@@ -89,12 +88,12 @@ def test_memory_is_read_where_the_system_tells() -> None:
 
 
 def test_a_point_is_measured_on_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny = {"point_number": 1, "max_window_size": 2, "per_image_iteration": 1, "previews_per_round": 1,
-            "preview_steps": 1, "steps": 2, "num_regions": 1, "refine": False, "learning": "exact"}
+    tiny = {"point_number": 1, "max_window_size": 2, "per_image_iteration": 1, "preview_steps": 1,
+            "steps": 2, "num_regions": 1, "previews": "always"}
     monkeypatch.setattr(cost, "plan", lambda axis, factor: (tiny, 128, 16))
     got = cost.measure_point("anchors", 1, 7)
     assert (got.candidates, got.looks, got.axis) == (2, 1, "anchors")
-    assert got.evaluations >= 3  # the look, and two steps of at least one finalist
+    assert got.evaluations >= 3  # the preview, and two steps of at least one region
     assert min(got.unet, got.vae, got.encoders) > 0
     assert got.unet + got.vae + got.encoders < got.seconds
     assert got.share == pytest.approx(1 - (got.unet + got.vae + got.encoders) / got.seconds)

@@ -10,7 +10,7 @@ import torch
 
 from benchmark import methods
 from benchmark.ablations import SWITCHES, ablations
-from benchmark.baselines import diffedit, heatmap, paper, reclip, released
+from benchmark.baselines import diffedit, heatmap, reclip, released
 from benchmark.baselines.heat import heat_box
 from benchmark.methods import METHODS, NOTES
 from benchmark.painting import Outcome, Setup, paint
@@ -21,10 +21,11 @@ from region_core.boxes import iou
 from region_core.encoders.loading import Models
 from region_core.errors import InputError
 from region_core.proposals.components import box_around, strongest_component
+from region_core.published import draw_sizes
 
 WORLD = ShapesWorld()
 QUICK = WORLD.settings("standard").with_values(steps=2, preview_steps=1, point_number=2, max_window_size=2,
-                                               refine=False)
+                                               previews="never")
 Do = Callable[..., tuple[Outcome, Setup]]
 
 
@@ -105,7 +106,7 @@ def test_released_anchors_are_transposed_crowded_and_kept_from_the_border() -> N
 def test_paper_draws_one_size_an_anchor_from_its_softmax() -> None:
     noise = torch.Generator().manual_seed(0)
     logits = torch.tensor([[0.0, 2.0], [50.0, 0.0], [0.0, 50.0]])
-    draws = torch.stack([paper.draw_sizes(logits, noise) for _ in range(600)])
+    draws = torch.stack([draw_sizes(logits, noise) for _ in range(600)])
     assert set(draws[:, 1].tolist()) == {2}
     assert set(draws[:, 2].tolist()) == {5}
     share = float((draws[:, 0] == 1).float().mean())
@@ -122,7 +123,9 @@ def test_prices_are_counted(do: Do) -> None:
         outcome, setup = do(name, task)
         assert setup.inpainter.evaluations * outcome.times == price, name
         assert outcome.image.shape == (3, 128, 128)
-    _, setup = do("paper", task)
+    setup = Setup(setup.models, WORLD.painter(task, setup.models), lambda _: QUICK, 42)
+    methods.ours(lambda _: QUICK.with_values(method="published", loss_crop=0.0, learning="gumbel"))(
+        task, setup)
     # every anchor's every size at most once: a box drawn again is not painted again
     assert 2 * one <= setup.inpainter.evaluations <= 4 * one
     assert setup.inpainter.evaluations % one == 0

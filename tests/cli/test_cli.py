@@ -324,25 +324,26 @@ def test_a_real_edit_from_the_command_line(tmp_path: Path,
               "--editing_prompt", wish.prompt, "--output_dir", str(tmp_path / "out"),
               "--preset", "fast", "--per_image_iteration", "2", "--steps", "3", "--preview_steps", "1",
               "--quiet"]
-    teach = [*little, "--save_path", str(saved)]
+    teach = [*little, "--save_path", str(saved), "--previews", "always"]
     assert cli.main(arguments(*teach)) == 0, capsys.readouterr().err
     assert (saved / "generator.safetensors").is_file()
     first = (tmp_path / "out" / "edited.png").read_bytes()
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["unet_evaluations"] > 0
     assert report["settings"]["guidance_scale"] == SUITED["guidance_scale"]
-    assert [len(record["boxes"]) for record in report["rounds"]] == [1, 1]  # looks, for it was to learn
+    assert [len(record["boxes"]) for record in report["rounds"]] == [1, 1]  # previews
     assert cli.main(arguments(*teach)) == 0
     assert (tmp_path / "out" / "edited.png").read_bytes() == first
-    capsys.readouterr()
-    assert cli.main(arguments(
-        *little, "--load_checkpoint_path", str(saved / "generator.safetensors"))) == 0
-    assert "has no say" in capsys.readouterr().err
-    assert (tmp_path / "out" / "edited.png").read_bytes() == first  # CLIP's screen chose, as before
+    # from the folder that save_path named, and with no preview of its own
+    assert cli.main(arguments(*little, "--load_checkpoint_path", str(saved), "--previews", "never")) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["rounds"] == []
+    assert any(c["parts"]["learned"] != 0 for c in report["candidates"])
+    assert report["stopped"] == "no previews by the settings"
 
 
 def test_ctrl_c_after_half_of_a_real_edit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the default preset, in which nothing is looked at, there is a picture to keep by then."""
+    """Also where no preview is made there is a picture to keep by then."""
     scene, wish = held_out(3, 0)
     picture, out = tmp_path / "scene.png", tmp_path / "out"
     Image.fromarray(scene.image).save(picture)
@@ -351,22 +352,23 @@ def test_ctrl_c_after_half_of_a_real_edit(tmp_path: Path, capsys: pytest.Capture
         def edit(self, *asked: Any, on_event: Any, **options: Any) -> EditResult:
             def told(event: Event) -> None:
                 on_event(event)
-                if event.kind == "draft":
+                if event.kind == "half":
                     raise KeyboardInterrupt
 
             return super().edit(*asked, on_event=told, **options)
 
     assert cli.main(arguments(
         "--image_file_path", str(picture), "--image_caption", wish.caption, "--editing_prompt",
-        wish.prompt, "--output_dir", str(out), "--steps", "4", "--quiet"), Pressed()) == 130
-    assert "9 of 10 stages" in capsys.readouterr().err
+        wish.prompt, "--output_dir", str(out), "--steps", "4", "--previews", "never", "--quiet"),
+        Pressed()) == 130
+    assert "2 of 3 stages" in capsys.readouterr().err
     report = json.loads((out / "report.json").read_text())
     assert report["verdict"] == "stopped"
     x0, y0, x1, y1 = report["box"]
     assert 0 <= x0 < x1 <= 128
     assert 0 <= y0 < y1 <= 128
     assert report["unet_evaluations"] == 2 * 2 * 2  # two regions, two of four steps, guidance
-    assert len(report["rounds"]) > 1
+    assert report["score"] is None
     with Image.open(out / "edited.png") as edited:
         assert edited.size == (128, 128)
     assert (out / "loss.png").is_file()

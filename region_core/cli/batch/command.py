@@ -18,7 +18,6 @@ from ...errors import InputError
 from ...files import clear_drafts
 from ..engine import Engine
 from ..exit_codes import BAD_INPUT, FAILED, STOPPED
-from ..job import NO_SAY
 from .bar import Bar
 from .gallery import PAGE, write_gallery
 from .items import Item
@@ -154,9 +153,6 @@ class Batch:
     def _each(self, editor: Editor, bar: Bar) -> None:
         """A generator a picture: no process needs another."""
         pending = self.plan["pending"]
-        if self.job.generator is not None and self.processes.rank == 0 and not any(
-                item.settings.max_previews for item in self.job.items):
-            print(NO_SAY, file=sys.stderr)
         bar.begin(len(pending))
         self._edit(editor, pending, self.job.generator, self.job.generator_digest)
 

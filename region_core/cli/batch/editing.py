@@ -57,9 +57,9 @@ class Editor:
             if self.job.generator is not None:
                 from ...generator.network import check_fit
 
-                for size in {item.settings.max_window_size for item in self.job.items}:
+                for item in self.job.items:
                     check_fit(self.job.generator, "load_checkpoint_path",
-                              self._models.dino.feature_dim, size)
+                              self._models.dino.feature_dim, item.settings)
         return self._models
 
     def place(self, index: int) -> Place:

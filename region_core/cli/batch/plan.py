@@ -120,25 +120,30 @@ def _check_grid(choice: ModelChoice, items: list[Item]) -> None:
 def _loaded(path: str | None, items: list[Item]) -> tuple[RegionGenerator | None, str]:
     if path is None:
         return None, ""
-    from ...generator.network import SCREEN_NUMBERS, load_generator
+    from ...generator.network import generator_shape, load_generator
 
-    generator, file = None, path_of(path)
-    for sizes in sorted({item.settings.max_window_size for item in items}):
-        generator, _ = load_generator(file, sizes=sizes, extra_dim=SCREEN_NUMBERS)
+    generator, file = None, generator_file(path, existing=True)
+    for sizes, numbers in sorted({generator_shape(item.settings) for item in items}):
+        generator, _ = load_generator(file, sizes=sizes, extra_dim=numbers)
     return generator, file_digest(file)
 
 
 def _check_shared(items: list[Item]) -> None:
-    sizes = sorted({item.settings.max_window_size for item in items})
-    if len(sizes) > 1:
+    from ...generator.network import generator_shape
+
+    if len({item.settings.method for item in items}) > 1:
+        raise InputError("Some items have preset paper and some have not, and one shared generator "
+                         "cannot serve both; give all the same, or leave out save_path and epochs.")
+    if len({generator_shape(item.settings) for item in items}) > 1:
+        sizes = sorted({item.settings.max_window_size for item in items})
         raise InputError(f"The items have max_window_size {', '.join(map(str, sizes))}, and one "
-                         "shared generator reads one; give all the same, or leave out save_path "
-                         "and epochs.")
-    off = [item.key for item in items if item.settings.learning == "off"]
-    if off:
-        raise InputError(f"learning is off for {len(off)} of {len(items)} items (first '{off[0]}'), "
-                         "and a shared generator is to be learned; leave it on, or leave out "
+                         "shared generator of preset paper reads one; give all the same, or leave out "
                          "save_path and epochs.")
+    off = [item.key for item in items if not item.settings.max_previews]
+    if off:
+        raise InputError(f"learning is off or previews are never for {len(off)} of {len(items)} items "
+                         f"(first '{off[0]}'), and a shared generator is to be learned; leave them on, "
+                         "or leave out save_path and epochs.")
 
 
 def file_digest(path: Path) -> str:
@@ -175,12 +180,11 @@ def _identity(name: str) -> str:
 def fingerprint(item: Item, picture_digest: str, models: dict[str, str], learned: str) -> str:
     """What a result came of: equal where doing it again would give the same picture.
 
-    `learned` names the region generator it started from, "" for a fresh one; it counts where looks
-    are made.
+    `learned` names the region generator it started from, "" for a fresh one.
     """
     return digest_of([FORMAT, __version__, item.key, item.caption, item.prompt,
                       item.negative_prompt, asdict(item.settings), picture_digest, models,
-                      learned if item.settings.max_previews else ""])
+                      learned])
 
 
 def digest_of(value: object) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ...checks import is_writable, text_problems
 from ...errors import InputError, InputProblems
-from ...settings import SETTINGS, SearchSettings, current_name, preset
+from ...settings import REMOVED, SETTINGS, SearchSettings, current_name, preset
 from .items import Item, item_seed
 
 TEXTS = ("image", "image_caption", "editing_prompt", "negative_prompt", "name", "preset")
@@ -167,7 +167,7 @@ def _item(entry: _Entry, key: str, image_dir: Path,
     for name in ("image", "image_caption", "editing_prompt"):
         if name not in values:
             wrong.append(f"{name} is missing")
-    unknown = [name for name in values if name not in TEXTS and name not in SETTINGS]
+    unknown = [name for name in values if name not in TEXTS and name not in SETTINGS and name not in REMOVED]
     wrong += [f"{quoted(name)} is no setting; known are {', '.join((*TEXTS, *SETTINGS))}"
               for name in unknown]
     settings = _settings(values, key, defaults, wrong)

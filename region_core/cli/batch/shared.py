@@ -23,9 +23,9 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from ...errors import InputError
 from ...generator.checkpoint import read_checkpoint
 from ...generator.network import (
-    SCREEN_NUMBERS,
     RegionGenerator,
     build_generator,
+    generator_shape,
     load_generator,
     save_generator,
 )
@@ -110,8 +110,9 @@ class SharedLearning:
         if self.job.generator is not None:
             return copy.deepcopy(self.job.generator)
         settings = self.job.items[0].settings
-        return build_generator(self.editor.models.dino.feature_dim, settings.max_window_size,
-                               self.job.settings.seed, extra_dim=SCREEN_NUMBERS)
+        sizes, numbers = generator_shape(settings)
+        return build_generator(self.editor.models.dino.feature_dim, sizes, self.job.settings.seed,
+                               extra_dim=numbers)
 
     def _edit(self, step: Step, mine: list[int], pictures: Iterator[Any]) -> Tensor:
         """[batch_size, P + 1]: a row a member this process answers for, with what its copy learned

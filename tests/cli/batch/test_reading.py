@@ -161,7 +161,7 @@ def test_what_is_wrong_with_an_edit(folder: Path, entry: Any, says: str) -> None
     ({"step": 3}, '"step" is no setting'), ({"steps": "3"}, "steps is \"3\""),
     ({"steps": 2.5}, "must be a whole number"), ({"steps": True}, "must be a whole number"),
     ({"lr": 10**400}, "lr is inf"), ({"lr": float("nan")}, "lr is nan"), ({"lr": -1}, "lr is -1"),
-    ({"screen": 1}, "true or false"), ({"preset": "best"}, "fast, standard, quality"),
+    ({"preset": "best"}, "fast, standard, quality, paper"),
     ({"preset": 3}, "preset is 3"), ({"seed": -1}, "seed is -1"), ({"name": 3}, "name is 3"),
     ({"name": "\ud800"}, "cannot be written"), ({"negative_prompt": None}, "negative_prompt is null"),
     ({"learning": "fast"}, "choose one of"),

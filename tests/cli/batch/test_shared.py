@@ -20,11 +20,12 @@ from region_core.cli.batch.processes import Processes
 from region_core.cli.batch.shared import SharedLearning, schedule, vector
 from region_core.cli.main import main
 from region_core.cli.parser import build_parser
-from region_core.generator.network import SCREEN_NUMBERS, build_generator, load_generator, save_generator
+from region_core.generator.network import NUMBERS, build_generator, load_generator, save_generator
 
 from .quick import FEATURES, QuickEngine, batch, begun, pictures, quick_edit, table, write_list
 
-SHARED = ("--save_path", "g.safetensors", "--batch_size", "3", "--max_window_size", "4")
+SHARED = ("--save_path", "g.safetensors", "--batch_size", "3", "--max_window_size", "4",
+          "--previews", "always")
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_the_generator_moves_by_the_mean_of_what_a_groups_pictures_taught() -> N
     steps = schedule(job)
     assert [len(step.members) for step in steps] == [3, 3, 1] * 2
     assert [n for step in steps[:3] for n in step.members] == shuffled(job.items, 42, 0)
-    module = build_generator(FEATURES, 4, 42, extra_dim=SCREEN_NUMBERS)
+    module = build_generator(FEATURES, 1, 42, extra_dim=NUMBERS)
     image = torch.zeros(1, 3, 40, 40)
     for number, step in enumerate(steps, 1):
         start, after = vector(module), []
@@ -111,38 +112,32 @@ def test_a_failing_item_teaches_nothing_and_is_done_later(monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("list_of_seven")
-def test_a_generator_without_a_say_is_told_and_makes_nothing_new(
-        capsys: pytest.CaptureFixture[str]) -> None:
-    save_generator(build_generator(FEATURES, 4, 9, extra_dim=2), "start.safetensors", {})
-    assert batch("--max_window_size", "4") == 0
-    begun()
-    capsys.readouterr()
-    assert batch("--max_window_size", "4", "--load_checkpoint_path", "start.safetensors") == 0
-    assert "has no say" in capsys.readouterr().err
-    assert begun() == []
-
-
-@pytest.mark.usefixtures("list_of_seven")
 def test_a_loaded_generator_is_where_every_picture_starts(
         capsys: pytest.CaptureFixture[str]) -> None:
-    module = build_generator(FEATURES, 4, 9, extra_dim=2)
-    save_generator(module, "start.safetensors", {})
-    start = ("--load_checkpoint_path", "start.safetensors")
-    assert batch("--no-screen", "--max_window_size", "4", *start) == 0
+    Path("saved").mkdir()
+    file = Path("saved/generator.safetensors")
+    module = build_generator(FEATURES, 1, 9, extra_dim=NUMBERS)
+    save_generator(module, file, {})
+    start = ("--load_checkpoint_path", "saved")  # the folder that save_path named
+    assert batch(*start) == 0
     scores = [float(row["score"]) for row in table()]
     assert scores == pytest.approx([1 + float(vector(module).abs().mean())] * 7)
     assert not list(Path("out").rglob("*.safetensors")), "nothing was asked to be learned"
-    assert batch("--no-screen", "--max_window_size", "4") == 0
+    assert batch() == 0
     assert [float(row["score"]) for row in table()] == [1.0] * 7  # not taken for the same
-    assert batch("--max_window_size", "5", *start) == 2
+    assert batch("--preset", "paper", *start) == 2
     err = capsys.readouterr().err
-    assert "sizes = 4, this run needs 5; use max_window_size 4" in err
-    save_generator(build_generator(FEATURES + 1, 4, 9, extra_dim=2), "start.safetensors", {})
-    assert batch("--no-screen", "--max_window_size", "4", *start) == 2
+    assert "sizes = 1, this run needs 15; use the preset and the max_window_size it was saved with" in err
+    save_generator(build_generator(FEATURES + 1, 1, 9, extra_dim=NUMBERS), file, {})
+    assert batch(*start) == 2
     assert "feature_dim = 6, this run needs 5; use the DINO model" in capsys.readouterr().err
-    save_generator(build_generator(FEATURES, 4, 9), "start.safetensors", {})
-    assert batch("--no-screen", "--max_window_size", "4", *start) == 2
-    assert "extra_dim = 0, this run needs 2; teach one anew" in capsys.readouterr().err
+    save_generator(build_generator(FEATURES, 1, 9), file, {})
+    assert batch(*start) == 2
+    assert f"extra_dim = 0, this run needs {NUMBERS}; teach one anew" in capsys.readouterr().err
+    save_generator(build_generator(FEATURES, 15, 9), file, {})
+    assert batch("--preset", "paper", *start) == 0
+    assert batch("--load_checkpoint_path", "nowhere", out="elsewhere") == 2
+    assert "no checkpoint 'nowhere'" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("list_of_seven")
@@ -152,7 +147,13 @@ def test_items_of_different_sizes_cannot_share(capsys: pytest.CaptureFixture[str
         '"image_caption": "a", "editing_prompt": "b", "preset": "quality"}]')
     ask = ["batch", "--image_dir_path", "in", "--json_file", "edits.json", "--output_dir", "out",
            "--models", "shapes", "--save_path", "g"]
+    assert main([*ask, "--quiet"], QuickEngine()) == 0  # one size a region: no size matters
+    Path("edits.json").write_text(Path("edits.json").read_text().replace("quality", "paper"))
     assert main(ask, QuickEngine()) == 2
+    assert "one shared generator cannot serve both" in capsys.readouterr().err
+    Path("edits.json").write_text(Path("edits.json").read_text().replace('"preset": "paper"',
+                                                                         '"max_window_size": 20'))
+    assert main([*ask, "--preset", "paper"], QuickEngine()) == 2
     assert "max_window_size 15, 20" in capsys.readouterr().err
 
 
@@ -251,7 +252,7 @@ def test_a_shared_step_with_the_real_method(tmp_path: Path) -> None:
         "--noise_samples", "1", "--views", "1", "--steps", "1", "--preview_steps", "1"]) == 0
     assert {row["status"] for row in table(str(tmp_path / "out"))} <= {"edited", "no region"}
     learned, _ = load_generator(tmp_path / "g" / "generator.safetensors", sizes=3,
-                                extra_dim=SCREEN_NUMBERS)
+                                extra_dim=NUMBERS)
     assert vector(learned).isfinite().all()
 
 
@@ -262,7 +263,7 @@ def test_what_an_item_taught_in_a_later_update_is_not_forgotten_with_an_earlier_
     place = SimpleNamespace(folder=Path("."))
     editor: Any = SimpleNamespace(place=lambda _index: place)
     learning = SharedLearning(job, editor, Processes(), "r")
-    module = build_generator(FEATURES, 4, 1, extra_dim=SCREEN_NUMBERS)
+    module = build_generator(FEATURES, 4, 1, extra_dim=NUMBERS)
     save_generator(module, Path(LEARNED), {}, {"run": "r", "step": 1})
     learning._forget(0)
     assert Path(LEARNED).exists()
