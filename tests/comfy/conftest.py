@@ -188,7 +188,7 @@ def demo_graph(seed: int = 3, kind: str = "recolour", **optimize: Any) -> dict:
                "per_image_iteration": 10, "lr": 0.005, "looks_per_round": 2, "look_steps": 3,
                "look_guidance": 1.0, "finalists": 2, "drafts": 2, "generator_steps": 20,
                "test_alpha": 2.0, "test_beta": 1.0, "test_gamma": 40.0,
-               "learning": "exact", "native_size": 0, "screen": True, **optimize}
+               "learning": "exact", "native_size": 0, "screen": True, "previews": "auto", **optimize}
     graph = {
         "demo": {"class_type": "LearnableRegions_LoadShapesDemo", "inputs": {}},
         "scene": {"class_type": "LearnableRegions_ShapesScene",

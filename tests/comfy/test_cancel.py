@@ -68,9 +68,11 @@ def modules_of(parts: dict[str, Any]) -> dict[str, torch.nn.Module]:
         "decoder": vae.decoder}
 
 
-def run_with(comfy: Comfy, parts: dict[str, Any], screen: bool) -> Run:
-    """One round of two looks of two steps; four drafts of four steps, two of which go on half way."""
-    graph = tiny_graph(comfy, steps=4, cfg=2.0, finalists=2, drafts=2, look_steps=2, screen=screen)
+def run_with(comfy: Comfy, parts: dict[str, Any]) -> Run:
+    """Two previews of two steps; two regions from two noise samples each, of four steps, of which the
+    better sample goes on half way."""
+    graph = tiny_graph(comfy, preset="custom", steps=4, cfg=2.0, finalists=2, drafts=2, look_steps=2,
+                       per_image_iteration=2, previews="always")
     for name in DEMO_NAMES:
         for socket in SOCKETS[name]:
             take(comfy, graph, socket, parts[name])
@@ -90,29 +92,29 @@ def state_of(parts: dict[str, Any]) -> tuple[Any, ...]:
 
 
 # where Cancel is pressed: the forward that has begun, counted from where another model has run so
-# often; whether CLIP screens in that run (the later stages do without, which saves seconds)
-STAGES: dict[str, tuple[tuple[str, int], tuple[str, int] | None, bool]] = {
-    "the sampler's text is encoded": (("words", 1), None, True),
-    "DINO reads the picture": (("DINO", 1), None, True),
-    "CLIP reads the caption": (("CLIP's words", 1), None, True),
-    "CLIP screens the boxes": (("CLIP", 3), None, True),
-    "the VAE encodes for a look": (("encoder", 1), None, False),
-    "a look is sampled": (("UNet", 1), None, False),
-    "a look is decoded": (("decoder", 1), None, False),
-    "the looks are scored": (("CLIP", 1), ("decoder", 2), False),
-    "first half of the edit": (("UNet", 1), ("decoder", 2), False),
-    "the drafts are decoded": (("decoder", 1), ("UNet", 4), False),
-    "the drafts are scored": (("CLIP", 1), ("decoder", 6), False),
-    "second half of the edit": (("UNet", 1), ("decoder", 6), False),
-    "final decode": (("decoder", 1), ("UNet", 6), False),
-    "final scoring": (("CLIP", 1), ("decoder", 8), False),
+# often
+STAGES: dict[str, tuple[tuple[str, int], tuple[str, int] | None]] = {
+    "the sampler's text is encoded": (("words", 1), None),
+    "DINO reads the picture": (("DINO", 1), None),
+    "CLIP reads the caption": (("CLIP's words", 1), None),
+    "CLIP judges the regions": (("CLIP", 3), None),
+    "the VAE encodes for a preview": (("encoder", 1), None),
+    "a preview is sampled": (("UNet", 1), None),
+    "a preview is decoded": (("decoder", 1), None),
+    "the previews are scored": (("CLIP", 1), ("decoder", 2)),
+    "first half of the edit": (("UNet", 1), ("decoder", 2)),
+    "the noise samples are decoded": (("decoder", 1), ("UNet", 4)),
+    "the noise samples are scored": (("CLIP", 1), ("decoder", 6)),
+    "second half of the edit": (("UNet", 1), ("decoder", 6)),
+    "final decode": (("decoder", 1), ("UNet", 6)),
+    "final scoring": (("CLIP", 1), ("decoder", 8)),
 }
 
 
 @pytest.fixture(scope="module")
 def undisturbed(comfy: Comfy, parts: dict[str, Any]) -> Run:
-    """The run without screen that nobody cancels."""
-    run = run_with(comfy, parts, screen=False)
+    """The run that nobody cancels."""
+    run = run_with(comfy, parts)
     assert run.success, (run.messages, run.problems)
     return run
 
@@ -121,13 +123,13 @@ def undisturbed(comfy: Comfy, parts: dict[str, Any]) -> Run:
 def test_cancel_stops_at_every_stage_and_the_next_prompt_works(
         comfy: Comfy, parts: dict[str, Any], undisturbed: Run, stage: str) -> None:
     """No forward of any model begins after Cancel, the prompt counts as interrupted, and models and
-    random state are as before. Then, after every stage, the same prompt without CLIP's screen runs
+    random state are as before. Then, after every stage, the same prompt runs
     through and gives bit for bit what it gives when nothing was ever cancelled."""
-    at, after, screen = STAGES[stage]
+    at, after = STAGES[stage]
     torch.rand(1)  # so that whatever seeds the global generator is seen
     before = state_of(parts)
     with Pressed(comfy, modules_of(parts), at, after) as cancel:
-        run = run_with(comfy, parts, screen)
+        run = run_with(comfy, parts)
     assert cancel.pressed, f"never got there: {dict(cancel.begun)}"
     events = [event for event, _ in run.messages]
     assert "execution_interrupted" in events, events
@@ -136,7 +138,7 @@ def test_cancel_stops_at_every_stage_and_the_next_prompt_works(
     assert not run.seen
     assert not cancel.too_late
     assert state_of(parts) == before
-    again = run_with(comfy, parts, screen=False)
+    again = run_with(comfy, parts)
     assert again.success, again.messages
     for output in ("v0", "v1", "v3"):
         assert torch.equal(again.seen[output], undisturbed.seen[output]), output
@@ -158,7 +160,8 @@ def test_a_run_tells_looks_and_shows_boxes_and_the_best_so_far(comfy: Comfy,
     before = utils.PROGRESS_BAR_HOOK
     utils.set_progress_bar_global_hook(hook)
     try:
-        graph = tiny_graph(comfy, per_image_iteration=2, looks_per_round=3, steps=4)
+        graph = tiny_graph(comfy, preset="custom", per_image_iteration=3, steps=4, finalists=2, drafts=2,
+                           previews="always")
         for name in DEMO_NAMES:
             for socket in SOCKETS[name]:
                 take(comfy, graph, socket, parts[name])
@@ -169,17 +172,17 @@ def test_a_run_tells_looks_and_shows_boxes_and_the_best_so_far(comfy: Comfy,
     first, *rest = seen
     assert first[0] == 0
     done = [value for value, _, _ in rest]
-    assert done == sorted(set(done))
-    # the screen's eight stages, six looks in two rounds, two halves of an edit
-    assert {total for _, total, _ in rest} == {16}
-    assert done[-4:] == [11, 14, 15, 16]
+    assert done == sorted(done)
+    # the proposals, three previews, two halves of an edit
+    assert {total for _, total, _ in rest} == {6}
+    assert done[-5:] == [2, 3, 4, 5, 6]
     assert done[0] == 1
     for kind, preview, side in (one for _, _, one in seen):
         assert kind == "JPEG"
         assert isinstance(preview, Image.Image)
         assert side == 512
-    # while CLIP screens, the boxes; then the best picture beside them: wider, for the picture is square
+    # while CLIP judges the regions, the boxes; then the best picture beside them: wider, for the picture is square
     wide = [one[1].width > 1.5 * one[1].height for _, _, one in seen]
-    assert wide == [False] * (len(seen) - 4) + [True] * 4
+    assert wide == [False] * (len(seen) - 5) + [True] * 5
     pictures = [one[1].tobytes() for _, _, one in seen]
     assert len(set(pictures)) > 5, "the previews hardly differ"
