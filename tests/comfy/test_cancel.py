@@ -181,7 +181,7 @@ def test_a_run_tells_looks_and_shows_boxes_and_the_best_so_far(comfy: Comfy,
         assert kind == "JPEG"
         assert isinstance(preview, Image.Image)
         assert side == 512
-    # while CLIP judges the regions, the boxes; then the best picture beside them: wider, for the picture is square
+    # first the boxes; then the best picture beside them: wider, for the picture is square
     wide = [one[1].width > 1.5 * one[1].height for _, _, one in seen]
     assert wide == [False] * (len(seen) - 5) + [True] * 5
     pictures = [one[1].tobytes() for _, _, one in seen]
