@@ -39,7 +39,8 @@ def crop_and_blur(source: Tensor, boxes: Tensor, caption: str, scorer: ClipScore
         views += [F.interpolate(v, (side, side), mode="bicubic", antialias=True) for v in (crop, around)]
     embeddings = scorer.encode_images(torch.cat(views).clamp(0, 1))
     texts = torch.cat([scorer.encode_text(text) for text in (caption, *NEUTRAL)])
-    logits = float(scorer.model.logit_scale.exp()) * embeddings @ texts.T
+    scale: Tensor = scorer.model.logit_scale  # type: ignore[assignment]
+    logits = float(scale.exp()) * embeddings @ texts.T
     return (logits[:, 0] - logits[:, 1:].mean(dim=1)).view(-1, 2).sum(dim=1)
 
 

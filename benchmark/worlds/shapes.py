@@ -62,4 +62,5 @@ class ShapesWorld:
         """See `task.MeasuredWorld`: the small judge reads colours and shapes."""
         if not self._judge:
             self._judge.append(load_judge())
-        return succeeded(image, box, *task.case, self._judge[0])
+        scene, edit = task.case
+        return succeeded(image, box, scene, edit, self._judge[0])

@@ -101,7 +101,7 @@ def settings_from(args: argparse.Namespace) -> SearchSettings:
     return settings
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
+def _add_run(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--device", default=None,
                         help="where the models run, such as cpu (default: an accelerator if there "
                         "is one)")

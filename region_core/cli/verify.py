@@ -48,7 +48,7 @@ def verify(args: argparse.Namespace, engine: Engine) -> int:
     from . import job
     from .report import versions
 
-    settings = job.settings_from(args)
+    settings = job.suited(job.settings_from(args), args, ())
     folder = job.path_of(args.output_dir)
     checks.check_writable("output_dir", folder)
     there = photographs_here()
