@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 
 import torch
+from scipy import stats
 from torch import Tensor
 from tqdm import tqdm
 
@@ -71,14 +73,7 @@ def losses_of(scene: Scene, edit: Edit, models: Models, settings: SearchSettings
 
 
 def spearman(a: Tensor, b: Tensor) -> float:
-    """Spearman's rank correlation of values [n]: that of their ranks, ties at their mean rank.
-
-    NaN where all values of one are equal.
-    """
-    def ranks(values: Tensor) -> Tensor:
-        below = (values[None] < values[:, None]).sum(dim=1)
-        same = (values[None] == values[:, None]).sum(dim=1)
-        return below + (same - 1) / 2
-
-    both = torch.stack([ranks(a), ranks(b)]).double()
-    return float(torch.corrcoef(both)[0, 1])
+    """Spearman's rank correlation of values [n]; NaN where all values of one are equal."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.ConstantInputWarning)
+        return float(stats.spearmanr(a.numpy(), b.numpy()).statistic)

@@ -14,7 +14,7 @@ from comfy import model_management
 from comfy_api.latest import io
 
 from ..region_core.errors import InputError
-from ..region_core.images import MIN_SIDE
+from ..region_core.images import check_layers
 
 CATEGORY = "learnable regions"
 MANY = 8  # of more pictures than these, what is drawn for people has half their size
@@ -63,18 +63,13 @@ def named_errors(cls: Any) -> Iterator[None]:
 
 
 def check_image(image: torch.Tensor) -> None:
-    """Raise InputError for an IMAGE [B,H,W,C] that is an empty batch, of another shape, of a side under 32
-    pixels, or with pixels that are not numbers."""
+    """Raise InputError for an IMAGE [B,H,W,C] that is an empty batch or of another shape, and for one with a
+    picture that the core would refuse."""
     if image.ndim != 4 or image.shape[-1] not in (1, 3, 4) or not len(image):
         raise InputError(f"the image has the shape {tuple(image.shape)}; connect an IMAGE of at "
                          "least one picture with 1, 3 or 4 channels")
-    height, width = image.shape[1:3]
-    if min(height, width) < MIN_SIDE:
-        raise InputError(f"the image is {width} x {height} pixels and each side must be at least "
-                         f"{MIN_SIDE}; connect a larger one")
-    if not all(bool(picture[..., :3].isfinite().all()) for picture in image):  # of many, one at a time
-        raise InputError("the image holds pixels that are not numbers (NaN or infinity); look at "
-                         "the node it comes from, a VAE in half precision for example")
+    for picture in image:  # of many, one at a time
+        check_layers(picture[None, ..., :3].movedim(-1, 1))  # HWC -> 1CHW
 
 
 def to_core(image: torch.Tensor) -> torch.Tensor:

@@ -269,23 +269,29 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
-def _from_layers(layers: Tensor) -> Picture:
-    """[1,C,H,W] floats, checked, parted into rgb and alpha; a copy."""
+def check_layers(layers: Tensor) -> None:
+    """Raise InputError where floats [1,C,H,W] are no picture that is edited: a side too short, too many
+    pixels, values that are not numbers or of another range than 0 to 1."""
     _check_size(layers.shape[-1], layers.shape[-2])
-    colors = layers[:, : 1 if layers.shape[1] == 1 else 3]
     low, high = float(layers.min()), float(layers.max())
     if not (math.isfinite(low) and math.isfinite(high)):  # both are NaN where one value is
         raise InputError(
             "The picture holds values that are not numbers (NaN or infinity): look at where it "
             "comes from, a model in half precision for example."
         )
-    beyond = low < 0 or high > 1
-    if beyond and float(((colors < -1) | (colors > 2)).float().mean()) > _ANOTHER_RANGE:
+    colors = layers[:, : 1 if layers.shape[1] == 1 else 3]
+    if (low < 0 or high > 1) and float(((colors < -1) | (colors > 2)).float().mean()) > _ANOTHER_RANGE:
         raise InputError(
             f"The picture's values reach from {low:g} to {high:g}, nearly all far outside 0 to 1: "
             "scale them, by 1/255 where they are those of 8 bits."
         )
-    colors = colors.expand(-1, 3, -1, -1)
+
+
+def _from_layers(layers: Tensor) -> Picture:
+    """[1,C,H,W] floats, checked, parted into rgb and alpha; a copy."""
+    check_layers(layers)
+    colors = layers[:, : 1 if layers.shape[1] == 1 else 3].expand(-1, 3, -1, -1)
+    beyond = float(layers.min()) < 0 or float(layers.max()) > 1
     own = colors.contiguous().clone() if beyond else None
     alpha = layers[:, 3:].clamp(0, 1).contiguous() if layers.shape[1] == 4 else None
     return Picture(colors.clamp(0, 1).contiguous(), alpha, own=own)

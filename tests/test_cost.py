@@ -6,15 +6,13 @@ import pytest
 from PIL import Image
 
 from region_core.cost import GFLOP, PRICE, Cost
-from region_core.demo.models import load_shapes_models
 from region_core.demo.worlds import held_out
 from region_core.edit import edit_image
 from region_core.painting.diffusers_inpainter import DiffusersInpainter
 from region_core.settings import preset
 
 
-def test_every_pass_of_an_edit_is_counted():
-    models = load_shapes_models()
+def test_every_pass_of_an_edit_is_counted(models):
     scene, wish = held_out(5, 1)
     seen = {"unet_evaluations": 0, "vae_encodings": 0, "vae_decodings": 0, "dino_images": 0,
             "clip_images": 0, "clip_texts": 0}

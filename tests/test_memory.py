@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 
-from region_core.demo.models import load_shapes_models
 from region_core.errors import InputError
 from region_core.memory import in_chunks, is_out_of_memory
 from region_core.painting.diffusers_inpainter import DiffusersInpainter
@@ -53,11 +52,6 @@ def test_other_errors_pass_once(error: BaseException) -> None:
         in_chunks(8, 8, work, "")
     assert len(calls) == 1
     assert not is_out_of_memory(error)
-
-
-@pytest.fixture(scope="module")
-def models() -> Any:
-    return load_shapes_models()
 
 
 def limited(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, room: int) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from region_core.demo.models import WEIGHTS
-from region_core.painting.diffusers_inpainter import DiffusersInpainter, load_pipeline
+from region_core.painting.diffusers_inpainter import DiffusersInpainter
 from region_core.texts import pieces_that_fit
 
 CHINESE = "在一片宁静的湖面上有一只红色的小船" * 12
@@ -41,8 +40,7 @@ def test_where_not_a_character_fits() -> None:
         pieces_that_fit("abc", lambda _text: False)
 
 
-def test_long_chinese_prompts_that_differ_at_the_end_are_two_prompts() -> None:
-    pipe = load_pipeline(WEIGHTS / "inpaint")
+def test_long_chinese_prompts_that_differ_at_the_end_are_two_prompts(pipe) -> None:
     one, other, same = (DiffusersInpainter(pipe, CHINESE * 3 + end).positive
                         for end in ("圆形", "蓝色的方块和三角形", "圆形"))
     assert torch.equal(one, same)

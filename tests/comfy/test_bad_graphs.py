@@ -78,7 +78,7 @@ BAD: dict[str, tuple[str, Callable[[], Any], str, tuple[str, ...]]] = {
                    ("(0, 64, 64, 3)", "at least one picture")),
     "a tiny picture": ("generator.image", lambda: picture(16, 64), GENERATOR,
                        ("64 x 16", "at least 32")),
-    "not a number": ("generator.image", not_a_number, GENERATOR, ("not numbers", "VAE")),
+    "not a number": ("generator.image", not_a_number, GENERATOR, ("not numbers", "half precision")),
     "a black mask": ("generator.region_prior", lambda: torch.zeros(1, 128, 128), GENERATOR,
                      ("region_prior is empty", "disconnect")),
     "three masks": ("generator.region_prior", lambda: torch.ones(3, 128, 128), GENERATOR,

@@ -5,14 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from region_core.demo.models import WEIGHTS
 from region_core.errors import InputError
 from region_core.painting.diffusers_inpainter import DiffusersInpainter, load_pipeline
-
-
-@pytest.fixture(scope="module")
-def pipe():
-    return load_pipeline(WEIGHTS / "inpaint")
 
 
 @pytest.fixture
