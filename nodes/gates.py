@@ -59,7 +59,7 @@ def checked(execute: Callable[..., Any] | None = None, **nothing: str) -> Callab
     `nothing`: a sentence of the node's own for a socket that got nothing.
     """
     if execute is None:
-        return functools.partial(checked, **nothing)
+        return lambda given: checked(given, **nothing)
     signature = inspect.signature(execute)
 
     @functools.wraps(execute)
@@ -120,7 +120,7 @@ def _value(one: Any, kind: str, value: Any) -> Any:
         whole = kind == "INT"
         if not math.isfinite(number) or (whole and number != int(number)):
             raise InputError(f"{name} is {value}, not {_VALUES[kind]}; give one")
-        made = int(value) if whole else number
+        made = int(value) if isinstance(value, int) else int(number) if whole else number
         low, high = getattr(one, "min", None), getattr(one, "max", None)
         if (low is not None and made < low) or (high is not None and made > high):
             raise InputError(f"{name} is {made}; it must be from {low} to {high}")

@@ -55,12 +55,12 @@ def map_evidence(masks: Tensor, relevance: Tensor, cells: Tensor, weights: Tenso
     inside, ring = coarse(masks), coarse(wider - masks)
     outside = 1 - inside
     flat, values = cells.flatten(1).T, relevance.flatten(1).T  # [h*w, D], [h*w, Z]
-    least = values.amin(dim=0)
+    lowest = values.amin(dim=0)
     likeness = F.normalize(inside @ flat, dim=1) @ flat.T  # [N, h*w]: of each cell to the region's mean
     answered = _mean(inside, values)
     # of a region that leaves nothing outside, what is outside is taken to be the least there is
-    around = torch.where(ring.sum(dim=1, keepdim=True) > 0.5, _mean(ring, values), least)
-    beyond = torch.where(outside.sum(dim=1, keepdim=True) > 0.5, _mean(outside, values), least)
+    around = torch.where(ring.sum(dim=1, keepdim=True) > 0.5, _mean(ring, values), lowest)
+    beyond = torch.where(outside.sum(dim=1, keepdim=True) > 0.5, _mean(outside, values), lowest)
     own = (likeness * inside).sum(dim=1) / inside.sum(dim=1).clamp(min=1e-6)
     others = torch.where(ring.sum(dim=1) > 0.5,
                          (likeness * ring).sum(dim=1) / ring.sum(dim=1).clamp(min=1e-6),
