@@ -120,7 +120,7 @@ def _value(one: Any, kind: str, value: Any) -> Any:
         whole = kind == "INT"
         if not math.isfinite(number) or (whole and number != int(number)):
             raise InputError(f"{name} is {value}, not {_VALUES[kind]}; give one")
-        made = int(value) if isinstance(value, int) else int(number) if whole else number
+        made = math.floor(value) if whole else number  # exact also beyond 2**53
         low, high = getattr(one, "min", None), getattr(one, "max", None)
         if (low is not None and made < low) or (high is not None and made > high):
             raise InputError(f"{name} is {made}; it must be from {low} to {high}")
