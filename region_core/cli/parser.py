@@ -233,6 +233,8 @@ def build_parser() -> Parser:
         "(scikit-image, scikit-learn, matplotlib, gradio), and compare with boxes measured by eye.")
     verify.add_argument("--output_dir", default="verify", metavar="DIR",
                         help="where sheet.png and report.json go (default: verify)")
+    verify.add_argument("--only", default="", metavar="LIST",
+                        help="only these photographs, by name with commas between, such as coffee,rocket")
     verify.add_argument("--paint", action="store_true",
                         help="also edit each photograph; without it no diffusion model is loaded")
     _add_models(verify.add_argument_group("models"))

