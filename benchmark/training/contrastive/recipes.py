@@ -44,7 +44,7 @@ def things_vit(folder: Path, work: Path) -> dict[str, float]:
     teacher = clips.build("conv", len(weights["token_embedding.weight"]))
     teacher.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
     teacher = teacher.eval().to(memory_format=torch.channels_last)
-    plan = train.Plan("vit", things.words(), ((128, 128, 1900),), rate=1e-3)
+    plan = train.Plan("vit", things.words(), ((128, 128, 1300),), rate=1e-3)
     total = sum(steps for *_, steps in plan.phases)
 
     def drawn(_: CLIP, pictures: torch.Tensor, seen: torch.Tensor, step: int) -> torch.Tensor:

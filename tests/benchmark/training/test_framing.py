@@ -166,3 +166,10 @@ def _size(folder, words) -> int:
     from benchmark.training.vocabulary import write_tokenizer
 
     return write_tokenizer(folder / "size", words)
+
+
+def test_a_thing_out_of_the_window_or_mostly_so_is_not_in_sight():
+    here = [("dog", (10, 10, 30, 30)), ("cat", (36, 34, 60, 60))]
+    assert framing.in_sight(here, (0.0, 0.0, 64.0)) == ["dog", "cat"]
+    assert framing.in_sight(here, (0.0, 0.0, 32.0)) == ["dog"]
+    assert framing.in_sight(here, (20.0, 0.0, 32.0)) == []  # half of the dog, a part of the cat
