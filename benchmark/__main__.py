@@ -149,6 +149,24 @@ def run(args: argparse.Namespace) -> int:
     return run_methods(args)
 
 
+def settings(args: argparse.Namespace) -> int:
+    """The `settings` command."""
+    check_count("scenes", args.scenes)
+    check_count("seed", args.seed, 0)
+    check_count("steps", args.steps)
+    from region_core.settings import preset
+
+    from .settings_table import OTHER
+    from .settings_table import main as run_settings
+
+    for name in args.presets:
+        preset(name)
+    for name in args.names or ():
+        if name not in OTHER:
+            raise InputError(f"names has '{name}', which is no setting; choose from {', '.join(OTHER)}.")
+    return run_settings(args)
+
+
 def rank(args: argparse.Namespace) -> int:
     """The `rank` command."""
     check_count("scenes", args.scenes, 2)
@@ -215,7 +233,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def command() -> int:
         args = build_parser().parse_args(argv)
         return {"train": train, "bend": bend, "run": run, "scenes": scenes,
-                "cost": cost, "rank": rank, "currency": currency}[args.command](args)
+                "cost": cost, "rank": rank, "settings": settings, "currency": currency}[args.command](args)
 
     return guarded(command)
 

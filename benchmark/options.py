@@ -7,6 +7,7 @@ from pathlib import Path
 
 from region_core.cli.parser import Parser
 from region_core.demo.scenes import KINDS
+from region_core.settings import PRESETS
 
 from .worlds import WEIGHTS
 
@@ -99,6 +100,19 @@ def build_parser() -> Parser:
                       "another's caption: 0.31,0.162 (default: vit-b-16)")
     bend.add_argument("--world", default="things", metavar="NAME",
                       help="things or shapes, whose pictures the weights are for (default: things)")
+
+    table = commands.add_parser("settings", help="does every setting do something?",
+                                description="Changes each setting alone in each preset, on a few scenes of "
+                                "shapes, and tells what became different.")
+    table.add_argument("--scenes", type=int, default=3, metavar="N", help="how many (default: 3)")
+    table.add_argument("--seed", type=int, default=7, metavar="S", help="which scenes (default: 7)")
+    table.add_argument("--clip", default="demo", metavar="NAME", help="as of run (default: demo)")
+    table.add_argument("--steps", type=int, default=6, metavar="N",
+                       help="sampling steps of the edits (default: 6)")
+    table.add_argument("--presets", nargs="+", default=list(PRESETS), metavar="NAME",
+                       help="which (default: all)")
+    table.add_argument("--names", nargs="+", default=None, metavar="NAME",
+                       help="only these settings (default: all)")
 
     rank = commands.add_parser("rank", help="does a cheap look rank boxes as the full edit does?",
                                description="Spearman's rank correlation of the candidates' losses after "

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from .boxes import iou
 from .events import SearchProgress
 from .generator.losses import LossTerms, RegionLoss
 from .generator.trainer import GeneratorTrainer, standardised_losses
@@ -20,11 +21,14 @@ from .painting.canvas import Canvas, Work
 from .ranking import Judgement, Ranking
 from .settings import SearchSettings
 
-LIKELY = 1 / 3  # of the likeliest region's probability: a region with as much may be the right one
-NATS = 4.0  # of evidence that a final score of 1 is worth
+LIKELY = 0.6  # of the likeliest region's probability: a region with as much may be the right one
+OTHER = 0.5  # IoU below which two regions are not of the same thing
+# Nats of evidence that a final score of 1 is worth. On things with a faultless painter 0 to 1 choose alike,
+# and more is worse: the score of a painted region says little of whether it is the right one.
+NATS = 1.0
 
-SURE = "one region is likely"
-KNOWN = "all likely regions were previewed"
+SURE = "one thing is likely"
+KNOWN = "all likely things were previewed"
 ROUNDS = "as many rounds as per_image_iteration"
 NONE = "no previews by the settings"
 
@@ -46,17 +50,21 @@ class Previews:
         self.pictures.append(picture)
 
 
-def next_preview(log_probs: Tensor, previewed: Sequence[int], *, every: bool) -> tuple[int | None, str]:
+def next_preview(boxes: Tensor, log_probs: Tensor, previewed: Sequence[int], *, every: bool
+                 ) -> tuple[int | None, str]:
     """(the candidate to preview next, "") or (None, why there is none).
 
-    log_probs [N]. Only regions with at least LIKELY of the best's probability are worth it, and only
-    where there are two of them; with `every` all are.
+    boxes [N, 4], log_probs [N]. Previews decide between things, not between boxes round one: they are
+    made while a region is likely (LIKELY) that hardly overlaps the likeliest (OTHER), one a thing. With
+    `every` all regions are worth one.
     """
     likely = log_probs.exp() >= LIKELY * log_probs.exp().max()
-    if not every and int(likely.sum()) < 2:
-        return None, SURE
-    wish = log_probs if every else log_probs.masked_fill(~likely, -torch.inf)
-    wish = wish.clone()
+    overlap = iou(boxes, boxes)
+    wish = log_probs.clone()
+    if not every:
+        if not bool((likely & (overlap[int(log_probs.argmax())] < OTHER)).any()):
+            return None, SURE
+        wish[~likely | (overlap[:, list(previewed)] >= OTHER).any(dim=1)] = -torch.inf
     wish[list(previewed)] = -torch.inf
     best = int(wish.argmax())
     return (best, "") if float(wish[best]) > -torch.inf else (None, KNOWN)
@@ -68,7 +76,7 @@ def learn_from_previews(canvas: Canvas, boxes: Tensor, loss: RegionLoss, trainer
     previews, bound = Previews(stopped=ROUNDS), None
     steps = min(settings.preview_steps, settings.steps)
     for _ in range(settings.max_previews):
-        index, why = next_preview(trainer.log_probs(), previews.indices,
+        index, why = next_preview(boxes, trainer.log_probs(), previews.indices,
                                   every=settings.previews == "always")
         if index is None:
             previews.stopped = why

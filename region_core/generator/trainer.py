@@ -17,7 +17,7 @@ from .learning import gumbel_noise
 from .losses import LossTerms, LossWeights
 from .network import RegionGenerator
 
-TAU = 1.0  # standard deviations of the loss that are worth a nat of evidence
+TAU = 4.0  # standard deviations of the loss that are worth a nat of evidence
 
 
 class GeneratorTrainer:

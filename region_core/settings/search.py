@@ -86,7 +86,7 @@ class SearchSettings:
     previews: str = setting(
         "auto", choices=PREVIEWS, widget=f"{_EDIT}.previews", only_custom=True, not_in=("paper",),
         en="Quick edits that teach the region generator before any region is painted: on auto while two "
-           "regions or more are likely, always as many as there are rounds, or never.",
+           "things or more are likely, always as many as there are rounds, or never.",
         zh="绘制之前用来训练区域生成器的快速编辑：auto 仅在有两个以上可能的区域时，"
            "always 每轮都做，never 不做。")
     preview_steps: int = setting(
