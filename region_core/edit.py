@@ -192,9 +192,14 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
 
 def _check_prior(prior: Tensor | None, image: Tensor) -> None:
     wanted = (1, 1, *image.shape[-2:])
-    if prior is not None and tuple(prior.shape) != wanted:
+    if prior is None:
+        return
+    if tuple(prior.shape) != wanted:
         raise InputError(f"the region prior has shape {tuple(prior.shape)}; pass a mask of the "
                          f"picture's size, {wanted}")
+    if not bool((prior > 0.5).any()):
+        raise InputError("the region prior is empty (no pixel above 0.5); paint it where the region may "
+                         "be, or leave it out")
 
 
 def _as_picture(values: Tensor, source: Tensor) -> Tensor:
