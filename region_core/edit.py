@@ -25,6 +25,7 @@ from .proposals.anchors import place_candidates
 from .proposals.regions import PictureEvidence, propose_regions
 from .published import search_as_published
 from .ranking import Ranking, objection
+from .resize import covered
 from .search import Previews, learn_from_previews, paint_and_choose
 from .settings import SearchSettings
 
@@ -149,7 +150,7 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
 
     # 3. Propose regions with evidence
     if prior is not None:  # a thin line must not fall between the pixels of the reduced picture
-        prior = F.adaptive_max_pool2d(prior.float(), canvas.small.shape[-2:])
+        prior = covered(prior, *canvas.small.shape[-2:])
     proposals = propose_regions(evidence, settings, prior, lambda boxes, nats: progress.proposed(
         canvas.full_boxes(boxes), nats))
     boxes = canvas.full_boxes(proposals.boxes)

@@ -17,9 +17,11 @@ from .events import SearchProgress
 from .generator.learning import gumbel_noise, teach
 from .generator.losses import LossWeights, RegionLoss
 from .generator.network import RegionGenerator
+from .generator.trainer import numbers_of
 from .painting.canvas import Canvas, Work
 from .proposals.anchors import CandidateSet
 from .proposals.regions import PictureEvidence
+from .ranking import last
 from .settings import SearchSettings
 
 
@@ -63,7 +65,7 @@ def search_as_published(canvas: Canvas, candidates: CandidateSet, features: Patc
             work = canvas.begin(boxes[fresh], settings.steps)
             work = canvas.decoded(canvas.advance(work, settings.steps, settings.guidance_scale))
             pictures = canvas.pictures(work)
-            values = loss(pictures, canvas.small_boxes(boxes[fresh])).total.cpu()
+            values = numbers_of(loss(pictures, canvas.small_boxes(boxes[fresh])).total.cpu())
             losses[fresh], edited[fresh] = values, True
             done.update({j: work.select([place]) for place, j in enumerate(fresh)})
             least = int(values.argmin())
@@ -94,7 +96,7 @@ def _ranked(canvas: Canvas, works: list[Work], evidence: PictureEvidence, settin
     embeddings = evidence.scorer.encode_images(pictures)
     text = settings.test_alpha * (embeddings @ evidence.texts[0]).float().cpu()
     picture = settings.test_beta * (embeddings @ evidence.embedding[0]).float().cpu()
-    score = text + picture
+    score = last(text + picture)
     order = score.argsort(descending=True, stable=True)
     source = settings.test_alpha * float(evidence.embedding[0] @ evidence.texts[0]) + settings.test_beta
     work = Work.cat([works[place] for place in order.tolist()])

@@ -56,7 +56,7 @@ class Ranking:
         near = self._near(edits, boxes) - before
         whole, near = ((some @ self.direction / self.unit).float().cpu() for some in (change, near))
         picture = (-change.square().sum(dim=1) / 2 / self.unit).float().cpu()
-        score = self.alpha * (whole + near) / 2 + self.beta * picture
+        score = last(self.alpha * (whole + near) / 2 + self.beta * picture)
         return Judgement(whole, near, picture, score)
 
     def _near(self, pictures: Tensor, boxes: Tensor) -> Tensor:
@@ -66,6 +66,11 @@ class Ranking:
         crops = roi_align(pictures, torch.cat([rows, wide], dim=1), self.scorer.image_size,
                           sampling_ratio=-1, aligned=True)
         return self.scorer.encode_images(crops)
+
+
+def last(numbers: Tensor) -> Tensor:
+    """The same, but where a number is none (NaN): an edit that a model spoilt is put behind all others."""
+    return torch.where(numbers.isnan(), -torch.inf, numbers)
 
 
 def objection(judged: Judgement, index: int) -> str:

@@ -24,6 +24,14 @@ def resize(images: Tensor, height: int, width: int) -> Tensor:
         return down @ images @ across.mT
 
 
+def covered(mask: Tensor, height: int, width: int) -> Tensor:
+    """mask [B,1,H,W] at [height, width]: each pixel the most of all that fall into it, however thin.
+
+    On the CPU, for Apple's device has this for sizes that divide each other only; masks are small.
+    """
+    return F.adaptive_max_pool2d(mask.float().cpu(), (height, width)).to(mask.device)
+
+
 def _weights(length: int, count: int) -> Tensor:
     """[count, length]: how much each of `length` pixels has in each of `count`, as torch weighs them."""
     scale = length / count

@@ -18,7 +18,7 @@ from .events import SearchProgress
 from .generator.losses import LossTerms, RegionLoss
 from .generator.trainer import GeneratorTrainer, standardised_losses
 from .painting.canvas import Canvas, Work
-from .ranking import Judgement, Ranking
+from .ranking import Judgement, Ranking, last
 from .settings import SearchSettings
 
 LIKELY = 0.6  # of the likeliest region's probability: a region with as much may be the right one
@@ -121,7 +121,7 @@ def paint_and_choose(canvas: Canvas, boxes: Tensor, trainer: GeneratorTrainer, r
     evidence = trainer.log_evidence.cpu().log_softmax(0)[chosen]
     parts = {"evidence": evidence, "learned": log_probs[chosen] - evidence,
              "text": NATS * ranking.alpha * judged.text, "picture": NATS * ranking.beta * judged.picture}
-    deciding = torch.stack(list(parts.values())).sum(dim=0)
+    deciding = last(torch.stack(list(parts.values())).sum(dim=0))
     order = deciding.argsort(descending=True, stable=True)
     progress.finished(work.boxes[order], pictures[order[:1]], float(judged.score[order[0]]))
     return Choice(work.select(order.tolist()), chosen[order],

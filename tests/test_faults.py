@@ -14,12 +14,12 @@ from PIL import Image
 from region_core import files
 from region_core.cli.report import write_result
 from region_core.demo.models import WEIGHTS
-from region_core.edit import edit_image
 from region_core.errors import InputError
 from region_core.images import load_picture
 from region_core.painting.diffusers_inpainter import DiffusersInpainter, load_pipeline
 
-from .tools.tiny import CAPTION, LITTLE, PROMPT, Painter, encoders
+from .tools.tiny import LITTLE, TAUGHT, Painter, encoders
+from .tools.tiny import edit as tiny_edit
 from .tools.world import difference, shared_state
 
 
@@ -42,11 +42,8 @@ def failing(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, at: int) -> 
 
 
 def edit(**more: Any) -> Any:
-    dino, scorer = encoders()
     image = torch.rand(1, 3, 64, 80, generator=torch.Generator().manual_seed(1))
-    settings = LITTLE.with_values(learning="exact")  # with previews, so that all of it runs
-    return edit_image(image, CAPTION, PROMPT, inpainter=Painter(), dino=dino, scorer=scorer,
-                      settings=settings, **more)
+    return tiny_edit(image, TAUGHT, **more)
 
 
 PLACES: dict[str, Callable[[], tuple[Any, str]]] = {
@@ -157,3 +154,36 @@ def test_a_fault_at_every_file_is_one_sentence_and_leaves_no_half(
             Image.open(path).load()
     else:
         pytest.fail("more files than were tried")
+
+
+class HalfSpoilt(Painter):
+    """Gives no numbers in some rows of what is painted in full: those of `spoilt`, by their order."""
+
+    def __init__(self, spoilt: tuple[int, ...]) -> None:
+        super().__init__()
+        self.spoilt = spoilt
+
+    def decode(self, latents: Any) -> torch.Tensor:
+        pictures = super().decode(latents)
+        for row in self.spoilt:
+            if latents.step == latents.steps and len(pictures) > row:
+                pictures[row] = torch.nan
+        return pictures
+
+
+@pytest.mark.parametrize("method", ["evidence", "published"])
+@pytest.mark.parametrize("spoilt", [(0,), (1,)])
+def test_an_edit_of_no_numbers_is_ranked_last(spoilt: tuple[int, ...], method: str) -> None:
+    image = torch.rand(1, 3, 64, 80, generator=torch.Generator().manual_seed(1))
+    settings = LITTLE.with_values(method=method, per_image_iteration=1)
+    result = tiny_edit(image, settings, inpainter=HalfSpoilt(spoilt))
+    sound = [bool(candidate.image.isfinite().all()) for candidate in result.candidates]
+    assert sound == [True] * (len(sound) - 1) + [False]
+    assert bool(result.image.isfinite().all())
+
+
+def test_a_preview_of_no_numbers_does_not_end_the_learning() -> None:
+    image = torch.rand(1, 3, 64, 80, generator=torch.Generator().manual_seed(1))
+    result = tiny_edit(image, TAUGHT.with_values(preview_steps=3), inpainter=HalfSpoilt((0,)))
+    assert all(bool(weight.isfinite().all()) for weight in result.generator.parameters())
+    assert len(result.rounds) > 0

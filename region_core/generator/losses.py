@@ -12,6 +12,7 @@ from torch import Tensor
 from ..boxes import expand, pixel_boxes
 from ..encoders import ClipScorer
 from ..errors import InputError
+from ..resize import resize
 from .views import Views
 
 if TYPE_CHECKING:
@@ -108,9 +109,7 @@ class BoundLoss:
 
     def _small(self, images: Tensor) -> Tensor:
         size = self.loss.scorer.image_size
-        small = F.interpolate(
-            images.float(), (size, size), mode="bicubic", antialias=True, align_corners=False
-        )
+        small = resize(images.float(), size, size)
         return small.clamp(0, 1)
 
     def _cut(self, image: Tensor, pixels: tuple[int, ...]) -> Tensor:

@@ -88,6 +88,14 @@ def standardised_losses(terms: Sequence[LossTerms], weights: LossWeights) -> Ten
     return _standardised(total)
 
 
+def numbers_of(losses: Tensor) -> Tensor:
+    """losses [n], where one that is no number (an edit that a model spoilt) is as bad as the worst."""
+    sound = losses.isfinite()
+    worst = losses[sound].max() if bool(sound.any()) else losses.new_zeros(())
+    return torch.where(sound, losses, worst)
+
+
 def _standardised(values: Tensor) -> Tensor:
+    values = numbers_of(values)
     spread = values.std(correction=0)
     return (values - values.mean()) / spread if float(spread) > 0 else torch.zeros_like(values)

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..boxes import nms_points
 from ..encoders import PatchFeatures
 from ..errors import InputError
+from ..resize import covered
 from ..settings import SearchSettings
 
 
@@ -122,7 +123,7 @@ def place_candidates(features: PatchFeatures, height: int, width: int, settings:
         if not bool((region_prior > 0.5).any()):
             raise InputError("the region prior is empty (no pixel above 0.5); paint it where the "
                              "region may be, or leave it out")
-        grid = torch.nn.functional.adaptive_max_pool2d(region_prior.float(), attention.shape)[0, 0]
+        grid = covered(region_prior, *attention.shape)[0, 0]
         attention = attention.masked_fill((grid <= 0.5).to(attention.device), -torch.inf)
     count = settings.point_number
     allowed = int(attention.isfinite().sum())

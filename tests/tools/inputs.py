@@ -17,10 +17,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from region_core.edit import edit_image
 from region_core.errors import InputError
 
-from .tiny import CAPTION, LITTLE, PROMPT, Painter, encoders
+from .tiny import edit
 
 VALUES = ("plain", "plain", "plain", "constant", "black", "nan", "infinite", "overshoot", "hdr", "bytes",
           "negative")
@@ -95,11 +94,9 @@ def mask_of(case: dict[str, Any]) -> torch.Tensor | None:
 def check(case: dict[str, Any]) -> str:
     """Edit what the case describes; AssertionError where something does not hold. Says what came of it."""
     image, own = picture_of(case)
-    dino, scorer = encoders()
     before = image.clone() if isinstance(image, torch.Tensor) else None
     try:
-        result = edit_image(image, CAPTION, PROMPT, inpainter=Painter(), dino=dino, scorer=scorer,
-                            settings=LITTLE, prior=mask_of(case), seed=case["seed"])
+        result = edit(image, prior=mask_of(case), seed=case["seed"])
     except InputError as error:
         text = str(error)
         assert len(text.splitlines()) == 1, text
@@ -114,8 +111,8 @@ def check(case: dict[str, Any]) -> str:
     assert result.image.shape == (1, 3, *size)
     assert result.mask.shape == (1, 1, *size)
     rgb = own[:3] if own.shape[0] >= 3 else own[:1].expand(3, -1, -1)
-    for edit in (result.image, *(candidate.image for candidate in result.candidates[:1])):
-        assert bool(edit.isfinite().all())
+    for made in (result.image, *(candidate.image for candidate in result.candidates[:1])):
+        assert bool(made.isfinite().all())
     assert bool(((result.mask >= 0) & (result.mask <= 1)).all())
     outside = (result.mask == 0).expand(1, 3, -1, -1)
     assert torch.equal(result.image[outside], rgb[None].float()[outside]), "touched outside"

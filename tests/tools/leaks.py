@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import torch
 
-from .tiny import CAPTION, LITTLE, PROMPT, Painter, encoders
+from .tiny import PROMPT, TAUGHT, edit
 
 WARM = 5  # edits until all that is kept for good is there
 
@@ -33,28 +33,16 @@ def counted() -> dict[str, float]:
 def core_edit(models: str) -> Callable[[int], Any]:
     """An edit by the core: with models of random weights, or the embedded ones."""
     from region_core.demo.scenes import make_scene
-    from region_core.edit import edit_image
 
     if models == "tiny":
-        dino, scorer = encoders()
+        return lambda n: edit(make_scene(n).image, TAUGHT)
+    from region_core.demo.models import load_shapes_models, shapes_settings
+    from region_core.painting.diffusers_inpainter import DiffusersInpainter
 
-        def painter() -> Any:
-            return Painter()
-
-        settings = LITTLE.with_values(learning="exact")
-    else:
-        from region_core.demo.models import load_shapes_models, shapes_settings
-        from region_core.painting.diffusers_inpainter import DiffusersInpainter
-
-        loaded = load_shapes_models()
-        dino, scorer = loaded.dino, loaded.scorer
-        settings = shapes_settings("fast").with_values(steps=2)
-
-        def painter() -> Any:
-            return DiffusersInpainter(loaded.pipe, PROMPT)
-
-    return lambda n: edit_image(make_scene(n).image, CAPTION, PROMPT, inpainter=painter(), dino=dino,
-                                scorer=scorer, settings=settings)
+    loaded = load_shapes_models()
+    settings = shapes_settings("fast").with_values(steps=2)
+    return lambda n: edit(make_scene(n).image, settings, models=(loaded.dino, loaded.scorer),
+                          inpainter=DiffusersInpainter(loaded.pipe, PROMPT))
 
 
 def comfy_edit(root: Path, base: Path) -> Callable[[int], Any]:
@@ -75,11 +63,11 @@ def comfy_edit(root: Path, base: Path) -> Callable[[int], Any]:
     return run
 
 
-def watch(edit: Callable[[int], Any], edits: int) -> dict[str, tuple[float, float, float]]:
+def watch(one_edit: Callable[[int], Any], edits: int) -> dict[str, tuple[float, float, float]]:
     """(after the fifth, after the last, the most in between) of each count."""
     rows = []
     for number in range(edits):
-        edit(number)
+        one_edit(number)
         rows.append(counted())
     after = rows[WARM - 1:]
     return {name: (after[0][name], after[-1][name], max(row[name] for row in after))
@@ -95,8 +83,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        edit = comfy_edit(args.comfyui, Path(folder)) if args.comfyui else core_edit(args.models)
-        found = watch(edit, args.edits)
+        one_edit = comfy_edit(args.comfyui, Path(folder)) if args.comfyui else core_edit(args.models)
+        found = watch(one_edit, args.edits)
     print(f"{args.edits} edits; after the fifth, after the last, the most")
     for name, values in found.items():
         print(f"  {name:8}" + "".join(f"{value:10.0f}" for value in values))

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
+from unittest import mock
 
 import open_clip
 import torch
 from transformers import ViTConfig, ViTModel
 
+from region_core.edit import EditResult, edit_image
 from region_core.encoders import ClipScorer, DinoEncoder
 from region_core.painting.inpaint import Latents
+from region_core.proposals import regions
 from region_core.settings import SearchSettings
 
 CAPTION, PROMPT = "a red circle", "a blue square"
-LITTLE = SearchSettings(point_number=2, max_window_size=3, per_image_iteration=1, num_regions=2, steps=3,
-                        preview_steps=1, refine=False, fit=False)
+LITTLE = SearchSettings(point_number=2, max_window_size=3, per_image_iteration=2, num_regions=2, steps=3,
+                        preview_steps=1, previews="never")
+TAUGHT = LITTLE.with_values(previews="always", noise_samples=2)  # so that all of it runs
 
 
 @cache
@@ -30,13 +35,21 @@ def encoders() -> tuple[DinoEncoder, ClipScorer]:
             embed_dim=16, vision_cfg={"image_size": 16, "layers": 1, "width": 16, "head_width": 8,
                                       "patch_size": 8},
             text_cfg={"context_length": 20, "vocab_size": 49408, "width": 8, "heads": 1, "layers": 1})
-    scorer = ClipScorer(clip, open_clip.SimpleTokenizer(context_length=20), 16, (0.5,) * 3, (0.25,) * 3)
-    scorer.evidence_floor = -1e9  # random weights see nothing; the way is what is looked at
-    return DinoEncoder(vit, 32), scorer
+    tokenizer = open_clip.SimpleTokenizer(context_length=20)
+    return DinoEncoder(vit, 32), ClipScorer(clip, tokenizer, 16, (0.5,) * 3, (0.25,) * 3)
+
+
+def edit(image: Any, settings: SearchSettings = LITTLE, *, inpainter: Any = None, models: Any = None,
+         **more: Any) -> EditResult:
+    """An edit; random weights see nothing that answers to the caption, and are not asked for that."""
+    dino, scorer = models or encoders()
+    with mock.patch.object(regions, "PRESENT", -math.inf):
+        return edit_image(image, CAPTION, PROMPT, inpainter=inpainter or Painter(), dino=dino,
+                          scorer=scorer, settings=settings, **more)
 
 
 class Painter:
-    """An inpainter of 32 pixels that fills the hole with noise of its seed; `fails_at` its n-th call."""
+    """An inpainter of 32 pixels that fills the hole with noise of its seed."""
 
     size, device = 32, torch.device("cpu")
 
