@@ -140,7 +140,7 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
             seed=settings.seed, **values)
 
     if settings.method == "published":
-        candidates = place_candidates(features, *source.shape[-2:], settings, prior)
+        candidates = place_candidates(features, source.shape[-2], source.shape[-1], settings, prior)
         made = search_as_published(canvas, candidates, features, evidence, module, settings, progress)
         ranked, mask = _finished(picture, canvas, made.work, made.score, made.score, made.parts)
         return result(image=ranked[0].image, mask=mask, box=ranked[0].box, verdict=EDITED,

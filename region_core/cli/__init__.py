@@ -1,1 +1,1 @@
-"""The command line: demo, edit and batch."""
+"""The command line: demo, edit, batch and verify."""

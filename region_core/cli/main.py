@@ -1,4 +1,4 @@
-"""The command line: `python -m region_core demo`, `edit` and `batch`."""
+"""The command line: `python -m region_core demo`, `edit`, `batch` and `verify`."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ def proxy_affinity(features: Tensor, grid: tuple[int, int], *, shift: float = 1.
     """
     cells = F.interpolate(features.float(), grid, mode="bilinear", align_corners=False)
     unit = F.normalize(cells.flatten(2), dim=1)
-    alike = unit.transpose(1, 2) @ unit
-    weights = (alike - alike.mean(dim=(1, 2), keepdim=True) * shift) * scale
+    similarity = unit.transpose(1, 2) @ unit
+    weights = (similarity - similarity.mean(dim=(1, 2), keepdim=True) * shift) * scale
     own = torch.eye(weights.shape[-1], dtype=torch.bool, device=weights.device)
     return weights.masked_fill((weights < 0) & ~own, -torch.inf).softmax(dim=-1)
 

@@ -1,4 +1,4 @@
-"""Teaching the region generator from looks: losses of boxes already tried, differentiable only in
+"""Teaching the region generator from previews: losses of boxes already tried, differentiable only in
 the generator."""
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ if TYPE_CHECKING:
     from .network import RegionGenerator
 
 
-def expected_loss(logits: Tensor, losses: Tensor, looked: Tensor) -> Tensor:
-    """E[L] = sum_j p_j L_j over the boxes looked at, exactly: nothing is sampled.
+def expected_loss(logits: Tensor, losses: Tensor, previewed: Tensor) -> Tensor:
+    """E[L] = sum_j p_j L_j over the boxes previewed, exactly: nothing is sampled.
 
-    logits, losses [K, M]; looked [K, M] bool. p is the softmax over all candidates, renormalised
-    over those looked at, so a box's unknown loss pulls nowhere (it may be NaN). A constant added to
+    logits, losses [K, M]; previewed [K, M] bool. p is the softmax over all candidates, renormalised
+    over those previewed, so a box's unknown loss pulls nowhere (it may be NaN). A constant added to
     the losses leaves the gradient p_j (L_j - E[L]) as it is.
     """
-    _check(logits, losses, looked)
-    probabilities = logits[looked].softmax(0)
-    return (probabilities * losses[looked].to(probabilities)).sum()
+    _check(logits, losses, previewed)
+    probabilities = logits[previewed].softmax(0)
+    return (probabilities * losses[previewed].to(probabilities)).sum()
 
 
 def gumbel_loss(
-    logits: Tensor, losses: Tensor, looked: Tensor, generator: torch.Generator, tau: float = 1.0
+    logits: Tensor, losses: Tensor, previewed: Tensor, generator: torch.Generator, tau: float = 1.0
 ) -> Tensor:
     """The paper's estimate: each anchor samples one of its sizes by straight-through
     Gumbel-softmax; the loss is the mean over anchors of the sampled boxes' losses.
 
-    Forward takes the one-hot sample, backward the softmax at temperature `tau`. Sizes not looked at
-    cannot be drawn; an anchor never looked at takes no part. `generator` (cpu) makes the noise.
+    Forward takes the one-hot sample, backward the softmax at temperature `tau`. Sizes not previewed
+    cannot be drawn; an anchor never previewed takes no part. `generator` (cpu) makes the noise.
     """
-    _check(logits, losses, looked)
+    _check(logits, losses, previewed)
     if tau <= 0:
         raise InputError(f"The Gumbel temperature is {tau}; choose one above 0, such as 1.")
     noise = gumbel_noise(logits.shape, generator)
-    rows = looked.any(dim=1)
-    masked = (logits.float() + noise.to(logits.device)).masked_fill(~looked, -torch.inf)[rows]
+    rows = previewed.any(dim=1)
+    masked = (logits.float() + noise.to(logits.device)).masked_fill(~previewed, -torch.inf)[rows]
     soft = (masked / tau).softmax(dim=1)
     hard = torch.zeros_like(soft).scatter_(1, soft.argmax(dim=1, keepdim=True), 1.0)
     sample = hard - soft.detach() + soft
-    known = losses.float().masked_fill(~looked, 0.0)[rows]
+    known = losses.float().masked_fill(~previewed, 0.0)[rows]
     return (sample * known).sum(dim=1).mean()
 
 
@@ -76,7 +76,7 @@ def teach(
     features: Tensor,
     candidates: CandidateSet,
     losses: Tensor,
-    looked: Tensor,
+    previewed: Tensor,
     steps: int,
     *,
     extra: Tensor | None = None,
@@ -87,11 +87,11 @@ def teach(
 ) -> list[float]:
     """`steps` cheap optimiser steps on what is known so far; the estimated loss before each step.
 
-    features [D, h, w]; losses and looked [K, M] or [K*M]. No image is made here: a step costs one
+    features [D, h, w]; losses and previewed [K, M] or [K*M]. No image is made here: a step costs one
     pass through the small network. `estimator` is "expected" (exact) or "gumbel" (the paper's;
     wants a cpu `generator`). The exact one is held back by `entropy`, in standard deviations of the
     known losses: its optimum is p ~ exp(-L / (entropy * std)) rather than all on one box, so that
-    it does not settle on the first good box, for ever, before the looks that show a better one.
+    it does not settle on the first good box, for ever, before the previews that show a better one.
     Works under `torch.inference_mode()`: it is left for the duration and what comes in is cloned;
     only `module` itself must have been built outside (`build_generator`).
     """
@@ -108,23 +108,23 @@ def teach(
     with torch.inference_mode(False), torch.enable_grad():
         shape = candidates.shape
         device = next(module.parameters()).device
-        features, cells, losses, looked = (
-            t.detach().clone().to(device) for t in (features, candidates.cells, losses, looked)
+        features, cells, losses, previewed = (
+            t.detach().clone().to(device) for t in (features, candidates.cells, losses, previewed)
         )
-        losses, looked = losses.reshape(shape), looked.reshape(shape).bool()
+        losses, previewed = losses.reshape(shape), previewed.reshape(shape).bool()
         extra = None if extra is None else extra.detach().clone().to(device)
-        _check(losses, losses, looked)
+        _check(losses, losses, previewed)
         # The floor keeps rounding noise among equal losses from passing for a preference.
-        spread = losses[looked].float().std(correction=0).clamp(min=1e-4)
+        spread = losses[previewed].float().std(correction=0).clamp(min=1e-4)
         history: list[float] = []
         pooled = module.pool_boxes(features, cells)  # the same at every step
         for _ in range(steps):
             logits = module.judge_pooled(pooled, extra)
             if generator is not None and estimator == "gumbel":
-                objective = loss = gumbel_loss(logits, losses, looked, generator, tau)
+                objective = loss = gumbel_loss(logits, losses, previewed, generator, tau)
             else:
-                loss = expected_loss(logits, losses, looked)
-                objective = loss / spread + entropy * _negative_entropy(logits[looked])
+                loss = expected_loss(logits, losses, previewed)
+                objective = loss / spread + entropy * _negative_entropy(logits[previewed])
             optimizer.zero_grad()
             objective.backward()
             optimizer.step()
@@ -137,13 +137,13 @@ def _negative_entropy(logits: Tensor) -> Tensor:
     return (logits.softmax(0) * logits.log_softmax(0)).sum()
 
 
-def _check(logits: Tensor, losses: Tensor, looked: Tensor) -> None:
-    if not logits.shape == losses.shape == looked.shape:
+def _check(logits: Tensor, losses: Tensor, previewed: Tensor) -> None:
+    if not logits.shape == losses.shape == previewed.shape:
         raise InputError(
-            f"The logits, losses and looks have shapes {tuple(logits.shape)}, "
-            f"{tuple(losses.shape)}, {tuple(looked.shape)}; pass three of [K, M]."
+            f"The logits, losses and previews have shapes {tuple(logits.shape)}, "
+            f"{tuple(losses.shape)}, {tuple(previewed.shape)}; pass three of [K, M]."
         )
-    if not bool(looked.any()):
-        raise InputError("No box has been looked at yet; look at one or more before learning.")
-    if not bool(losses[looked].isfinite().all()):
-        raise InputError("A loss of a box looked at is not finite; leave that box out of `looked`.")
+    if not bool(previewed.any()):
+        raise InputError("No box has been previewed yet; preview one or more before learning.")
+    if not bool(losses[previewed].isfinite().all()):
+        raise InputError("A loss of a previewed box is not finite; leave that box out of `previewed`.")

@@ -129,7 +129,7 @@ def build_generator(
                     layer.weight.uniform_(-bound, bound, generator=source)
                     if layer.bias is not None:
                         layer.bias.uniform_(-bound, bound, generator=source)
-            # What a fresh network would say by chance must not send the first looks anywhere.
+            # What a fresh network would say by chance must not send the first previews anywhere.
             for last in (module.linear2, module.direct):
                 for weights in () if last is None else last.parameters():
                     weights.zero_()

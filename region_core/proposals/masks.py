@@ -34,7 +34,7 @@ def _finer(values: Tensor) -> NDArray[np.float32]:
     return F.interpolate(values[None, None], size, mode="bilinear", align_corners=False)[0, 0].numpy()
 
 
-def alike_masks(cells: Tensor, anchors: Iterable[Anchor]) -> list[Mask]:
+def similarity_masks(cells: Tensor, anchors: Iterable[Anchor]) -> list[Mask]:
     """Round each anchor the connected part that is like it, at each of `LIKENESS`.
 
     cells [D, h, w], of unit length each. An anchor's own features are the mean of the 3 x 3 round it.

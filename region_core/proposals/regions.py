@@ -21,11 +21,11 @@ from .anchors import pick_anchors
 from .empty import empty_places
 from .masks import (
     Mask,
-    alike_masks,
     box_mask,
     boxes_round,
     fitted_mask,
     level_masks,
+    similarity_masks,
     window_masks,
 )
 from .prior import INSIDE, Prior
@@ -152,7 +152,8 @@ def _candidates(seen: Tensor, attention: Tensor, cells: Tensor, evidence: Pictur
     peaks, salient = (
         [(int(row), int(column)) for row, column in pick_anchors(each, count, settings.anchor_distance)]
         for each in (_within(values, white, evidence), _within(attention, white, evidence)))
-    masks = [*alike_masks(cells, [*peaks, *salient]), *(mask for each in seen for mask in level_masks(each)),
+    levels = [mask for each in seen for mask in level_masks(each)]
+    masks = [*similarity_masks(cells, [*peaks, *salient]), *levels,
              *window_masks(peaks[:WINDOWED], grid)]
     if white is not None:
         x0, y0, x1, y1 = (white.whole()[0] * evidence.cells_a_pixel).tolist()

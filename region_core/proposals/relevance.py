@@ -1,4 +1,4 @@
-"""Where in a picture is the caption? A map from one look of CLIP's at all places at once."""
+"""Where in a picture is the caption? A map of all places from one pass of CLIP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .texts import contrast, spread
 ZOOMS = (1.0, 2.0, 3.0)  # the picture's side over a window's, the larger for what is small: 1 + 4 + 9 windows
 PLACES = 16  # cells a side of DINO's features in a window
 FRAMED = 0.6  # side of a subject in a picture as people take them, in shares of the picture's
-NEAR = 0.3  # of the picture's side: how far alike cells speak for one another
+NEAR = 0.3  # of the picture's side: how far similar cells support one another
 SHARP = 10.0  # nats a unit of cosine between DINO's cells; ProxyCLIP's 3 suits more, and wider, patches
 
 

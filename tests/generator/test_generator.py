@@ -216,7 +216,7 @@ def test_the_mean_gumbel_gradient_lowers_the_better_box():
 
 def test_learning_without_a_look_or_from_a_broken_loss_is_refused():
     logits, losses = torch.zeros(2, 2), torch.zeros(2, 2)
-    with pytest.raises(InputError, match="looked at"):
+    with pytest.raises(InputError, match="previewed yet"):
         expected_loss(logits, losses, torch.zeros(2, 2, dtype=torch.bool))
     losses[0, 0] = float("inf")
     with pytest.raises(InputError, match="finite"):

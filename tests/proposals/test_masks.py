@@ -10,11 +10,11 @@ from torchvision.ops import box_iou
 
 from region_core.proposals.masks import (
     FINE,
-    alike_masks,
     box_mask,
     boxes_round,
     fitted_mask,
     level_masks,
+    similarity_masks,
     window_masks,
 )
 
@@ -37,7 +37,7 @@ def best(masks, box=THING) -> float:
 
 
 def test_what_is_like_an_anchor_is_its_thing():
-    assert best(alike_masks(cells_with(THING), [(7, 6)])) > 0.85
+    assert best(similarity_masks(cells_with(THING), [(7, 6)])) > 0.85
 
 
 def test_a_level_of_a_map_is_found():

@@ -61,7 +61,7 @@ def schedule(job: BatchJob) -> list[Step]:
 
 
 class SharedLearning:
-    """The course of learning named `run`: goes on from the last update on disk."""
+    """The learning named `run`: goes on from the last update on disk."""
 
     def __init__(self, job: BatchJob, editor: Editor, processes: Processes, run: str) -> None:
         self.job, self.editor, self.processes, self.run = job, editor, processes, run
@@ -89,7 +89,7 @@ class SharedLearning:
             self._is_taught(steps[0], index) for index in (steps[0].members if steps else ()))
 
     def teach(self) -> None:
-        """Do what is left of the course."""
+        """Do the updates that are left."""
         if self.module is None:
             self.module = self._start()
         mine = {step.number: [i for i in step.members[self.processes.rank::self.processes.world]
