@@ -209,7 +209,8 @@ def test_every_setting_is_an_option_and_changes_only_itself() -> None:
         if isinstance(default, bool):
             given, want = [f"--no-{field.name}" if default else f"--{field.name}"], not default
         elif isinstance(default, str):
-            given, want = [f"--{field.name}", "gumbel"], "gumbel"
+            want = {"learning": "gumbel", "previews": "never", "method": "published"}[field.name]
+            given = [f"--{field.name}", want]
         else:
             want = 1 if isinstance(default, int) else 0.5
             given = [f"--{field.name}", str(want)]
