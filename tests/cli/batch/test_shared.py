@@ -251,7 +251,7 @@ def test_a_shared_step_with_the_real_method(tmp_path: Path) -> None:
         "--point_number", "2", "--per_image_iteration", "1", "--no-refine", "--num_regions", "1",
         "--noise_samples", "1", "--views", "1", "--steps", "1", "--preview_steps", "1"]) == 0
     assert {row["status"] for row in table(str(tmp_path / "out"))} <= {"edited", "no region"}
-    learned, _ = load_generator(tmp_path / "g" / "generator.safetensors", sizes=3,
+    learned, _ = load_generator(tmp_path / "g" / "generator.safetensors", sizes=1,
                                 extra_dim=NUMBERS)
     assert vector(learned).isfinite().all()
 
