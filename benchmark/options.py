@@ -77,10 +77,9 @@ def build_parser() -> Parser:
 
     cost = commands.add_parser("cost", help="evaluations, seconds and memory against work",
                                description="One edit at 1, 2, 4 and 8 times the anchors, windows, "
-                               "finalists, looks, picture's side and batch, each in a process of its "
-                               "own.")
-    cost.add_argument("--axes", default="anchors,windows,finalists,looks,side,batch", metavar="LIST",
-                      help="which (default: anchors,windows,finalists,looks,side,batch)")
+                               "regions, previews and the picture's side, each in a process of its own.")
+    cost.add_argument("--axes", default="anchors,windows,regions,previews,side", metavar="LIST",
+                      help="which (default: anchors,windows,regions,previews,side)")
     cost.add_argument("--factors", default="1,2,4,8", metavar="LIST", help="default: 1,2,4,8")
     cost.add_argument("--seed", type=int, default=7, metavar="S", help="of the scene (default: 7)")
     cost.add_argument("--json", type=Path, default=None, metavar="FILE", help="the numbers")

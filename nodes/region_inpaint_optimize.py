@@ -92,6 +92,8 @@ class RegionInpaintOptimize(io.ComfyNode):
                 io.String.Output("report", tooltip="What was found and what it cost."),
                 Learned.Output("learned", tooltip=(
                     "The region generator as previews taught it, to save.")),
+                io.Mask.Output("relevance", tooltip=(
+                    "Where in the picture the caption is, 0 to 1: a heat map, or a softer mask.")),
             ],
         )
 

@@ -30,6 +30,7 @@ class Results:
         channels = 4 if image.shape[-1] == 4 else 3
         self.edited = torch.empty(*image.shape[:3], channels, device=device)
         self.mask = torch.empty(image.shape[:3], device=device)
+        self.relevance = torch.zeros(image.shape[:3], device=device)
         self.ranked: list[torch.Tensor] = []
         self.boxes: list[dict[str, int]] = []
         self.drawn: list[Any] = []
@@ -45,6 +46,8 @@ class Results:
         if self.edited.shape[-1] == 4:  # transparency is not the method's business: it passes through
             self.edited[index, ..., 3] = self.image[index, ..., 3]
         self.mask[index] = result.mask[0, 0]
+        if result.relevance is not None:
+            self.relevance[index] = result.relevance[0, 0].clamp(0, 1)
         if self.count <= MANY:
             # a picture without a region shows itself: an image output cannot be empty
             found = [c.image for c in result.candidates] or [result.image]
@@ -68,7 +71,7 @@ class Results:
         found = (self.boxes[0] if self.count == 1 else
                  [[box] if box["width"] else [] for box in self.boxes])
         return io.NodeOutput(self.edited, self.mask, found, ranked, pil_to_comfy(self.drawn),
-                             pil_to_comfy(self.curves), report, learned)
+                             pil_to_comfy(self.curves), report, learned, self.relevance)
 
 
 def _bounding_box(result: EditResult) -> dict[str, int]:

@@ -156,7 +156,8 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
     boxes = canvas.full_boxes(proposals.boxes)
     common: dict[str, Any] = {"relevance": _as_picture(proposals.relevance, source),
                               "presence": proposals.presence}
-    if not proposals.present:  # before any diffusion is spent on it
+    # before any diffusion is spent on it; whoever says where it may be is taken at his word
+    if not proposals.present and prior is None:
         return result(
             image=untouched, mask=torch.zeros_like(source[:, :1]), box=None, verdict=NO_REGION,
             score=0.0, source_score=0.0, candidates=[], tried_boxes=boxes[:0],

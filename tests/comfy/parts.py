@@ -14,7 +14,7 @@ import torch
 from .conftest import Comfy, demo_graph
 
 NATIVE = 64  # pixels a side
-TINY = {"preset": "custom", "per_image_iteration": 1, "looks_per_round": 2, "look_steps": 1,
+TINY = {"preset": "custom", "per_image_iteration": 2, "previews": "always", "look_steps": 1,
         "steps": 2, "finalists": 1, "drafts": 1, "generator_steps": 1}  # of Region Inpaint Optimize
 DEMO_NAMES = ("model", "clip", "vae", "dino", "scorer")
 

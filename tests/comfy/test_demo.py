@@ -123,7 +123,7 @@ def test_nothing_learned_is_nothing_to_save(comfy: Comfy) -> None:
         seed=42, **learned.config).state_dict()
     # not the last layers, which start at 0 here
     assert not torch.equal(learned.state["linear1.weight"], fresh["linear1.weight"]), "never learned"
-    untaught = tiny_graph(comfy, learning="off")
+    untaught = tiny_graph(comfy, learning="off", previews="auto")
     run = comfy.run(untaught)
     assert run.success, run.messages
     assert run.seen["v7"] is None
@@ -133,7 +133,7 @@ def test_nothing_learned_is_nothing_to_save(comfy: Comfy) -> None:
 
 BAD = [
     ("loss", {"editing_prompt": "  "}, "editing_prompt is empty"),
-    ("edit", {"preset": "custom", "look_steps": 9}, "look_steps is 9"),
+    ("edit", {"preset": "custom", "previews": "always", "learning": "off"}, "previews is always"),
     ("edit", {"preset": "custom", "learning": "magic"}, "learning is 'magic'"),
 ]
 

@@ -10,7 +10,8 @@ from .conftest import PACK, Comfy
 
 GOLDEN = PACK / "tests" / "comfy" / "sockets.json"
 OPTIONS = {
-    ("LearnableRegions_RegionInpaintOptimize", "preset"): ["fast", "standard", "quality", "custom"],
+    ("LearnableRegions_RegionInpaintOptimize", "preset"): ["fast", "standard", "quality", "paper", "custom"],
+    ("LearnableRegions_RegionInpaintOptimize", "previews"): ["auto", "always", "never"],
     ("LearnableRegions_RegionInpaintOptimize", "learning"): ["exact", "gumbel", "off"],
     ("LearnableRegions_ShapesScene", "kind"): ["replace", "recolour", "remove", "add", "absent"],
 }
