@@ -32,7 +32,8 @@ def test_every_pass_of_an_edit_is_counted(models):
         ("clip_images", first_convolution), ("clip_texts", models.scorer.model.token_embedding))]
     result = edit_image(Image.fromarray(scene.image), wish.caption, wish.prompt,
                         inpainter=DiffusersInpainter(pipe, wish.prompt), dino=models.dino,
-                        scorer=models.scorer, settings=preset("standard").with_values(steps=4, previews="never"))
+                        scorer=models.scorer,
+                        settings=preset("standard").with_values(steps=4, previews="never"))
     for hook in hooks:
         hook.remove()
     assert min(seen.values()) > 0

@@ -34,10 +34,12 @@ class Work:
 
     @staticmethod
     def cat(parts: Sequence[Work]) -> Work:
-        """Parts at the same step of the same schedule as one, in order."""
+        """Parts at the same step of the same schedule as one, in order; decoded where all of them are."""
         boxes, painted, windows = (torch.cat([getattr(part, name) for part in parts])
                                    for name in ("boxes", "painted", "windows"))
-        return Work(boxes, painted, windows, Latents.cat([part.latents for part in parts]))
+        edits = [part.edits for part in parts if part.edits is not None]
+        return Work(boxes, painted, windows, Latents.cat([part.latents for part in parts]),
+                    torch.cat(edits) if len(edits) == len(parts) else None)
 
     def select(self, indices: Sequence[int]) -> Work:
         """The candidates named, in that order."""
