@@ -88,12 +88,12 @@ def test_memory_is_read_where_the_system_tells() -> None:
 
 
 def test_a_point_is_measured_on_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny = {"point_number": 1, "max_window_size": 2, "per_image_iteration": 1, "preview_steps": 1,
+    tiny = {"point_number": 1, "max_window_size": 6, "per_image_iteration": 1, "preview_steps": 1,
             "steps": 2, "num_regions": 1, "previews": "always"}
     monkeypatch.setattr(cost, "plan", lambda axis, factor: (tiny, 128, 16))
     got = cost.measure_point("anchors", 1, 7)
-    assert (got.candidates, got.looks, got.axis) == (2, 1, "anchors")
-    assert got.evaluations >= 3  # the preview, and two steps of at least one region
+    assert (got.candidates, got.axis) == (6, "anchors")
+    assert got.evaluations >= 2 + got.looks  # two steps of at least one region, and the previews
     assert min(got.unet, got.vae, got.encoders) > 0
     assert got.unet + got.vae + got.encoders < got.seconds
     assert got.share == pytest.approx(1 - (got.unet + got.vae + got.encoders) / got.seconds)

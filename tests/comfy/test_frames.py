@@ -24,14 +24,16 @@ def held(values: Any) -> int:
 
 
 def result_of(frame: torch.Tensor, settings: Any) -> Any:
-    edits = [SimpleNamespace(image=frame * share, box=(10, 10, 90, 90), score=0.5) for share in (0.9, 0.8)]
+    edits = [SimpleNamespace(image=frame * share, box=(10, 10, 90, 90), score=0.5, deciding=0.5, parts={})
+             for share in (0.9, 0.8)]
     mask = torch.zeros(1, 1, HEIGHT, WIDTH)
     mask[..., 10:90, 10:90] = 1
     return SimpleNamespace(
         image=edits[0].image, mask=mask, candidates=edits, box=(10, 10, 90, 90), score=0.5,
         source_score=0.4, tried_boxes=torch.tensor([[10.0, 10.0, 90.0, 90.0]]), rounds=[], verdict="edited",
         reason="", unet_evaluations=2.0, cost=SimpleNamespace(total=3.0), seconds=0.1, seed=1,
-        settings=settings, generator=None)
+        settings=settings, generator=None, relevance=torch.zeros(1, 1, HEIGHT, WIDTH), presence=5.0,
+        stopped="")
 
 
 def results_of(comfy: Comfy, count: int) -> tuple[Any, torch.Tensor, list[Any]]:
@@ -50,7 +52,7 @@ def results_of(comfy: Comfy, count: int) -> tuple[Any, torch.Tensor, list[Any]]:
 
 def test_what_is_kept_of_many_frames(comfy: Comfy) -> None:
     results, frames, watched = results_of(comfy, FRAMES)
-    outputs = results.outputs(False).args
+    outputs = results.outputs().args
     gc.collect()
     assert not [ref for ref in watched if ref() is not None], "a frame's edits are held on to"
     edited, mask, boxes, ranked, drawn, curves = outputs[:6]
@@ -63,7 +65,7 @@ def test_what_is_kept_of_many_frames(comfy: Comfy) -> None:
 @pytest.mark.parametrize("count", [1, 3])
 def test_of_few_pictures_all_finished_edits_are_there(comfy: Comfy, count: int) -> None:
     results, frames, _ = results_of(comfy, count)
-    outputs = results.outputs(False).args
+    outputs = results.outputs().args
     assert len(outputs[3]) == 2 * count
     torch.testing.assert_close(outputs[3][0::2], frames * 0.9)
     torch.testing.assert_close(outputs[3][1::2], frames * 0.8)

@@ -128,7 +128,7 @@ def test_demo_tells_how_far_it_is(demo: Demo) -> None:
     assert list(values) == sorted(values)
     assert len(set(totals)) == 1
     assert values[-1] == totals[-1]
-    assert len(set(values)) >= 4
+    assert len(set(values)) >= 3  # proposals, the halves of the edit; previews where it is unsure
     frames = [Image.open(io.BytesIO(frame)) for frame in heard.frames]
     assert len(frames) >= 3
     assert all(frame.format == "JPEG" and min(frame.size) > 100 for frame in frames)
