@@ -178,6 +178,7 @@ class ComfyInpainter:
 
     def _advance_rows(self, latents: Latents, rows: slice, sigmas: torch.Tensor,
                       guidance: float) -> tuple[torch.Tensor, torch.Tensor]:
+        model_management.throw_exception_if_processing_interrupted()  # encoding may have taken a while
         extra = {key: value[rows] for key, value in latents.extra.items()
                  if isinstance(value, torch.Tensor)}
         conditions = (self.positive, self.negative)
