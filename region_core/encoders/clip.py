@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -30,9 +28,7 @@ class ClipScorer:
 
     `tokenizer` turns a list of texts into [n, context_length] ids, as open_clip's do. `batch_size`
     images at most go through the model at once. `before_forward` is called before each of these
-    forwards and may raise to stop. `evidence_floor` is what the screen's best box must have
-    (`screen.Evidence.total`), or what the caption names is not in the picture; it belongs to the
-    weights, and a local folder may state it in its `open_clip_config.json`. `images_encoded` and
+    forwards and may raise to stop. `images_encoded` and
     `texts_encoded` count what went through the model (an image larger than `image_size` as many).
     """
 
@@ -51,7 +47,6 @@ class ClipScorer:
         self.image_size = image_size
         self.mean, self.std = tuple(mean), tuple(std)
         self.batch_size = 32
-        self.evidence_floor = -math.inf
         self.images_encoded, self.texts_encoded = 0.0, 0
 
     @property
@@ -268,16 +263,7 @@ def load_clip(
         bend_as_stated(model, Path(name.removeprefix("local-dir:")).expanduser())
     model = model.to(device=device, dtype=dtype)
     scorer = ClipScorer(model, tokenizer, height, tuple(config["mean"]), tuple(config["std"]))
-    scorer.evidence_floor = _stated_floor(name)
     return scorer
-
-
-def _stated_floor(name: str) -> float:
-    """`evidence_floor` of a local folder's `open_clip_config.json`; none where it states none."""
-    if not name.startswith("local-dir:"):
-        return -math.inf
-    config = Path(name.removeprefix("local-dir:")).expanduser() / "open_clip_config.json"
-    return float(json.loads(config.read_text(encoding="utf-8")).get("evidence_floor", -math.inf))
 
 
 def _trained_with_quick_gelu(name: str, pretrained: str | None) -> bool:
