@@ -52,6 +52,7 @@ def options(command: str) -> str:
 
 def page() -> tuple[Path, str]:
     """(the page on the command line, its text with the tables as they should be)."""
+
     def table(found: re.Match[str]) -> str:
         return f"{found[1]}\n{options(found[2])}\n{found[3]}"
 

@@ -92,8 +92,9 @@ def _train_part(part: str, weights: Path, work: Path, minutes: float) -> dict | 
 
     for need in ("tokenizer", "inpaint/vae"):
         if not (weights / need).is_dir():
-            raise InputError(f"The UNet needs '{weights / need}', which is not there; train "
-                             f"{need.rpartition('/')[2]} first.")
+            raise InputError(
+                f"The UNet needs '{weights / need}', which is not there; train {need.rpartition('/')[2]} first."
+            )
     train_unet.train(weights, work, minutes)
     return None
 
@@ -116,8 +117,7 @@ def scenes(args: argparse.Namespace) -> int:
         name = f"{index:04d}.png"
         save_png(Image.fromarray(scene.image), folder / name)
         edits[name] = [edit.caption, edit.prompt]
-        truth[name] = {"target": edit.target, "objects": [
-            {"name": o.name, "box": list(o.box)} for o in scene.objects]}
+        truth[name] = {"target": edit.target, "objects": [{"name": o.name, "box": list(o.box)} for o in scene.objects]}
     write_json(folder / "edits.json", edits)
     write_json(folder / "truth.json", truth)
     print(f"{args.scenes} scenes, edits.json and truth.json written to {folder}")
@@ -211,8 +211,9 @@ def bend(args: argparse.Namespace) -> int:
     from .bend import main as run_bend
 
     if not (args.folder / "open_clip_config.json").is_file():
-        raise InputError(f"folder is '{args.folder}', which holds no open_clip_config.json; name a folder of "
-                         "open_clip weights.")
+        raise InputError(
+            f"folder is '{args.folder}', which holds no open_clip_config.json; name a folder of open_clip weights."
+        )
     check_writable("out", args.out.parent)
     return run_bend(args.folder, args.out, args.moments, args.world)
 
@@ -230,10 +231,19 @@ def _check_places(args: argparse.Namespace, *options: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+
     def command() -> int:
         args = build_parser().parse_args(argv)
-        return {"train": train, "bend": bend, "run": run, "scenes": scenes,
-                "cost": cost, "rank": rank, "settings": settings, "currency": currency}[args.command](args)
+        return {
+            "train": train,
+            "bend": bend,
+            "run": run,
+            "scenes": scenes,
+            "cost": cost,
+            "rank": rank,
+            "settings": settings,
+            "currency": currency,
+        }[args.command](args)
 
     return guarded(command)
 

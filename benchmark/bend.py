@@ -52,23 +52,28 @@ def captioned(world: str, index: int) -> tuple[np.ndarray, str]:
 _WORLDS: dict = {}
 
 
-def moments(scorer: ClipScorer, pairs: Callable[[int], tuple[np.ndarray, str]], count: int = 150
-            ) -> dict[str, float]:
+def moments(scorer: ClipScorer, pairs: Callable[[int], tuple[np.ndarray, str]], count: int = 150) -> dict[str, float]:
     """Mean and standard deviation of the cosines of pictures with their own and with others' captions."""
     made = [pairs(i) for i in range(count)]
     images = torch.stack([torch.from_numpy(p.copy()).permute(2, 0, 1).float() / 255 for p, _ in made])
     seen = scorer.encode_images(images)
     cosines = seen @ torch.cat([scorer.encode_text(text) for _, text in made]).T
     own = torch.eye(count, dtype=torch.bool)
-    return {"matched": float(cosines[own].mean()), "matched_sd": float(cosines[own].std()),
-            "unmatched": float(cosines[~own].mean()), "unmatched_sd": float(cosines[~own].std())}
+    return {
+        "matched": float(cosines[own].mean()),
+        "matched_sd": float(cosines[own].std()),
+        "unmatched": float(cosines[~own].mean()),
+        "unmatched_sd": float(cosines[~own].std()),
+    }
 
 
 def line_to(matched: float, unmatched: float, now: dict[str, float]) -> tuple[float, float]:
     """(slope, shift) of the line that takes the moments a model has now to those wanted."""
     if not now["matched"] > now["unmatched"]:
-        raise InputError(f"The model's cosines are {now['matched']:.3f} with matching captions and "
-                         f"{now['unmatched']:.3f} with others; it tells nothing apart that could be bent.")
+        raise InputError(
+            f"The model's cosines are {now['matched']:.3f} with matching captions and "
+            f"{now['unmatched']:.3f} with others; it tells nothing apart that could be bent."
+        )
     slope = (matched - unmatched) / (now["matched"] - now["unmatched"])
     return slope, unmatched - slope * now["unmatched"]
 
@@ -103,14 +108,18 @@ def main(folder: Path, out: Path, wanted: str, world: str) -> int:
         try:
             matched, unmatched = (float(part) for part in wanted.split(","))
         except ValueError:
-            raise InputError(f"moments is '{wanted}'; choose one of {', '.join(MOMENTS)}, or give two "
-                             "cosines with a comma between, such as 0.31,0.162.") from None
+            raise InputError(
+                f"moments is '{wanted}'; choose one of {', '.join(MOMENTS)}, or give two "
+                "cosines with a comma between, such as 0.31,0.162."
+            ) from None
     now = moments(load_clip(str(folder)), lambda index: captioned(world, index))
     slope, shift = line_to(matched, unmatched, now)
     bend_folder(folder, out, slope, shift)
     then = moments(load_clip(str(out)), lambda index: captioned(world, index))
     for title, values in (("before", now), ("after", then)):
-        print(f"{title}: matched {values['matched']:.3f} ± {values['matched_sd']:.3f}, unmatched "
-              f"{values['unmatched']:.3f} ± {values['unmatched_sd']:.3f}")
+        print(
+            f"{title}: matched {values['matched']:.3f} ± {values['matched_sd']:.3f}, unmatched "
+            f"{values['unmatched']:.3f} ± {values['unmatched_sd']:.3f}"
+        )
     print(f"cosine = {shift:.4f} + {slope:.4f} x cosine; written to {out}")
     return 0

@@ -82,6 +82,7 @@ class Clock:
                 _wait()
                 self.seconds[group] += time.perf_counter() - started
                 self._inside = False
+
         return timed
 
 
@@ -96,9 +97,13 @@ def parts_of(models: Models) -> dict[str, list[tuple[Any, str]]]:
     return {
         "unet": [(pipe.unet, "forward")],
         "vae": [(pipe.vae, "encode"), (pipe.vae, "decode")],
-        "encoders": [(pipe.text_encoder, "forward"), (models.dino, "_encode"),
-                     (scorer, "encode_images"), (scorer, "encode_images_and_tokens"),
-                     (scorer, "encode_text")],
+        "encoders": [
+            (pipe.text_encoder, "forward"),
+            (models.dino, "_encode"),
+            (scorer, "encode_images"),
+            (scorer, "encode_images_and_tokens"),
+            (scorer, "encode_text"),
+        ],
     }
 
 
@@ -116,8 +121,7 @@ def plan(axis: str, factor: int) -> tuple[dict[str, object], int, int]:
     if axis == "windows":
         return {**base, "max_window_size": 2 * factor}, 128, 16
     if axis == "previews":
-        return {**learns, "point_number": 9, "max_window_size": 15,
-                "per_image_iteration": 4 * factor}, 128, 16
+        return {**learns, "point_number": 9, "max_window_size": 15, "per_image_iteration": 4 * factor}, 128, 16
     if axis == "regions":
         return {**base, "num_regions": factor}, 128, 16
     return base, 128 * factor, 16
@@ -141,8 +145,9 @@ def measure_point(axis: str, factor: int, seed: int) -> Cost:
 
     def run(some: Any, image: torch.Tensor) -> Any:
         inpainter = DiffusersInpainter(models.pipe, edit.prompt, batch_size=batch)
-        return edit_image(image, edit.caption, edit.prompt, inpainter=inpainter, dino=models.dino,
-                          scorer=models.scorer, settings=some)
+        return edit_image(
+            image, edit.caption, edit.prompt, inpainter=inpainter, dino=models.dino, scorer=models.scorer, settings=some
+        )
 
     run(settings.with_values(per_image_iteration=1, point_number=1, max_window_size=2), picture_of(scene))
     before = memory("VmRSS")
@@ -152,10 +157,21 @@ def measure_point(axis: str, factor: int, seed: int) -> Cost:
         result = run(settings, picture)
     seconds = time.perf_counter() - started
     counted = sum(clock.seconds.values())
-    return Cost(axis, factor, settings.point_number * settings.max_window_size,
-                len(result.rounds), side, batch,
-                result.unet_evaluations, seconds, clock.seconds["unet"], clock.seconds["vae"],
-                clock.seconds["encoders"], 1 - counted / seconds, memory("VmHWM") - before)
+    return Cost(
+        axis,
+        factor,
+        settings.point_number * settings.max_window_size,
+        len(result.rounds),
+        side,
+        batch,
+        result.unet_evaluations,
+        seconds,
+        clock.seconds["unet"],
+        clock.seconds["vae"],
+        clock.seconds["encoders"],
+        1 - counted / seconds,
+        memory("VmHWM") - before,
+    )
 
 
 def memory(name: str) -> float:
@@ -182,8 +198,7 @@ def main(args: argparse.Namespace) -> int:
             costs.append(pool.submit(measure_point, axis, factor, args.seed).result())
     print(report(costs))
     if args.json:
-        write_json(args.json, {"seed": args.seed, "platform": sys.platform,
-                               "costs": [asdict(c) for c in costs]})
+        write_json(args.json, {"seed": args.seed, "platform": sys.platform, "costs": [asdict(c) for c in costs]})
     return 0
 
 
@@ -198,12 +213,17 @@ def exponent(costs: list[Cost], column: str) -> float:
 
 def report(costs: list[Cost]) -> str:
     """The costs as Markdown, and how each axis grows."""
-    lines = ["| axis | x | candidates | looks | side | batch | UNet evaluations | seconds | UNet s | "
-             "VAE s | encoders s | elsewhere | memory MiB |", "|" + "---|" * 13]
+    lines = [
+        "| axis | x | candidates | looks | side | batch | UNet evaluations | seconds | UNet s | "
+        "VAE s | encoders s | elsewhere | memory MiB |",
+        "|" + "---|" * 13,
+    ]
     for c in costs:
-        lines.append(f"| {c.axis} | {c.factor} | {c.candidates} | {c.looks} | {c.side} | {c.batch} | "
-                     f"{c.evaluations} | {c.seconds:.2f} | {c.unet:.2f} | {c.vae:.2f} | "
-                     f"{c.encoders:.2f} | {c.share:.1%} | {c.memory:.0f} |")
+        lines.append(
+            f"| {c.axis} | {c.factor} | {c.candidates} | {c.looks} | {c.side} | {c.batch} | "
+            f"{c.evaluations} | {c.seconds:.2f} | {c.unet:.2f} | {c.vae:.2f} | "
+            f"{c.encoders:.2f} | {c.share:.1%} | {c.memory:.0f} |"
+        )
     lines.append("")
     for axis in dict.fromkeys(c.axis for c in costs):
         some = sorted((c for c in costs if c.axis == axis), key=lambda c: c.factor)
@@ -213,9 +233,13 @@ def report(costs: list[Cost]) -> str:
         # a picture of twice the side has four times the pixels
         limit = SLACK * (2 if axis == "side" else 1)
         word = "superlinear" if slope > limit else "not superlinear"
-        lines.append(f"{axis}: seconds grow as the power {slope:.2f}, {word}; memory from "
-                     f"{some[0].memory:.0f} to {some[-1].memory:.0f} MiB.  ")
+        lines.append(
+            f"{axis}: seconds grow as the power {slope:.2f}, {word}; memory from "
+            f"{some[0].memory:.0f} to {some[-1].memory:.0f} MiB.  "
+        )
     spent = sum(c.seconds * c.share for c in costs) / sum(c.seconds for c in costs)
-    lines.append(f"\nOutside UNet, VAE and encoders: {spent:.1%} of all seconds, at most "
-                 f"{max(c.share for c in costs):.1%} of a run.")
+    lines.append(
+        f"\nOutside UNet, VAE and encoders: {spent:.1%} of all seconds, at most "
+        f"{max(c.share for c in costs):.1%} of a run."
+    )
     return "\n".join(lines)

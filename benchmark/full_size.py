@@ -11,8 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from region_core.cost import GFLOP, PRICE
 
-SIDES = {"clip_images": 224, "dino_images": 256, "unet_evaluations": 512, "vae_encodings": 512,
-         "vae_decodings": 512}
+SIDES = {"clip_images": 224, "dino_images": 256, "unet_evaluations": 512, "vae_encodings": 512, "vae_decodings": 512}
 
 
 def gflop(call: Callable[[], Any]) -> float:
@@ -26,8 +25,9 @@ def clip_model() -> Any:
     """OpenAI's CLIP ViT-B/16 as open_clip builds it."""
     from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 
-    return CLIP(512, CLIPVisionCfg(layers=12, width=768, patch_size=16, image_size=224),
-                CLIPTextCfg(), quick_gelu=True).eval()
+    return CLIP(
+        512, CLIPVisionCfg(layers=12, width=768, patch_size=16, image_size=224), CLIPTextCfg(), quick_gelu=True
+    ).eval()
 
 
 def dino_model() -> Any:
@@ -42,8 +42,12 @@ def unet_model() -> Any:
     from diffusers import UNet2DConditionModel
 
     return UNet2DConditionModel(
-        sample_size=64, in_channels=9, cross_attention_dim=1024, attention_head_dim=(5, 10, 20, 20),
-        use_linear_projection=True).eval()
+        sample_size=64,
+        in_channels=9,
+        cross_attention_dim=1024,
+        attention_head_dim=(5, 10, 20, 20),
+        use_linear_projection=True,
+    ).eval()
 
 
 def vae_model() -> Any:
@@ -51,8 +55,12 @@ def vae_model() -> Any:
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
-        block_out_channels=(128, 256, 512, 512), down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4, layers_per_block=2, sample_size=512).eval()
+        block_out_channels=(128, 256, 512, 512),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        layers_per_block=2,
+        sample_size=512,
+    ).eval()
 
 
 def counted(name: str) -> float:
@@ -69,8 +77,7 @@ def counted(name: str) -> float:
             return gflop(lambda: dino(torch.empty(1, 3, 256, 256), interpolate_pos_encoding=True))
         if name == "unet_evaluations":
             unet = unet_model()
-            return gflop(lambda: unet(torch.empty(1, 9, 64, 64), torch.empty(1),
-                                      torch.empty(1, 77, 1024)))
+            return gflop(lambda: unet(torch.empty(1, 9, 64, 64), torch.empty(1), torch.empty(1, 77, 1024)))
         vae = vae_model()
         if name == "vae_encodings":
             return gflop(lambda: vae.encoder(torch.empty(1, 3, 512, 512)))
@@ -81,6 +88,8 @@ def main(_args: argparse.Namespace) -> int:
     """The `currency` command."""
     print("| pass | side | GFLOP counted | GFLOP used | UNet evaluations |\n|---|---|---|---|---|")
     for name in GFLOP:
-        print(f"| {name} | {SIDES.get(name, '-')} | {counted(name):.1f} | {GFLOP[name]:.1f} | "
-              f"{PRICE[name]:.4f} |", flush=True)
+        print(
+            f"| {name} | {SIDES.get(name, '-')} | {counted(name):.1f} | {GFLOP[name]:.1f} | {PRICE[name]:.4f} |",
+            flush=True,
+        )
     return 0

@@ -32,8 +32,12 @@ class Judge(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for before, after in ((3, 16), (16, 32), (32, 48), (48, 64)):
-            layers += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after),
-                       nn.ReLU(), nn.MaxPool2d(2)]
+            layers += [
+                nn.Conv2d(before, after, 3, padding=1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+            ]
         self.features = nn.Sequential(*layers)
         self.hidden = nn.Linear(64 * 9, 96)
         self.color = nn.Linear(96, len(COLOR_WORDS))
@@ -45,8 +49,7 @@ class Judge(nn.Module):
         return self.color(x), self.shape(x)
 
     @torch.no_grad()
-    def read(self, image: torch.Tensor, boxes: torch.Tensor,
-             ) -> list[tuple[str | None, str | None]]:
+    def read(self, image: torch.Tensor, boxes: torch.Tensor) -> list[tuple[str | None, str | None]]:
         """(colour, shape) in each box [N, 4] (x0, y0, x1, y1, pixels) of an image [3, H, W], 0..1.
 
         None where the box holds no such thing.
@@ -55,8 +58,10 @@ class Judge(nn.Module):
             return []
         device = self.color.weight.device
         color, shape = self(cut_boxes(image.to(device), boxes.to(device)))
-        return [(COLOR_WORDS[c], SHAPE_WORDS[s]) for c, s in
-                zip(color.argmax(dim=1).tolist(), shape.argmax(dim=1).tolist(), strict=True)]
+        return [
+            (COLOR_WORDS[c], SHAPE_WORDS[s])
+            for c, s in zip(color.argmax(dim=1).tolist(), shape.argmax(dim=1).tolist(), strict=True)
+        ]
 
 
 def cut_boxes(image: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
@@ -64,20 +69,26 @@ def cut_boxes(image: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
     height, width = image.shape[-2:]
     crops = []
     for box in boxes.tolist():
-        x0, y0 = (min(max(round(v), 0), limit - 1) for v, limit in
-                  zip(box[:2], (width, height), strict=True))
-        x1, y1 = (min(max(round(v), low + 1), limit) for v, low, limit in
-                  zip(box[2:], (x0, y0), (width, height), strict=True))
-        crops.append(F.interpolate(image[None, :, y0:y1, x0:x1].float(), size=(CROP, CROP),
-                                   mode="bilinear", align_corners=False, antialias=True)[0])
+        x0, y0 = (min(max(round(v), 0), limit - 1) for v, limit in zip(box[:2], (width, height), strict=True))
+        x1, y1 = (
+            min(max(round(v), low + 1), limit) for v, low, limit in zip(box[2:], (x0, y0), (width, height), strict=True)
+        )
+        crops.append(
+            F.interpolate(
+                image[None, :, y0:y1, x0:x1].float(),
+                size=(CROP, CROP),
+                mode="bilinear",
+                align_corners=False,
+                antialias=True,
+            )[0]
+        )
     return torch.stack(crops)
 
 
 def load_judge(device: str | torch.device = "cpu", weights: Path = WEIGHTS) -> Judge:
     """The trained judge, ready to read."""
     judge = Judge()
-    judge.load_state_dict({k: v.float() if v.is_floating_point() else v
-                           for k, v in load_file(weights).items()})
+    judge.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(weights).items()})
     return judge.to(device).eval().requires_grad_(False)
 
 
@@ -94,8 +105,7 @@ def is_bare(image: torch.Tensor, scene: Scene, box: tuple[float, ...]) -> bool:
     return float(patches.abs().amax()) <= BARE
 
 
-def succeeded(image: torch.Tensor, box: tuple[float, ...] | None, scene: Scene, edit: Edit,
-              judge: Judge) -> bool:
+def succeeded(image: torch.Tensor, box: tuple[float, ...] | None, scene: Scene, edit: Edit, judge: Judge) -> bool:
     """Whether in image [3, H, W] what was asked for is where it belongs and the rest still there;
     `box` is the found one.
 

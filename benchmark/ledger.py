@@ -33,8 +33,9 @@ class Ledger:
     `settings`: what each method was run with, where that is a search's settings.
     """
 
-    def __init__(self, file: Path | None, world: str, painter: str, seed: int,
-                 settings: dict[str, SearchSettings]) -> None:
+    def __init__(
+        self, file: Path | None, world: str, painter: str, seed: int, settings: dict[str, SearchSettings]
+    ) -> None:
         self.file, self.world, self.painter, self.seed = file, world, painter, seed
         self.weights: dict[str, str] = {}  # digest of each CLIP
         self.settings = {name: asdict(value) for name, value in settings.items()}
@@ -57,25 +58,32 @@ class Ledger:
             raise InputError(f"json is '{file}', which is no file of this benchmark; {way}.") from None
         for key, value in of.items():
             if value != getattr(self, key):
-                raise InputError(f"json is '{file}', whose {key} is '{value}', and {key} is "
-                                 f"'{getattr(self, key)}'; {way}.")
+                raise InputError(
+                    f"json is '{file}', whose {key} is '{value}', and {key} is '{getattr(self, key)}'; {way}."
+                )
 
     def use_weights(self, clip: str, digest: str) -> None:
         """Note a CLIP's weights; InputError where rows of that name were measured with others."""
         if self.weights.setdefault(clip, digest) != digest:
-            raise InputError(f"json is '{self.file}', whose rows of the CLIP '{clip}' were measured with "
-                             "other weights; name another file, or remove this one.")
+            raise InputError(
+                f"json is '{self.file}', whose rows of the CLIP '{clip}' were measured with "
+                "other weights; name another file, or remove this one."
+            )
 
     def check(self, names: list[str]) -> None:
         """Raise InputError where rows of a method in `names` were made with other settings."""
         for name in names:
-            if self.rows.get(name) and name in self.settings and self.kept.get(name) != _plain(
-                    self.settings[name]):
-                changed = sorted(key for key in {*self.kept[name], *self.settings[name]}
-                                 if self.kept[name].get(key) != _plain(self.settings[name]).get(key))
-                raise InputError(f"json is '{self.file}', whose rows of '{name}' were made with "
-                                 f"another {changed[0]}; name another file, or measure them again "
-                                 f"with --redo {name}.")
+            if self.rows.get(name) and name in self.settings and self.kept.get(name) != _plain(self.settings[name]):
+                changed = sorted(
+                    key
+                    for key in {*self.kept[name], *self.settings[name]}
+                    if self.kept[name].get(key) != _plain(self.settings[name]).get(key)
+                )
+                raise InputError(
+                    f"json is '{self.file}', whose rows of '{name}' were made with "
+                    f"another {changed[0]}; name another file, or measure them again "
+                    f"with --redo {name}."
+                )
 
     def forget(self, names: list[str]) -> None:
         """Drop the rows of some methods, to be measured again."""
@@ -93,8 +101,7 @@ class Ledger:
     def results(self, first: list[str]) -> Results:
         """The rows of every method, scene by scene, the methods in `first` first."""
         names = [*first, *(n for n in self.rows if n not in first)]
-        return {n: sorted(self.rows[n].values(), key=lambda r: (r.clip, r.scene))
-                for n in names if self.rows.get(n)}
+        return {n: sorted(self.rows[n].values(), key=lambda r: (r.clip, r.scene)) for n in names if self.rows.get(n)}
 
     def write(self, first: list[str]) -> None:
         """Write the file anew: it is whole at any moment."""
@@ -104,13 +111,24 @@ class Ledger:
         for name, rows in self.results(first).items():
             groups = dict.fromkeys((r.clip, r.kind) for r in rows)
             methods[name] = {
-                "means": {f"{clip} {kind}": means([r for r in rows if (r.clip, r.kind) == (clip, kind)])
-                          for clip, kind in groups},
+                "means": {
+                    f"{clip} {kind}": means([r for r in rows if (r.clip, r.kind) == (clip, kind)])
+                    for clip, kind in groups
+                },
                 "settings": self.settings.get(name) or self.kept.get(name),
-                "per_scene": [asdict(r) for r in rows]}
-        write_json(self.file, {
-            "world": self.world, "painter": self.painter, "seed": self.seed, "weights": self.weights,
-            "versions": versions(), "methods": methods})
+                "per_scene": [asdict(r) for r in rows],
+            }
+        write_json(
+            self.file,
+            {
+                "world": self.world,
+                "painter": self.painter,
+                "seed": self.seed,
+                "weights": self.weights,
+                "versions": versions(),
+                "methods": methods,
+            },
+        )
 
 
 def _plain(settings: dict) -> dict:

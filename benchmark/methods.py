@@ -13,14 +13,7 @@ from .baselines.diffedit import diffedit
 from .baselines.heatmap import clip_heatmap
 from .baselines.reclip import reclip, whole_picture
 from .baselines.released import released
-from .baselines.simple import (
-    best_candidate,
-    best_proposed,
-    centre,
-    random_box,
-    salient,
-    true_box,
-)
+from .baselines.simple import best_candidate, best_proposed, centre, random_box, salient, true_box
 from .painting import Method, Outcome, Setup
 from .worlds.task import MeasuredWorld, Task
 
@@ -29,13 +22,23 @@ __all__ = ["METHODS", "NOTES", "OURS", "BASELINES", "chosen", "ours", "settings_
 
 def ours(change: Callable[[Setup], SearchSettings], *, anywhere: bool = False) -> Method:
     """The product's own way, at given settings, with anchors where DINO attends or `anywhere`."""
+
     def run(task: Task, setup: Setup) -> Outcome:
         models = setup.models
         features = random_anchors(models.dino(task.picture), setup.seed) if anywhere else None
-        result = edit_image(task.picture, task.caption, task.prompt, features=features,
-                            inpainter=setup.inpainter, dino=models.dino, scorer=models.scorer,
-                            settings=change(setup), seed=setup.seed)
+        result = edit_image(
+            task.picture,
+            task.caption,
+            task.prompt,
+            features=features,
+            inpainter=setup.inpainter,
+            dino=models.dino,
+            scorer=models.scorer,
+            settings=change(setup),
+            seed=setup.seed,
+        )
         return Outcome(result.image[0], result.box)
+
     return run
 
 
@@ -54,23 +57,29 @@ OURS: dict[str, Method] = {
     "standard-anchors": ours(_preset("standard"), anywhere=True),
 }
 BASELINES: dict[str, Method] = {
-    "centre": centre, "salient": salient, "random": random_box, "clip_heatmap": clip_heatmap(),
-    "reclip": reclip, "whole_picture": whole_picture, "diffedit": diffedit(), "released": released(),
-    "best_proposed": best_proposed, "best_candidate": best_candidate,
+    "centre": centre,
+    "salient": salient,
+    "random": random_box,
+    "clip_heatmap": clip_heatmap(),
+    "reclip": reclip,
+    "whole_picture": whole_picture,
+    "diffedit": diffedit(),
+    "released": released(),
+    "best_proposed": best_proposed,
+    "best_candidate": best_candidate,
     "true_box": true_box,
 }
 METHODS: dict[str, Method] = {**OURS, **BASELINES}
 
 NOTES: dict[str, str] = {
     "before": "the search before this one (commit 9bbe62d, preset standard), run on the same scenes by a "
-              "script outside this tree",
+    "script outside this tree",
     "centre": "a box of half the picture's sides in its middle",
     "salient": "the strongest piece of the cells that hold 60 % of DINO's attention, whatever the caption",
     "random": "a DINO anchor with a size drawn at random, from the standard preset's windows",
     "clip_heatmap": "squares are covered one after the other; where the caption's similarity falls most",
     "reclip": "of the boxes that ours proposes, the one that ReCLIP's crop and blurred surroundings prefer",
-    "whole_picture": "every box that ours proposes is painted; the published score of the whole picture "
-                     "chooses",
+    "whole_picture": "every box that ours proposes is painted; the published score of the whole picture chooses",
     "true_box": "told where the object is: the painter's own limit",
     "best_candidate": "told which of the standard preset's windows is nearest the object",
     "best_proposed": "told which of the boxes that ours proposes is nearest the object",
@@ -82,17 +91,20 @@ NOTES: dict[str, str] = {
     "standard+halving": "each region from two noises to half way, the better of them to the end",
     "standard-anchors": "anchors at random cells",
     "released": "the 9 edits of its last round are painted; the 90 it throws away, which cannot "
-                "change its answer, are counted and not painted (cost and seconds times 11)",
+    "change its answer, are counted and not painted (cost and seconds times 11)",
     "paper": "preset paper: the published method, its defects mended; 10 rounds of one full edit an "
-             "anchor, a box drawn again is not painted again",
+    "anchor, a box drawn again is not painted again",
 }
 
 
 def settings_of(names: list[str], world: MeasuredWorld) -> dict[str, SearchSettings]:
     """What each row is run with in a world, as far as a search's settings say it."""
     changed = ablations(world.settings("standard"))
-    return {name: world.settings(name) if name in PRESETS else changed.get(name, world.settings("standard"))
-            for name in names if name in OURS}
+    return {
+        name: world.settings(name) if name in PRESETS else changed.get(name, world.settings("standard"))
+        for name in names
+        if name in OURS
+    }
 
 
 def chosen(names: list[str], methods: dict[str, Callable]) -> list[str]:

@@ -63,8 +63,7 @@ def whole(box: Tensor) -> Box:
 
 def painted(task: Task, setup: Setup, box: Tensor) -> Outcome:
     """The outcome of one full edit in box [4] at the standard preset."""
-    pictures = paint(task.picture, box[None].float(), setup.inpainter, setup.settings("standard"),
-                     setup.seed)
+    pictures = paint(task.picture, box[None].float(), setup.inpainter, setup.settings("standard"), setup.seed)
     return Outcome(pictures[0], whole(box))
 
 
@@ -73,23 +72,31 @@ def untouched(task: Task) -> Outcome:
     return Outcome(task.picture[0], None)
 
 
-def paint(source: Tensor, boxes: Tensor, inpainter: Inpainter, settings: SearchSettings,
-          seed: int, *, own_noise: bool = False, batch: int = 16) -> Tensor:
+def paint(
+    source: Tensor,
+    boxes: Tensor,
+    inpainter: Inpainter,
+    settings: SearchSettings,
+    seed: int,
+    *,
+    own_noise: bool = False,
+    batch: int = 16,
+) -> Tensor:
     """Full edits of boxes [N, 4] of source [1, 3, H, W], grown as the settings say: [N, 3, H, W].
 
     All from the noise of `seed`, or with `own_noise` each from the noise of another.
     """
+
     def canvas(number: int) -> Canvas:
         return Canvas(source, inpainter, seed=number, grow=settings.grow, feather=settings.feather)
 
     parts = []
     for start in range(0, len(boxes), batch):
-        some = boxes[start:start + batch]
+        some = boxes[start : start + batch]
         easel = canvas(seed)
         work = easel.begin(some, settings.steps)
         if own_noise:
-            starts = [canvas(seed + start + i).begin(box[None], settings.steps).latents
-                      for i, box in enumerate(some)]
+            starts = [canvas(seed + start + i).begin(box[None], settings.steps).latents for i, box in enumerate(some)]
             work = replace(work, latents=Latents.cat(starts))
         work = easel.advance(work, settings.steps, settings.guidance_scale)
         parts.append(easel.pictures(work))

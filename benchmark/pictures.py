@@ -23,12 +23,10 @@ TRUTH: Color = (60, 200, 90)
 OWN = ("fast", "standard", "quality")
 
 
-def boxes_on(image: np.ndarray, found: Sequence[float] | None,
-             truth: Sequence[Sequence[float]]) -> Image.Image:
+def boxes_on(image: np.ndarray, found: Sequence[float] | None, truth: Sequence[Sequence[float]]) -> Image.Image:
     """A picture three times as large, true boxes in green and the found one in orange over it."""
     zoom = 3
-    picture = Image.fromarray(image).resize(
-        [side * zoom for side in image.shape[1::-1]], Image.Resampling.LANCZOS)
+    picture = Image.fromarray(image).resize([side * zoom for side in image.shape[1::-1]], Image.Resampling.LANCZOS)
     pen = ImageDraw.Draw(picture)
     for box, color, width in (*((box, TRUTH, 7) for box in truth), (found, ACCENT, 4)):
         if box is not None:
@@ -59,8 +57,7 @@ def write_sheets(results: dict[str, list[Row]], world: MeasuredWorld, seed: int,
                 if won != wanted or not file.is_file() or len(images) >= 3 * SHOWN:
                     continue
                 task = world.task(row.kind, seed, row.scene)
-                images += [Image.fromarray(task.image), boxes_on(task.image, row.box, task.boxes),
-                           Image.open(file)]
+                images += [Image.fromarray(task.image), boxes_on(task.image, row.box, task.boxes), Image.open(file)]
                 overlap = "" if row.iou is None else f", IoU {row.iou:.2f}"
                 found = "no region" if row.box is None else "found"
                 captions += [f"{row.kind} {row.scene}: {task.caption}", f"{found}{overlap}", task.prompt]
@@ -103,8 +100,13 @@ def success_curve(results: dict[str, list[Row]], size: tuple[int, int] = (860, 5
                 x = place(value, 0)[0]
                 pen.line([(x, bottom), (x, bottom + 5 * over)], SOFT, over)
                 pen.text((x, bottom + 9 * over), f"{value:g}", SOFT, small, anchor="mt")
-    pen.text(((left + right) / 2, (size[1] - 8) * over), "whole cost of an edit, in UNet evaluations",
-             SOFT, font, anchor="mb")
+    pen.text(
+        ((left + right) / 2, (size[1] - 8) * over),
+        "whole cost of an edit, in UNet evaluations",
+        SOFT,
+        font,
+        anchor="mb",
+    )
     pen.text((12 * over, 10 * over), "success or hits", SOFT, font, anchor="lt")
 
     own = sorted((p for p in points if p[0] in OWN), key=lambda p: p[1])
@@ -123,22 +125,26 @@ def success_curve(results: dict[str, list[Row]], size: tuple[int, int] = (860, 5
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def _write_beside(pen: ImageDraw.ImageDraw, text: str, spot: tuple[float, float],
-                  font: object, taken: list[tuple[float, float, float, float]],
-                  frame: tuple[float, float, float, float], unit: int) -> None:
+def _write_beside(
+    pen: ImageDraw.ImageDraw,
+    text: str,
+    spot: tuple[float, float],
+    font: object,
+    taken: list[tuple[float, float, float, float]],
+    frame: tuple[float, float, float, float],
+    unit: int,
+) -> None:
     """The label at the first place round the spot where nothing is written yet."""
     x0, y0, x1, y1 = pen.textbbox((0, 0), text, font=font)  # type: ignore[arg-type]
     wide, high = x1 - x0, y1 - y0
     gap = 9 * unit
     places = [(spot[0] + gap, spot[1] - high / 2 + dy * unit) for dy in (0, -14, 14, -28, 28)]
     places += [(spot[0] - gap - wide, spot[1] - high / 2 + dy * unit) for dy in (0, -14, 14, -28, 28)]
-    places += [(spot[0] - wide / 2, spot[1] + dy * unit)
-               for dy in (-24, 12, -40, 28, -56, 44, -72, 60, -88, 76)]
+    places += [(spot[0] - wide / 2, spot[1] + dy * unit) for dy in (-24, 12, -40, 28, -56, 44, -72, 60, -88, 76)]
 
     def free(x: float, y: float) -> bool:
         inside = frame[0] <= x and x + wide <= frame[2] + 30 * unit and y >= 0 and y + high <= frame[3]
-        return inside and not any(x < b[2] and b[0] < x + wide and y < b[3] and b[1] < y + high
-                                  for b in taken)
+        return inside and not any(x < b[2] and b[0] < x + wide and y < b[3] and b[1] < y + high for b in taken)
 
     x, y = next((p for p in places if free(*p)), places[0])
     taken.append((x - 2 * unit, y - unit, x + wide + 2 * unit, y + high + unit))

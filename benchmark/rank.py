@@ -37,39 +37,64 @@ def main(args: argparse.Namespace) -> int:
     rows = []
     for index in tqdm(range(args.scenes), unit="scene"):
         scene, edit = held_out(args.seed, index)
-        losses = losses_of(scene, edit, models, settings, args.candidates, SEED + index,
-                           [*ways, full])
+        losses = losses_of(scene, edit, models, settings, args.candidates, SEED + index, [*ways, full])
         rows.append([spearman(losses[way], losses[full]) for way in ways])
     values = torch.tensor(rows, dtype=torch.float64)
-    print(f"{args.scenes} replace scenes of seed {args.seed}, {args.candidates} candidates each, ranked "
-          f"by their loss; the full edit has {full[0]} steps at guidance {full[1]:g}\n")
+    print(
+        f"{args.scenes} replace scenes of seed {args.seed}, {args.candidates} candidates each, ranked "
+        f"by their loss; the full edit has {full[0]} steps at guidance {full[1]:g}\n"
+    )
     print("| steps | guidance | noise | UNet evaluations | rank correlation | 95 % interval |")
     print("|---" * 6 + "|")
     for number, (steps, guidance, own) in enumerate(ways):
         column = values[:, number]
         low, high = interval(column.tolist())
         noise = "each its own" if own else "common"
-        print(f"| {steps} | {guidance:g} | {noise} | {steps * (2 if guidance > 1 else 1)} | "
-              f"{column.mean():.2f} | {low:.2f} to {high:.2f} |")
+        print(
+            f"| {steps} | {guidance:g} | {noise} | {steps * (2 if guidance > 1 else 1)} | "
+            f"{column.mean():.2f} | {low:.2f} to {high:.2f} |"
+        )
     if args.json:
-        write_json(args.json, {"seed": args.seed, "scenes": args.scenes, "full": full[:2], "looks": [
-            {"steps": steps, "guidance": guidance, "own_noise": own, "per_scene": values[:, n].tolist()}
-            for n, (steps, guidance, own) in enumerate(ways)]})
+        write_json(
+            args.json,
+            {
+                "seed": args.seed,
+                "scenes": args.scenes,
+                "full": full[:2],
+                "looks": [
+                    {"steps": steps, "guidance": guidance, "own_noise": own, "per_scene": values[:, n].tolist()}
+                    for n, (steps, guidance, own) in enumerate(ways)
+                ],
+            },
+        )
     return 0
 
 
-def losses_of(scene: Scene, edit: Edit, models: Models, settings: SearchSettings, count: int,
-              seed: int, ways: list[Way]) -> dict[Way, Tensor]:
+def losses_of(
+    scene: Scene, edit: Edit, models: Models, settings: SearchSettings, count: int, seed: int, ways: list[Way]
+) -> dict[Way, Tensor]:
     """(steps, guidance, own noise) -> losses [n] of `count` candidates spread over all."""
     source = picture_of(scene)
     every = place_candidates(models.dino(source), SIZE, SIZE, settings).boxes
     boxes = every[torch.linspace(0, len(every) - 1, min(count, len(every))).round().long()]
     inpainter = inpainter_of(models, edit)
-    loss = RegionLoss(models.scorer, edit.caption, edit.prompt, LossWeights.of(settings),
-                      views=settings.views, seed=seed).bind(source)
-    return {(steps, guidance, own): loss(paint(
-        source, boxes, inpainter, settings.with_values(steps=steps, guidance_scale=guidance), seed,
-        own_noise=own), boxes).total.cpu() for steps, guidance, own in ways}
+    loss = RegionLoss(
+        models.scorer, edit.caption, edit.prompt, LossWeights.of(settings), views=settings.views, seed=seed
+    ).bind(source)
+    return {
+        (steps, guidance, own): loss(
+            paint(
+                source,
+                boxes,
+                inpainter,
+                settings.with_values(steps=steps, guidance_scale=guidance),
+                seed,
+                own_noise=own,
+            ),
+            boxes,
+        ).total.cpu()
+        for steps, guidance, own in ways
+    }
 
 
 def spearman(a: Tensor, b: Tensor) -> float:

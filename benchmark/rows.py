@@ -71,24 +71,27 @@ def background_psnr(image: Tensor, source: Tensor, box: Box | None) -> float:
     return PSNR_LIMIT if error == 0 else min(PSNR_LIMIT, -10 * math.log10(error))
 
 
-def measure(outcome: Outcome, task: Task, world: MeasuredWorld, clip: str, cost: Cost,
-            seconds: float) -> Row:
+def measure(outcome: Outcome, task: Task, world: MeasuredWorld, clip: str, cost: Cost, seconds: float) -> Row:
     """The row of an outcome that took `seconds` and `cost`."""
     overlap, nearest = None, None
     if task.boxes:
         truth = torch.tensor(task.boxes).float()
-        met = (torch.zeros(len(truth)) if outcome.box is None else
-               iou(torch.tensor([outcome.box]).float(), truth)[0])
+        met = torch.zeros(len(truth)) if outcome.box is None else iou(torch.tensor([outcome.box]).float(), truth)[0]
         overlap, nearest = float(met.max()), task.boxes[int(met.argmax())]
     # where something is added the found box is the only place that may change
     may_change = outcome.box if task.free else nearest
     judged = world.success(task, outcome.image, outcome.box)
     return Row(
-        scene=task.number, kind=task.kind, clip=clip,
+        scene=task.number,
+        kind=task.kind,
+        clip=clip,
         box=None if outcome.box is None else [float(v) for v in outcome.box],
-        iou=overlap, hit=None if overlap is None else float(overlap >= 0.5),
+        iou=overlap,
+        hit=None if overlap is None else float(overlap >= 0.5),
         recognised=float(outcome.box is None) if task.absent else None,
         false_alarm=None if task.absent else float(outcome.box is None),
         success=None if judged is None else float(judged),
         background_psnr=background_psnr(outcome.image, task.picture[0], may_change),
-        cost=(cost * outcome.times).as_dict(), seconds=seconds * outcome.times)
+        cost=(cost * outcome.times).as_dict(),
+        seconds=seconds * outcome.times,
+    )

@@ -23,16 +23,16 @@ SEED = 42  # of the noise of task 0; task i has that of 42 + i, the same for eve
 
 
 def read_limits(text: str, names: list[str]) -> dict[str, int]:
-    """"a=5,b=20" as {"a": 5, "b": 20}; InputError where a name is not measured or a number wrong."""
+    """ "a=5,b=20" as {"a": 5, "b": 20}; InputError where a name is not measured or a number wrong."""
     limits = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, _, number = part.partition("=")
         if name not in names:
-            raise InputError(f"limits names '{name}', which is none of the methods: "
-                             f"{', '.join(names)}.")
+            raise InputError(f"limits names '{name}', which is none of the methods: {', '.join(names)}.")
         if not number.isdecimal() or int(number) < 1:
-            raise InputError(f"limits gives '{name}' the number '{number}'; give a whole number of "
-                             f"at least 1, such as {name}=50.")
+            raise InputError(
+                f"limits gives '{name}' the number '{number}'; give a whole number of at least 1, such as {name}=50."
+            )
         limits[name] = int(number)
     return limits
 
@@ -55,9 +55,12 @@ def main(args: argparse.Namespace) -> int:
         ledger.use_weights(clip, digest_of(folders[clip]))
         models = load_models(args.world, clip, args.weights, diffusion=diffusion)
         for number in tqdm(range(args.first, args.first + args.scenes), unit="scene", desc=clip):
-            asked = [(kind, name) for kind in args.kinds for name in names
-                     if not ledger.has(name, clip, kind, number)
-                     and number - args.first < limits.get(name, args.scenes)]
+            asked = [
+                (kind, name)
+                for kind in args.kinds
+                for name in names
+                if not ledger.has(name, clip, kind, number) and number - args.first < limits.get(name, args.scenes)
+            ]
             for kind, name in asked:
                 task = world.task(kind, args.seed, number)
                 setup = Setup(models, world.painter(task, models), world.settings, SEED + number)
@@ -67,8 +70,7 @@ def main(args: argparse.Namespace) -> int:
                 seconds, cost = time.monotonic() - started, cost_so_far(*parts) - before
                 ledger.add(name, measure(outcome, task, world, clip, cost, seconds))
                 if pictures is not None:
-                    save_png(to_pil(outcome.image[None]),
-                             pictures / name / kept_name(clip, kind, number))
+                    save_png(to_pil(outcome.image[None]), pictures / name / kept_name(clip, kind, number))
             if asked:
                 ledger.write(names)  # after every scene: a stopped run leaves what it has measured
     ledger.write(names)

@@ -16,22 +16,48 @@ from .worlds.opening import load_models, open_world
 SEED = 42
 # another value of each setting, well away from any preset's
 OTHER: dict[str, Any] = {
-    "point_number": 3, "max_window_size": 4, "per_image_iteration": 2, "lr": 0.5, "loss_alpha": 8.0,
-    "loss_beta": 8.0, "loss_gamma": 8.0, "loss_crop": 3.0, "test_alpha": 20.0, "test_beta": 20.0, "views": 4,
-    "steps": 5, "guidance_scale": 1.0, "strength": 0.6, "previews": "always", "preview_steps": 2,
-    "preview_guidance": 3.0, "num_regions": 4, "noise_samples": 3, "anchor_distance": 9.0,
-    "learning": "off", "generator_steps": 200, "grow": 9, "feather": 6, "seed": 7}
+    "point_number": 3,
+    "max_window_size": 4,
+    "per_image_iteration": 2,
+    "lr": 0.5,
+    "loss_alpha": 8.0,
+    "loss_beta": 8.0,
+    "loss_gamma": 8.0,
+    "loss_crop": 3.0,
+    "test_alpha": 20.0,
+    "test_beta": 20.0,
+    "views": 4,
+    "steps": 5,
+    "guidance_scale": 1.0,
+    "strength": 0.6,
+    "previews": "always",
+    "preview_steps": 2,
+    "preview_guidance": 3.0,
+    "num_regions": 4,
+    "noise_samples": 3,
+    "anchor_distance": 9.0,
+    "learning": "off",
+    "generator_steps": 200,
+    "grow": 9,
+    "feather": 6,
+    "seed": 7,
+}
 CHANGES = ("region", "picture", "order", "cost")
 
 
 def different(before: EditResult, after: EditResult) -> set[str]:
     """Which of CHANGES there are between two edits: the region found, the edited picture, the numbers
     that put the painted regions in order (or which these are), the whole cost."""
+
     def numbers(result: EditResult) -> list[tuple[Any, ...]]:
         return [(c.box, round(c.deciding, 5), round(c.score, 5)) for c in result.candidates]
 
-    found = {"region": before.box != after.box, "picture": not torch.equal(before.image, after.image),
-             "order": numbers(before) != numbers(after), "cost": before.cost.total != after.cost.total}
+    found = {
+        "region": before.box != after.box,
+        "picture": not torch.equal(before.image, after.image),
+        "order": numbers(before) != numbers(after),
+        "cost": before.cost.total != after.cost.total,
+    }
     return {name for name, there in found.items() if there}
 
 
@@ -42,16 +68,28 @@ def main(args: argparse.Namespace) -> int:
 
     def edit(settings: SearchSettings, number: int) -> EditResult:
         task = world.task("replace", args.seed, number)
-        return edit_image(task.picture, task.caption, task.prompt, inpainter=world.painter(task, models),
-                          dino=models.dino, scorer=models.scorer, settings=settings)
+        return edit_image(
+            task.picture,
+            task.caption,
+            task.prompt,
+            inpainter=world.painter(task, models),
+            dino=models.dino,
+            scorer=models.scorer,
+            settings=settings,
+        )
 
     names = args.names or list(OTHER)
-    print(f"{args.scenes} replace scenes of seed {args.seed}: in how many of them something became "
-          "different where one setting alone was changed\n")
+    print(
+        f"{args.scenes} replace scenes of seed {args.seed}: in how many of them something became "
+        "different where one setting alone was changed\n"
+    )
     print("| setting | changed to | " + " | ".join(args.presets) + " |")
     print("|---" * (2 + len(args.presets)) + "|")
-    plain = {(preset, n): edit(base(world.settings(preset), args.steps), n)
-             for preset in tqdm(args.presets, desc="unchanged") for n in range(args.scenes)}
+    plain = {
+        (preset, n): edit(base(world.settings(preset), args.steps), n)
+        for preset in tqdm(args.presets, desc="unchanged")
+        for n in range(args.scenes)
+    }
     for name in names:
         cells = []
         for preset in args.presets:

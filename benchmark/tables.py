@@ -10,10 +10,30 @@ from scipy.stats import bootstrap
 
 from .rows import Row
 
-COLUMNS = ("iou", "hit", "recognised", "false_alarm", "success", "background_psnr", "unet_evaluations",
-           "clip_images", "total", "seconds")
-HEADS = ("IoU", "hit", "absent recognised", "false alarm", "success", "background dB", "UNet evaluations",
-         "CLIP encodings", "whole cost", "seconds")
+COLUMNS = (
+    "iou",
+    "hit",
+    "recognised",
+    "false_alarm",
+    "success",
+    "background_psnr",
+    "unet_evaluations",
+    "clip_images",
+    "total",
+    "seconds",
+)
+HEADS = (
+    "IoU",
+    "hit",
+    "absent recognised",
+    "false alarm",
+    "success",
+    "background dB",
+    "UNet evaluations",
+    "CLIP encodings",
+    "whole cost",
+    "seconds",
+)
 DIGITS = {"background_psnr": 1, "unet_evaluations": 0, "clip_images": 0, "total": 1, "seconds": 1}
 WITH_INTERVAL = ("iou", "hit")
 COMPARED = ("iou", "hit", "success", "recognised")
@@ -38,8 +58,9 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     """95 % percentile bootstrap interval of the mean of values [n]; NaN of fewer than two."""
     if len(values) < 2:
         return float("nan"), float("nan")
-    found = bootstrap((np.asarray(values, dtype=np.float64),), np.mean, n_resamples=4000,
-                      method="percentile", rng=0).confidence_interval
+    found = bootstrap(
+        (np.asarray(values, dtype=np.float64),), np.mean, n_resamples=4000, method="percentile", rng=0
+    ).confidence_interval
     return float(found.low), float(found.high)
 
 
@@ -80,13 +101,15 @@ def table(results: Results) -> str:
     """The means of every method as a Markdown table; columns that nothing fills are left out."""
     every = [r for rows in results.values() for r in rows]
     shown = [(c, h) for c, h in zip(COLUMNS, HEADS, strict=True) if _values(every, c)]
-    return _lines(["method", "scenes", *(head for _, head in shown)],
-                  [[name, str(len(rows)), *(_cell(rows, column) for column, _ in shown)]
-                   for name, rows in results.items()])
+    return _lines(
+        ["method", "scenes", *(head for _, head in shown)],
+        [[name, str(len(rows)), *(_cell(rows, column) for column, _ in shown)] for name, rows in results.items()],
+    )
 
 
 def by_kind(results: Results, kinds: Sequence[str]) -> str:
     """IoU / hit of every method kind by kind; where nothing is meant, how often "no region" was said."""
+
     def cell(rows: list[Row]) -> str:
         m = means(rows)
         if not rows:
@@ -96,8 +119,7 @@ def by_kind(results: Results, kinds: Sequence[str]) -> str:
         said = sum(row.box is None for row in rows) / len(rows)
         return f"said {said:.2f}"
 
-    body = [[name, *(cell([r for r in rows if r.kind == kind]) for kind in kinds)]
-            for name, rows in results.items()]
+    body = [[name, *(cell([r for r in rows if r.kind == kind]) for kind in kinds)] for name, rows in results.items()]
     counts = [max(sum(r.kind == kind for r in rows) for rows in results.values()) for kind in kinds]
     return _lines(["method", *kinds], [*body, ["scenes, at most", *map(str, counts)]])
 
@@ -113,9 +135,11 @@ def comparisons(results: Results) -> str:
             rows.append([name, str(max(counts)), *("-" if c is None else _difference(c) for c in found)])
     if not rows:
         return ""
-    return (f"`{first}` less each other method on the scenes both have, with paired 95 % bootstrap "
-            "intervals; bold where 0 lies outside.\n\n"
-            + _lines(["against", "scenes", "IoU", "hit", "success", "absent recognised"], rows))
+    return (
+        f"`{first}` less each other method on the scenes both have, with paired 95 % bootstrap "
+        "intervals; bold where 0 lies outside.\n\n"
+        + _lines(["against", "scenes", "IoU", "hit", "success", "absent recognised"], rows)
+    )
 
 
 def _difference(c: Comparison) -> str:
@@ -132,12 +156,13 @@ def report(results: Results, world: str, seed: int, notes: dict[str, str]) -> st
         return "Nothing was measured.\n"
     every = [r for rows in results.values() for r in rows]
     kinds = list(dict.fromkeys(r.kind for r in every))
-    parts = [f"# {world.capitalize()}, seed {seed}",
-             "Whole cost: everything in UNet evaluations of the model that paints, at the ratios of "
-             "full-size models (`region_core/cost.py`). Intervals: 95 %, bootstrap over scenes."]
+    parts = [
+        f"# {world.capitalize()}, seed {seed}",
+        "Whole cost: everything in UNet evaluations of the model that paints, at the ratios of "
+        "full-size models (`region_core/cost.py`). Intervals: 95 %, bootstrap over scenes.",
+    ]
     for clip in dict.fromkeys(r.clip for r in every):
-        part = {name: some for name, rows in results.items()
-                if (some := [r for r in rows if r.clip == clip])}
+        part = {name: some for name, rows in results.items() if (some := [r for r in rows if r.clip == clip])}
         parts += [f"## CLIP {clip}", table(part)]
         if len(kinds) > 1:
             parts += ["IoU / hit, kind by kind:", by_kind(part, kinds)]

@@ -17,9 +17,17 @@ class LearnableRegions(ComfyExtension):
         from .region_inpaint_optimize import RegionInpaintOptimize
         from .shapes_demo import LoadShapesDemo, ShapesScene
 
-        return [LoadDinoEncoder, LoadClipScorer, LearnableRegionGenerator, ClipRegionLoss,
-                RegionInpaintOptimize, LoadLearnedGenerator, SaveLearnedGenerator,
-                LoadShapesDemo, ShapesScene]
+        return [
+            LoadDinoEncoder,
+            LoadClipScorer,
+            LearnableRegionGenerator,
+            ClipRegionLoss,
+            RegionInpaintOptimize,
+            LoadLearnedGenerator,
+            SaveLearnedGenerator,
+            LoadShapesDemo,
+            ShapesScene,
+        ]
 
 
 async def comfy_entrypoint() -> LearnableRegions:

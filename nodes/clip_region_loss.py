@@ -21,46 +21,64 @@ class ClipRegionLoss(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """Sockets and widgets."""
         return schema(
-            "ClipRegionLoss", "CLIP Region Loss",
+            "ClipRegionLoss",
+            "CLIP Region Loss",
             description="Judges an edit by CLIP: does it show the editing prompt, did it change "
-                        "from the caption towards the prompt, did the rest keep its structure?",
+            "from the caption towards the prompt, did the rest keep its structure?",
             search_aliases=["clip loss", "directional loss", "text guided", "editing prompt"],
             inputs=[
-                ClipScorerSocket.Input("scorer", tooltip=(
-                    "From Load OpenCLIP Scorer or Load Shapes Demo.")),
-                io.String.Input("image_caption", default="", tooltip=(
-                    "What is in the picture now and is to change: \"coffee\".")),
-                io.String.Input("editing_prompt", default="", multiline=True, tooltip=(
-                    "What should be there: \"soft drink\". Give the sampler's positive "
-                    "conditioning the same text.")),
-                widget("loss_alpha"), widget("loss_beta"), widget("loss_gamma"), widget("views"),
-                removed("loss_area"), widget("loss_crop", folded=True),
+                ClipScorerSocket.Input("scorer", tooltip=("From Load OpenCLIP Scorer or Load Shapes Demo.")),
+                io.String.Input(
+                    "image_caption", default="", tooltip=('What is in the picture now and is to change: "coffee".')
+                ),
+                io.String.Input(
+                    "editing_prompt",
+                    default="",
+                    multiline=True,
+                    tooltip=(
+                        'What should be there: "soft drink". Give the sampler\'s positive conditioning the same text.'
+                    ),
+                ),
+                widget("loss_alpha"),
+                widget("loss_beta"),
+                widget("loss_gamma"),
+                widget("views"),
+                removed("loss_area"),
+                widget("loss_crop", folded=True),
             ],
             outputs=[Loss.Output("loss", tooltip="For Region Inpaint Optimize.")],
         )
 
     @classmethod
-    def validate_inputs(cls, image_caption: str | None = None,
-                        editing_prompt: str | None = None) -> bool | str:
+    def validate_inputs(cls, image_caption: str | None = None, editing_prompt: str | None = None) -> bool | str:
         """Texts that are typed in are checked before anything runs."""
         for name, text in (("image_caption", image_caption), ("editing_prompt", editing_prompt)):
             if isinstance(text, str) and not is_writable(text):
                 return broken_text(name, text)
             if isinstance(text, str) and not text.strip():
-                return (f"{name} is empty; say what "
-                        f"{'is' if name == 'image_caption' else 'should be'} in the picture")
+                return f"{name} is empty; say what {'is' if name == 'image_caption' else 'should be'} in the picture"
         return True
 
     @classmethod
     @checked
-    def execute(cls, scorer: Any, image_caption: str, editing_prompt: str, loss_alpha: float,
-                loss_beta: float, loss_gamma: float, views: int, loss_crop: float,
-                loss_area: float = 0.0) -> io.NodeOutput:
+    def execute(
+        cls,
+        scorer: Any,
+        image_caption: str,
+        editing_prompt: str,
+        loss_alpha: float,
+        loss_beta: float,
+        loss_gamma: float,
+        views: int,
+        loss_crop: float,
+        loss_area: float = 0.0,
+    ) -> io.NodeOutput:
         """Check the texts and pass the description on."""
         check_texts(image_caption, editing_prompt)
         if loss_alpha == loss_beta == loss_gamma == 0:
-            raise InputError("loss_alpha, loss_beta and loss_gamma are all 0; at least one "
-                             "must be above 0 for edits to differ")
-        return io.NodeOutput(LossDescription(
-            scorer, image_caption, editing_prompt, loss_alpha, loss_beta, loss_gamma, loss_crop,
-            views))
+            raise InputError(
+                "loss_alpha, loss_beta and loss_gamma are all 0; at least one must be above 0 for edits to differ"
+            )
+        return io.NodeOutput(
+            LossDescription(scorer, image_caption, editing_prompt, loss_alpha, loss_beta, loss_gamma, loss_crop, views)
+        )

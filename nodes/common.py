@@ -41,8 +41,11 @@ def schema(name: str, display_name: str, **fields: Any) -> io.Schema:
             one.optional = True
     for output in fields.get("outputs", []):  # newer versions do this themselves
         output.display_name = output.display_name or output.id
-    return io.Schema(node_id=f"LearnableRegions_{name}", display_name=display_name,
-                     **{key: value for key, value in fields.items() if key in _KNOWN})
+    return io.Schema(
+        node_id=f"LearnableRegions_{name}",
+        display_name=display_name,
+        **{key: value for key, value in fields.items() if key in _KNOWN},
+    )
 
 
 def advanced(kind: Any, *args: Any, **kwargs: Any) -> Any:
@@ -66,8 +69,10 @@ def check_image(image: torch.Tensor) -> None:
     """Raise InputError for an IMAGE [B,H,W,C] that is an empty batch or of another shape, and for one with a
     picture that the core would refuse."""
     if image.ndim != 4 or image.shape[-1] not in (1, 3, 4) or not len(image):
-        raise InputError(f"the image has the shape {tuple(image.shape)}; connect an IMAGE of at "
-                         "least one picture with 1, 3 or 4 channels")
+        raise InputError(
+            f"the image has the shape {tuple(image.shape)}; connect an IMAGE of at "
+            "least one picture with 1, 3 or 4 channels"
+        )
     for picture in image:  # of many, one at a time
         check_layers(picture[None, ..., :3].movedim(-1, 1))  # HWC -> 1CHW
 

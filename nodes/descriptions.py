@@ -31,8 +31,7 @@ class LearnedGenerator:
         """The mean of generators that started out equal (one an image of a batch)."""
         with torch.no_grad():
             states = [module.state_dict() for module in modules]
-            mean = {key: torch.stack([state[key].detach().cpu() for state in states]).mean(dim=0)
-                    for key in states[0]}
+            mean = {key: torch.stack([state[key].detach().cpu() for state in states]).mean(dim=0) for key in states[0]}
         return cls(modules[0].config, mean, settings)
 
     def build(self, device: torch.device | str = "cpu") -> RegionGenerator:
@@ -46,12 +45,12 @@ class LearnedGenerator:
         """Raise InputError where it was taught on other features or, with `settings`, for another search."""
         sizes, numbers = (None, None) if settings is None else generator_shape(settings)
         for key, here, way in (
-                ("feature_dim", feature_dim, "connect the DINO encoder it was taught with"),
-                ("sizes", sizes, "choose the preset and the max_window_size it was taught with"),
-                ("extra_dim", numbers, "teach one anew with this version")):
+            ("feature_dim", feature_dim, "connect the DINO encoder it was taught with"),
+            ("sizes", sizes, "choose the preset and the max_window_size it was taught with"),
+            ("extra_dim", numbers, "teach one anew with this version"),
+        ):
             if here is not None and self.config[key] != here:
-                raise InputError(f"{self.name} was taught with {key} {self.config[key]}, here it "
-                                 f"is {here}; {way}")
+                raise InputError(f"{self.name} was taught with {key} {self.config[key]}, here it is {here}; {way}")
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,7 @@ class GeneratorDescription:
         """Features of one picture; copies outside inference mode, for gradients are to be had."""
         with torch.inference_mode(False), torch.no_grad():
             rows = slice(index, index + 1)
-            return PatchFeatures(self.features.features[rows].clone(),
-                                 self.features.attention[rows].clone())
+            return PatchFeatures(self.features.features[rows].clone(), self.features.attention[rows].clone())
 
     def build(self, settings: SearchSettings) -> RegionGenerator:
         """The network to teach: from the seed, or with what has been learned. InputError where that was

@@ -28,8 +28,12 @@ def _of_encoder(name: str) -> Callable[[Any], bool]:
 
 def _is_conditioning(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(
-        isinstance(one, list | tuple) and len(one) == 2 and isinstance(one[0], torch.Tensor)
-        and isinstance(one[1], dict) for one in value)
+        isinstance(one, list | tuple)
+        and len(one) == 2
+        and isinstance(one[0], torch.Tensor)
+        and isinstance(one[1], dict)
+        for one in value
+    )
 
 
 # type of a socket: (what it takes, where it comes from, whether a value is such)
@@ -40,16 +44,26 @@ _SOCKETS: dict[str, tuple[str, str, Callable[[Any], bool]]] = {
     "VAE": ("a VAE", "a Load VAE or Load Checkpoint node", lambda v: hasattr(v, "first_stage_model")),
     "CONDITIONING": ("a text's CONDITIONING", "a CLIP Text Encode node", _is_conditioning),
     "LR_DINO": ("a DINO encoder", "Load DINO Encoder or Load Shapes Demo", _of_encoder("patch_size")),
-    "LR_CLIP_SCORER": ("a CLIP scorer", "Load OpenCLIP Scorer or Load Shapes Demo",
-                       _of_encoder("encode_images")),
-    "LR_GENERATOR": ("what a region generator found", "Learnable Region Generator",
-                     lambda v: isinstance(v, GeneratorDescription)),
+    "LR_CLIP_SCORER": ("a CLIP scorer", "Load OpenCLIP Scorer or Load Shapes Demo", _of_encoder("encode_images")),
+    "LR_GENERATOR": (
+        "what a region generator found",
+        "Learnable Region Generator",
+        lambda v: isinstance(v, GeneratorDescription),
+    ),
     "LR_LOSS": ("a loss", "CLIP Region Loss", lambda v: isinstance(v, LossDescription)),
-    "LR_LEARNED": ("a learned region generator", "Load Learned Region Generator",
-                   lambda v: isinstance(v, LearnedGenerator)),
+    "LR_LEARNED": (
+        "a learned region generator",
+        "Load Learned Region Generator",
+        lambda v: isinstance(v, LearnedGenerator),
+    ),
 }
-_VALUES = {"INT": "a whole number", "FLOAT": "a number", "STRING": "a text",
-           "BOOLEAN": "true or false", "COMBO": "one of its options"}
+_VALUES = {
+    "INT": "a whole number",
+    "FLOAT": "a number",
+    "STRING": "a text",
+    "BOOLEAN": "true or false",
+    "COMBO": "one of its options",
+}
 
 
 def checked(execute: Callable[..., Any] | None = None, **nothing: str) -> Callable[..., Any]:
@@ -100,8 +114,10 @@ def _nothing(name: str, kind: str) -> str:
     if kind in _SOCKETS:
         what, source, _ = _SOCKETS[kind]
         return f"got nothing for {name}: connect {what}, from {source}"
-    return (f"got nothing for {name}: connect a node that gives {_VALUES.get(kind, kind)}, or disconnect the "
-            "one that gives nothing")
+    return (
+        f"got nothing for {name}: connect a node that gives {_VALUES.get(kind, kind)}, or disconnect the "
+        "one that gives nothing"
+    )
 
 
 def _socket(name: str, kind: str, value: Any) -> Any:

@@ -30,14 +30,18 @@ class SaveLearnedGenerator(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """Sockets and widgets."""
         return schema(
-            "SaveLearnedGenerator", "Save Learned Region Generator",
+            "SaveLearnedGenerator",
+            "Save Learned Region Generator",
             description="Saves what a search has learned to models/learnable_regions.",
             search_aliases=["save checkpoint", "region generator"],
             is_output_node=True,
             inputs=[
                 Learned.Input("learned", tooltip="From Region Inpaint Optimize."),
-                io.String.Input("filename_prefix", default="regions", tooltip=(
-                    "The file's name; a number is added so that nothing is overwritten.")),
+                io.String.Input(
+                    "filename_prefix",
+                    default="regions",
+                    tooltip=("The file's name; a number is added so that nothing is overwritten."),
+                ),
             ],
             outputs=[io.String.Output("path", tooltip="Where it was saved.")],
         )
@@ -45,12 +49,15 @@ class SaveLearnedGenerator(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, filename_prefix: str | None = None) -> bool | str:
         """A name that leads nowhere is told before anything is learned."""
-        return not isinstance(filename_prefix, str) or _place(filename_prefix) is not None or (
-            _no_place(filename_prefix))
+        return (
+            not isinstance(filename_prefix, str) or _place(filename_prefix) is not None or (_no_place(filename_prefix))
+        )
 
     @classmethod
-    @checked(learned="nothing was learned in this search: nothing answered to the caption, or no preview "
-             "was needed; to learn choose preset custom and previews always, in Region Inpaint Optimize")
+    @checked(
+        learned="nothing was learned in this search: nothing answered to the caption, or no preview "
+        "was needed; to learn choose preset custom and previews always, in Region Inpaint Optimize"
+    )
     def execute(cls, learned: LearnedGenerator, filename_prefix: str) -> io.NodeOutput:
         """Save as safetensors with the settings it was taught with."""
         stem = _place(filename_prefix)
@@ -75,8 +82,7 @@ def _place(prefix: str) -> Path | None:
 
 
 def _no_place(prefix: str) -> str:
-    return shown(f"filename_prefix is {prefix!r}; give a name inside models/learnable_regions, such as "
-                 "regions")
+    return shown(f"filename_prefix is {prefix!r}; give a name inside models/learnable_regions, such as regions")
 
 
 class LoadLearnedGenerator(io.ComfyNode):
@@ -86,20 +92,26 @@ class LoadLearnedGenerator(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """Sockets and widgets."""
         return schema(
-            "LoadLearnedGenerator", "Load Learned Region Generator",
+            "LoadLearnedGenerator",
+            "Load Learned Region Generator",
             description="Loads what an earlier search has learned.",
             search_aliases=["load checkpoint", "region generator"],
-            inputs=[io.Combo.Input("learned_name", options=(
-                folder_paths.get_filename_list(FOLDER) or [NONE_YET]), tooltip=(
-                "A file in models/learnable_regions."))],
+            inputs=[
+                io.Combo.Input(
+                    "learned_name",
+                    options=(folder_paths.get_filename_list(FOLDER) or [NONE_YET]),
+                    tooltip=("A file in models/learnable_regions."),
+                )
+            ],
             outputs=[Learned.Output("learned", tooltip="For Learnable Region Generator.")],
         )
 
     @classmethod
     def validate_inputs(cls, learned_name: str | None = None) -> bool | str:
         """A file may have been saved, or deleted, since the list was made."""
-        return learned_name is None or bool(folder_paths.get_full_path(FOLDER, learned_name)) or (
-            _not_there(learned_name))
+        return (
+            learned_name is None or bool(folder_paths.get_full_path(FOLDER, learned_name)) or (_not_there(learned_name))
+        )
 
     @classmethod
     def fingerprint_inputs(cls, learned_name: str) -> float | str:
@@ -120,5 +132,6 @@ class LoadLearnedGenerator(io.ComfyNode):
 
 
 def _not_there(name: str) -> str:
-    return shown(f"learned_name is {name!r}, which is not in models/learnable_regions; save a learned "
-                 "generator there first")
+    return shown(
+        f"learned_name is {name!r}, which is not in models/learnable_regions; save a learned generator there first"
+    )

@@ -18,15 +18,27 @@ from .gates import checked
 
 DINO_FOLDER, CLIP_FOLDER = "dino", "open_clip"
 DINO_HUB = {  # hub repository: how much it is
-    "facebook/dino-vitb8": "about 340 MB", "facebook/dino-vits8": "about 90 MB",
-    "facebook/dino-vitb16": "about 340 MB", "facebook/dino-vits16": "about 90 MB"}
+    "facebook/dino-vitb8": "about 340 MB",
+    "facebook/dino-vits8": "about 90 MB",
+    "facebook/dino-vitb16": "about 340 MB",
+    "facebook/dino-vits16": "about 90 MB",
+}
 CLIP_HUB = {  # file name here: (hub repository, file there, how much); the name begins with open_clip's
     "ViT-B-16-openai.safetensors": (
-        "timm/vit_base_patch16_clip_224.openai", "open_clip_model.safetensors", "about 600 MB"),
+        "timm/vit_base_patch16_clip_224.openai",
+        "open_clip_model.safetensors",
+        "about 600 MB",
+    ),
     "ViT-B-32-openai.safetensors": (
-        "timm/vit_base_patch32_clip_224.openai", "open_clip_model.safetensors", "about 600 MB"),
+        "timm/vit_base_patch32_clip_224.openai",
+        "open_clip_model.safetensors",
+        "about 600 MB",
+    ),
     "ViT-L-14-openai.safetensors": (
-        "timm/vit_large_patch14_clip_224.openai", "open_clip_model.safetensors", "about 1.7 GB"),
+        "timm/vit_large_patch14_clip_224.openai",
+        "open_clip_model.safetensors",
+        "about 1.7 GB",
+    ),
 }
 DOWNLOAD = "download: "
 
@@ -41,8 +53,7 @@ def _local(kind: str, marker: str) -> dict[str, Path]:
         if not root.is_dir():
             continue
         for path in sorted(root.iterdir()):
-            if (path / marker).is_file() or (marker != "config.json"
-                                             and path.suffix == ".safetensors"):
+            if (path / marker).is_file() or (marker != "config.json" and path.suffix == ".safetensors"):
                 found.setdefault(path.name, path)
     return found
 
@@ -56,8 +67,10 @@ def _found(kind: str, marker: str, option: str, name: str) -> Path:
     """Where a model on disk is; InputError where a linked text names none."""
     local = _local(kind, marker)
     if name not in local:
-        raise InputError(f"{option} is {name!r}, which is not in models/{kind}; put it there or choose "
-                         f"one of {', '.join(local) or 'those to download'}")
+        raise InputError(
+            f"{option} is {name!r}, which is not in models/{kind}; put it there or choose "
+            f"one of {', '.join(local) or 'those to download'}"
+        )
     return local[name]
 
 
@@ -72,17 +85,28 @@ class LoadDinoEncoder(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """Sockets and widgets."""
         return schema(
-            "LoadDinoEncoder", "Load DINO Encoder",
+            "LoadDinoEncoder",
+            "Load DINO Encoder",
             description="Loads a self-supervised DINO ViT, whose attention shows where objects "
-                        "are. Folders in models/dino come first; others are downloaded there.",
+            "are. Folders in models/dino come first; others are downloaded there.",
             search_aliases=["dino", "vit", "self supervised features"],
             inputs=[
-                io.Combo.Input("dino_name", options=_options(
-                    _local(DINO_FOLDER, "config.json"), list(DINO_HUB)), tooltip=(
-                    "dino-vitb8 is the method's own; vits8 is smaller, the 16s coarser.")),
-                io.Int.Input("image_size", default=256, min=32, max=1024, step=8, tooltip=(
-                    "The picture is seen at this size; 256 pixels give a 32 x 32 grid with "
-                    "dino-vitb8 and take 0.6 GB, 512 pixels 9 GB.")),
+                io.Combo.Input(
+                    "dino_name",
+                    options=_options(_local(DINO_FOLDER, "config.json"), list(DINO_HUB)),
+                    tooltip=("dino-vitb8 is the method's own; vits8 is smaller, the 16s coarser."),
+                ),
+                io.Int.Input(
+                    "image_size",
+                    default=256,
+                    min=32,
+                    max=1024,
+                    step=8,
+                    tooltip=(
+                        "The picture is seen at this size; 256 pixels give a 32 x 32 grid with "
+                        "dino-vitb8 and take 0.6 GB, 512 pixels 9 GB."
+                    ),
+                ),
             ],
             outputs=[Dino.Output("dino", tooltip="For Learnable Region Generator.")],
         )
@@ -91,9 +115,11 @@ class LoadDinoEncoder(io.ComfyNode):
     def validate_inputs(cls, dino_name: str | None = None) -> bool | str:
         """A download that was chosen may have become a folder since; both stay valid."""
         known = {*_local(DINO_FOLDER, "config.json"), *(DOWNLOAD + name for name in DINO_HUB)}
-        return dino_name is None or dino_name in known or shown(
-            f"dino_name is {dino_name!r}, which is not in models/dino; put its folder there or "
-            "choose another")
+        return (
+            dino_name is None
+            or dino_name in known
+            or shown(f"dino_name is {dino_name!r}, which is not in models/dino; put its folder there or choose another")
+        )
 
     @classmethod
     @checked
@@ -104,10 +130,15 @@ class LoadDinoEncoder(io.ComfyNode):
             if repository not in DINO_HUB:
                 raise InputError(f"dino_name is {dino_name!r}; choose one of {', '.join(DINO_HUB)}")
             path = _first_folder(DINO_FOLDER) / repository.split("/")[-1]
-            fetch_files(repository, {name: path / name
-                                     # the last one makes it a model: see _local
-                                     for name in ("model.safetensors", "config.json")},
-                        DINO_HUB[repository])
+            fetch_files(
+                repository,
+                {
+                    name: path / name
+                    # the last one makes it a model: see _local
+                    for name in ("model.safetensors", "config.json")
+                },
+                DINO_HUB[repository],
+            )
         else:
             path = _found(DINO_FOLDER, "config.json", "dino_name", dino_name)
         dino = load_dino(path, image_size=image_size)
@@ -120,7 +151,7 @@ def _attention_bytes(dino: DinoEncoder) -> int:
     config: Any = dino.model.config
     tokens = (dino.image_size // dino.patch_size) ** 2 + 1
     size = next(dino.model.parameters()).element_size()
-    return config.num_hidden_layers * config.num_attention_heads * tokens ** 2 * size
+    return config.num_hidden_layers * config.num_attention_heads * tokens**2 * size
 
 
 class LoadClipScorer(io.ComfyNode):
@@ -130,24 +161,30 @@ class LoadClipScorer(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """Sockets and widgets."""
         return schema(
-            "LoadClipScorer", "Load OpenCLIP Scorer",
+            "LoadClipScorer",
+            "Load OpenCLIP Scorer",
             description="Loads an OpenCLIP model that judges edits. Files in models/open_clip come "
-                        "first (named as open_clip names the model); others are downloaded there.",
+            "first (named as open_clip names the model); others are downloaded there.",
             search_aliases=["clip", "open_clip", "openclip", "text image similarity"],
-            inputs=[io.Combo.Input("clip_name", options=_options(
-                _local(CLIP_FOLDER, "open_clip_config.json"), list(CLIP_HUB)), tooltip=(
-                "ViT-B-16 with OpenAI's weights is the method's own."))],
+            inputs=[
+                io.Combo.Input(
+                    "clip_name",
+                    options=_options(_local(CLIP_FOLDER, "open_clip_config.json"), list(CLIP_HUB)),
+                    tooltip=("ViT-B-16 with OpenAI's weights is the method's own."),
+                )
+            ],
             outputs=[ClipScorerSocket.Output("scorer", tooltip="For CLIP Region Loss.")],
         )
 
     @classmethod
     def validate_inputs(cls, clip_name: str | None = None) -> bool | str:
         """A download that was chosen may have become a file since; both stay valid."""
-        known = {*_local(CLIP_FOLDER, "open_clip_config.json"),
-                 *(DOWNLOAD + name for name in CLIP_HUB)}
-        return clip_name is None or clip_name in known or shown(
-            f"clip_name is {clip_name!r}, which is not in models/open_clip; put it there or choose "
-            "another")
+        known = {*_local(CLIP_FOLDER, "open_clip_config.json"), *(DOWNLOAD + name for name in CLIP_HUB)}
+        return (
+            clip_name is None
+            or clip_name in known
+            or shown(f"clip_name is {clip_name!r}, which is not in models/open_clip; put it there or choose another")
+        )
 
     @classmethod
     @checked
@@ -175,6 +212,8 @@ def _architecture(file: str) -> str:
 
     known = [name for name in open_clip.list_models() if file.startswith(name)]
     if not known:
-        raise InputError(f"{file} does not begin with the name of an open_clip model; rename it, "
-                         "for example ViT-B-16-openai.safetensors")
+        raise InputError(
+            f"{file} does not begin with the name of an open_clip model; rename it, "
+            "for example ViT-B-16-openai.safetensors"
+        )
     return max(known, key=len)

@@ -15,17 +15,7 @@ from ..region_core.errors import InputError
 from ..region_core.images import picture_from
 from ..region_core.proposals.anchors import place_candidates
 from ..region_core.settings import SearchSettings
-from .common import (
-    MAX_SEED,
-    Dino,
-    Generator,
-    Learned,
-    check_image,
-    for_preview,
-    pil_to_comfy,
-    schema,
-    to_core,
-)
+from .common import MAX_SEED, Dino, Generator, Learned, check_image, for_preview, pil_to_comfy, schema, to_core
 from .descriptions import GeneratorDescription
 from .gates import checked
 from .widgets import widget
@@ -38,21 +28,35 @@ class LearnableRegionGenerator(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """Sockets and widgets."""
         return schema(
-            "RegionGenerator", "Learnable Region Generator",
+            "RegionGenerator",
+            "Learnable Region Generator",
             description="Proposes regions to edit: anchor points where DINO's attention is high, "
-                        "boxes of growing size round each. Feeds Region Inpaint Optimize.",
+            "boxes of growing size round each. Feeds Region Inpaint Optimize.",
             search_aliases=["region proposal", "text driven editing", "automatic mask", "dino"],
             inputs=[
                 io.Image.Input("image", tooltip="The picture to edit; a batch works too."),
                 Dino.Input("dino", tooltip="From Load DINO Encoder or Load Shapes Demo."),
-                widget("point_number"), widget("max_window_size"),
-                io.Int.Input("seed", default=42, min=0, max=MAX_SEED, control_after_generate=True,
-                             tooltip="Seed of the region generator's first weights."),
-                io.Mask.Input("region_prior", optional=True, tooltip=(
-                    "Regions are proposed only where this mask is white: painted by hand, or from "
-                    "SAM3, CLIPSeg and the like.")),
-                Learned.Input("learned", optional=True, tooltip=(
-                    "Start from a region generator that has been taught and saved.")),
+                widget("point_number"),
+                widget("max_window_size"),
+                io.Int.Input(
+                    "seed",
+                    default=42,
+                    min=0,
+                    max=MAX_SEED,
+                    control_after_generate=True,
+                    tooltip="Seed of the region generator's first weights.",
+                ),
+                io.Mask.Input(
+                    "region_prior",
+                    optional=True,
+                    tooltip=(
+                        "Regions are proposed only where this mask is white: painted by hand, or from "
+                        "SAM3, CLIPSeg and the like."
+                    ),
+                ),
+                Learned.Input(
+                    "learned", optional=True, tooltip=("Start from a region generator that has been taught and saved.")
+                ),
             ],
             outputs=[
                 Generator.Output("generator", tooltip="For Region Inpaint Optimize."),
@@ -63,9 +67,16 @@ class LearnableRegionGenerator(io.ComfyNode):
 
     @classmethod
     @checked
-    def execute(cls, image: torch.Tensor, dino: Any, point_number: int, max_window_size: int,
-                seed: int, region_prior: torch.Tensor | None = None,
-                learned: Any = None) -> io.NodeOutput:
+    def execute(
+        cls,
+        image: torch.Tensor,
+        dino: Any,
+        point_number: int,
+        max_window_size: int,
+        seed: int,
+        region_prior: torch.Tensor | None = None,
+        learned: Any = None,
+    ) -> io.NodeOutput:
         """Encode the pictures, place the candidates, draw them."""
         check_image(image)
         count, height, width = image.shape[:3]
@@ -73,45 +84,45 @@ class LearnableRegionGenerator(io.ComfyNode):
         settings = SearchSettings(point_number=point_number, max_window_size=max_window_size)
         settings.validate()
         # one at a time: of a film's frames copies and attention maps would not fit into memory
-        seen = [dino(picture_from(to_core(image[index:index + 1])).rgb) for index in range(count)]
-        features = PatchFeatures(torch.cat([one.features for one in seen]),
-                                 torch.cat([one.attention for one in seen]))
+        seen = [dino(picture_from(to_core(image[index : index + 1])).rgb) for index in range(count)]
+        features = PatchFeatures(torch.cat([one.features for one in seen]), torch.cat([one.attention for one in seen]))
         if learned is not None:
             learned.check(features.features.shape[1])
-        made = GeneratorDescription(
-            features, (height, width), prior, point_number, max_window_size, seed, learned)
+        made = GeneratorDescription(features, (height, width), prior, point_number, max_window_size, seed, learned)
         drawn = []
         for index in range(count):
             boxes = place_candidates(
-                made.features_of(index), height, width, settings,
-                None if prior is None else prior[index:index + 1]).boxes
-            picture = draw_boxes(to_core(image[index:index + 1])[0], boxes.cpu(), best=-1,
-                                 labels=[""] * len(boxes))
+                made.features_of(index), height, width, settings, None if prior is None else prior[index : index + 1]
+            ).boxes
+            picture = draw_boxes(to_core(image[index : index + 1])[0], boxes.cpu(), best=-1, labels=[""] * len(boxes))
             drawn.append(for_preview(picture, image))
         attention = features.attention[:, None]
         low, high = attention.amin((2, 3), True), attention.amax((2, 3), True)
-        saliency = F.interpolate((attention - low) / (high - low).clamp(min=1e-8),
-                                 (height, width), mode="bilinear", align_corners=False)[:, 0]
+        saliency = F.interpolate(
+            (attention - low) / (high - low).clamp(min=1e-8), (height, width), mode="bilinear", align_corners=False
+        )[:, 0]
         return io.NodeOutput(made, saliency, pil_to_comfy(drawn))
 
     @staticmethod
-    def _prior(mask: torch.Tensor | None, count: int, height: int,
-               width: int) -> torch.Tensor | None:
+    def _prior(mask: torch.Tensor | None, count: int, height: int, width: int) -> torch.Tensor | None:
         """The mask [B,H,W] or [H,W] as [count,1,height,width]; one mask serves all pictures."""
         if mask is None:
             return None
         if mask.ndim < 2 or not min(mask.shape[-2:]):
-            raise InputError(f"region_prior has the shape {tuple(mask.shape)}; connect a MASK of the "
-                             "picture's size")
+            raise InputError(f"region_prior has the shape {tuple(mask.shape)}; connect a MASK of the picture's size")
         mask = mask.reshape(-1, 1, *mask.shape[-2:]).float()
         mask = mask.to(model_management.intermediate_device())
         if len(mask) not in (1, count):
-            raise InputError(f"region_prior has {len(mask)} masks and the image {count} pictures; "
-                             "give one mask, or one for each picture")
+            raise InputError(
+                f"region_prior has {len(mask)} masks and the image {count} pictures; "
+                "give one mask, or one for each picture"
+            )
         if mask.shape[-2:] != (height, width):
             mask = F.interpolate(mask, (height, width), mode="bilinear", align_corners=False)
         for index, one in enumerate(mask):
             if not bool((one > 0.5).any()):
-                raise InputError(f"region_prior is empty (mask {index + 1} has no pixel above "
-                                 "0.5); paint it where the region may be, or disconnect it")
+                raise InputError(
+                    f"region_prior is empty (mask {index + 1} has no pixel above "
+                    "0.5); paint it where the region may be, or disconnect it"
+                )
         return mask.expand(count, -1, -1, -1)

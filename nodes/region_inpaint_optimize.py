@@ -14,16 +14,7 @@ from ..region_core.settings import LEARNING, PRESETS, PREVIEWS, REMOVED, SearchS
 from ..region_core.settings import preset as preset_of
 from .comfy.feedback import Feedback
 from .comfy.inpainter import ComfyInpainter
-from .common import (
-    BoundingBox,
-    Generator,
-    Learned,
-    Loss,
-    advanced,
-    check_image,
-    schema,
-    to_core,
-)
+from .common import BoundingBox, Generator, Learned, Loss, advanced, check_image, schema, to_core
 from .descriptions import GeneratorDescription, LossDescription
 from .gates import checked
 from .results import Results
@@ -31,14 +22,32 @@ from .widgets import removed, widget
 
 CUSTOM = "custom"
 # open to the person where the preset is "custom"; in the order of saved workflows
-_CUSTOM = ("per_image_iteration", "lr", "looks_per_round", "preview_steps", "preview_guidance",
-           "num_regions", "noise_samples", "generator_steps", "test_alpha", "test_beta", "test_gamma",
-           "learning")
+_CUSTOM = (
+    "per_image_iteration",
+    "lr",
+    "looks_per_round",
+    "preview_steps",
+    "preview_guidance",
+    "num_regions",
+    "noise_samples",
+    "generator_steps",
+    "test_alpha",
+    "test_beta",
+    "test_gamma",
+    "learning",
+)
 
 
 def _custom_inputs() -> list[Any]:
-    native_size = advanced(io.Int.Input, "native_size", default=0, min=0, max=4096, step=8, tooltip=(
-        "Side in pixels of the squares the model paints; 0 takes the model's own."))
+    native_size = advanced(
+        io.Int.Input,
+        "native_size",
+        default=0,
+        min=0,
+        max=4096,
+        step=8,
+        tooltip=("Side in pixels of the squares the model paints; 0 takes the model's own."),
+    )
     custom = [removed(name) if name in REMOVED else widget(name, folded=True) for name in _CUSTOM]
     return [*custom, native_size, removed("screen"), widget("previews", folded=True)]
 
@@ -50,57 +59,83 @@ class RegionInpaintOptimize(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """Sockets and widgets."""
         return schema(
-            "RegionInpaintOptimize", "Region Inpaint Optimize",
+            "RegionInpaintOptimize",
+            "Region Inpaint Optimize",
             description="Finds the region the caption names and paints what the prompt says, with "
-                        "the inpainting model that is connected. Pixels outside stay as they are.",
-            search_aliases=["text driven image editing", "inpaint without mask", "auto inpaint",
-                            "learnable regions"],
+            "the inpainting model that is connected. Pixels outside stay as they are.",
+            search_aliases=["text driven image editing", "inpaint without mask", "auto inpaint", "learnable regions"],
             inputs=[
-                io.Model.Input("model", tooltip="Best an inpainting model (SD2, SD1.5, SDXL, Flux "
-                                                "Fill); plain models work through a noise mask."),
+                io.Model.Input(
+                    "model",
+                    tooltip="Best an inpainting model (SD2, SD1.5, SDXL, Flux "
+                    "Fill); plain models work through a noise mask.",
+                ),
                 io.Vae.Input("vae", tooltip="The VAE that belongs to the model."),
                 io.Conditioning.Input("positive", tooltip="The editing prompt, encoded."),
                 io.Conditioning.Input("negative", tooltip="What not to paint; may be empty text."),
                 io.Image.Input("image", tooltip="The same picture or batch as the generator got."),
                 Generator.Input("generator", tooltip="From Learnable Region Generator."),
                 Loss.Input("loss", tooltip="From CLIP Region Loss."),
-                io.Combo.Input("preset", options=[*PRESETS, CUSTOM], default="standard", tooltip=(
-                    "fast paints the best region, standard the two best, quality more, from several "
-                    "noises; paper is the published method; custom takes the settings "
-                    "below. Anchor points and window size are the "
-                    "generator node's.")),
-                widget("seed", control_after_generate=True), widget("steps"), widget("guidance_scale"),
-                io.Combo.Input("sampler_name", options=comfy.samplers.KSampler.SAMPLERS,
-                               default="ddim", tooltip="ddim and euler suit the search best."),
-                io.Combo.Input("scheduler", options=comfy.samplers.KSampler.SCHEDULERS,
-                               default="ddim_uniform", tooltip="Noise levels of the steps."),
-                widget("strength"), widget("grow"), widget("feather"),
+                io.Combo.Input(
+                    "preset",
+                    options=[*PRESETS, CUSTOM],
+                    default="standard",
+                    tooltip=(
+                        "fast paints the best region, standard the two best, quality more, from several "
+                        "noises; paper is the published method; custom takes the settings "
+                        "below. Anchor points and window size are the "
+                        "generator node's."
+                    ),
+                ),
+                widget("seed", control_after_generate=True),
+                widget("steps"),
+                widget("guidance_scale"),
+                io.Combo.Input(
+                    "sampler_name",
+                    options=comfy.samplers.KSampler.SAMPLERS,
+                    default="ddim",
+                    tooltip="ddim and euler suit the search best.",
+                ),
+                io.Combo.Input(
+                    "scheduler",
+                    options=comfy.samplers.KSampler.SCHEDULERS,
+                    default="ddim_uniform",
+                    tooltip="Noise levels of the steps.",
+                ),
+                widget("strength"),
+                widget("grow"),
+                widget("feather"),
                 *_custom_inputs(),
             ],
             outputs=[
                 io.Image.Output("edited", tooltip="The edit; the source where nothing was found."),
                 io.Mask.Output("mask", tooltip="The region; black where nothing was found."),
-                BoundingBox.Output("bounding_box", tooltip="The region in pixels; of several "
-                                                           "pictures a list of boxes each."),
-                io.Image.Output("ranked", tooltip="All finished edits, best first, picture by "
-                                                  "picture."),
-                io.Image.Output("boxes", tooltip=(
-                    "The source with the likeliest boxes, or those that were previewed, and the chosen "
-                    "one.")),
-                io.Image.Output("loss_curve", tooltip=(
-                    "The loss over the rounds of previews.")),
+                BoundingBox.Output(
+                    "bounding_box", tooltip="The region in pixels; of several pictures a list of boxes each."
+                ),
+                io.Image.Output("ranked", tooltip="All finished edits, best first, picture by picture."),
+                io.Image.Output(
+                    "boxes",
+                    tooltip=("The source with the likeliest boxes, or those that were previewed, and the chosen one."),
+                ),
+                io.Image.Output("loss_curve", tooltip=("The loss over the rounds of previews.")),
                 io.String.Output("report", tooltip="What was found and what it cost."),
-                Learned.Output("learned", tooltip=(
-                    "The region generator as previews taught it, to save.")),
-                io.Mask.Output("relevance", tooltip=(
-                    "Where in the picture the caption is, 0 to 1: a heat map, or a softer mask.")),
+                Learned.Output("learned", tooltip=("The region generator as previews taught it, to save.")),
+                io.Mask.Output(
+                    "relevance", tooltip=("Where in the picture the caption is, 0 to 1: a heat map, or a softer mask.")
+                ),
             ],
         )
 
     @classmethod
-    def validate_inputs(cls, preset: str | None = None, steps: int | None = None,
-                        look_steps: int | None = None, previews: str | None = None,
-                        learning: str | None = None) -> bool | str:
+    def validate_inputs(
+        cls,
+        preset: str | None = None,
+        steps: int | None = None,
+        look_steps: int | None = None,
+        previews: str | None = None,
+        learning: str | None = None,
+    ) -> bool | str:
         """Settings that contradict each other, before anything runs."""
         if isinstance(preset, str) and preset not in (*PRESETS, CUSTOM):
             return shown(f"preset is {preset!r}; choose one of {', '.join([*PRESETS, CUSTOM])}")
@@ -112,37 +147,82 @@ class RegionInpaintOptimize(io.ComfyNode):
         if isinstance(previews, str) and previews not in PREVIEWS:
             return shown(f"previews is {previews!r}; choose one of {', '.join(PREVIEWS)}")
         if preset == CUSTOM and previews == "always" and learning == "off":
-            return ("previews is always and learning is off, and previews are there to learn from; set "
-                    "previews to never, or learning to exact")
+            return (
+                "previews is always and learning is off, and previews are there to learn from; set "
+                "previews to never, or learning to exact"
+            )
         return True
 
     @classmethod
     @checked
-    def execute(cls, model: Any, vae: Any, positive: list, negative: list, image: torch.Tensor,
-                generator: GeneratorDescription, loss: LossDescription, preset: str, seed: int,
-                steps: int, cfg: float, sampler_name: str, scheduler: str, denoise: float,
-                mask_grow: int, mask_feather: int, native_size: int = 0,
-                **custom: Any) -> io.NodeOutput:
+    def execute(
+        cls,
+        model: Any,
+        vae: Any,
+        positive: list,
+        negative: list,
+        image: torch.Tensor,
+        generator: GeneratorDescription,
+        loss: LossDescription,
+        preset: str,
+        seed: int,
+        steps: int,
+        cfg: float,
+        sampler_name: str,
+        scheduler: str,
+        denoise: float,
+        mask_grow: int,
+        mask_feather: int,
+        native_size: int = 0,
+        **custom: Any,
+    ) -> io.NodeOutput:
         """Edit every picture of the batch."""
         check_image(image)
         cls._same_pictures(image, generator)
-        settings = cls._settings(generator, loss, preset, custom, seed=seed, steps=steps,
-                                 guidance_scale=cfg, strength=denoise, grow=mask_grow,
-                                 feather=mask_feather)
+        settings = cls._settings(
+            generator,
+            loss,
+            preset,
+            custom,
+            seed=seed,
+            steps=steps,
+            guidance_scale=cfg,
+            strength=denoise,
+            grow=mask_grow,
+            feather=mask_feather,
+        )
         inpainter = ComfyInpainter(
-            model, vae, positive, negative, sampler=sampler_name, scheduler=scheduler,
-            steps=steps, size=native_size, strength=denoise)
+            model,
+            vae,
+            positive,
+            negative,
+            sampler=sampler_name,
+            scheduler=scheduler,
+            steps=steps,
+            size=native_size,
+            strength=denoise,
+        )
         count = len(image)
         feedback, results = Feedback(count), Results(image)
         for index in range(count):
-            picture = to_core(image[index:index + 1])
+            picture = to_core(image[index : index + 1])
             feedback.start(index, picture[0])
-            results.add(picture, edit_image(
-                picture, loss.caption, loss.prompt, inpainter=inpainter, dino=None,
-                scorer=loss.scorer, settings=settings, generator=generator.build(settings),
-                features=generator.features_of(index),
-                prior=None if generator.prior is None else generator.prior[index:index + 1],
-                on_event=feedback))
+            results.add(
+                picture,
+                edit_image(
+                    picture,
+                    loss.caption,
+                    loss.prompt,
+                    inpainter=inpainter,
+                    dino=None,
+                    scorer=loss.scorer,
+                    settings=settings,
+                    generator=generator.build(settings),
+                    features=generator.features_of(index),
+                    prior=None if generator.prior is None else generator.prior[index : index + 1],
+                    on_event=feedback,
+                ),
+            )
         return results.outputs()
 
     @staticmethod
@@ -152,19 +232,27 @@ class RegionInpaintOptimize(io.ComfyNode):
         if here != there:
             raise InputError(
                 f"the image is {here[0]} of {here[2]} x {here[1]} pixels and the generator was "
-                f"made from {there[0]} of {there[2]} x {there[1]}; connect the same image to both")
+                f"made from {there[0]} of {there[2]} x {there[1]}; connect the same image to both"
+            )
 
     @staticmethod
-    def _settings(generator: GeneratorDescription, loss: LossDescription, preset: str,
-                  custom: dict[str, Any], **values: Any) -> SearchSettings:
+    def _settings(
+        generator: GeneratorDescription, loss: LossDescription, preset: str, custom: dict[str, Any], **values: Any
+    ) -> SearchSettings:
         """The preset's settings, or the custom ones, with what the sockets say."""
         start = preset_of("standard" if preset == CUSTOM else preset)
         if preset == CUSTOM:
             start = start.with_values(**custom)
         settings = start.with_values(
-            point_number=generator.point_number, max_window_size=generator.max_window_size,
-            loss_alpha=loss.alpha, loss_beta=loss.beta, loss_gamma=loss.gamma,
-            loss_crop=loss.crop, views=loss.views, **values)
+            point_number=generator.point_number,
+            max_window_size=generator.max_window_size,
+            loss_alpha=loss.alpha,
+            loss_beta=loss.beta,
+            loss_gamma=loss.gamma,
+            loss_crop=loss.crop,
+            views=loss.views,
+            **values,
+        )
         if settings.method == "published":  # the losses of the whole picture, whatever is said of crops
             settings = settings.with_values(loss_crop=0.0)
         settings.validate()

@@ -56,8 +56,7 @@ class Results:
         drawn = boxes_picture(to_pil(picture), result.tried_boxes, result.box, f"{result.score:.3f}")
         self.drawn.append(for_preview(drawn, self.image))
         self.curves.append(for_preview(loss_curve(result.rounds), self.image))
-        self.reports.append("\n".join([_report(self.done, result),
-                                       *filter(None, [picture_from(picture).note])]))
+        self.reports.append("\n".join([_report(self.done, result), *filter(None, [picture_from(picture).note])]))
         if result.generator is not None and result.rounds and result.settings.learning != "off":
             self.taught.append(result.generator)
 
@@ -68,10 +67,18 @@ class Results:
         # of many pictures only the best edit each, which is there already
         ranked = torch.cat(self.ranked) if self.ranked else self.edited[..., :3]
         # core's nodes take a flat list for boxes of one picture, and a list a picture for a batch
-        found = (self.boxes[0] if self.count == 1 else
-                 [[box] if box["width"] else [] for box in self.boxes])
-        return io.NodeOutput(self.edited, self.mask, found, ranked, pil_to_comfy(self.drawn),
-                             pil_to_comfy(self.curves), report, learned, self.relevance)
+        found = self.boxes[0] if self.count == 1 else [[box] if box["width"] else [] for box in self.boxes]
+        return io.NodeOutput(
+            self.edited,
+            self.mask,
+            found,
+            ranked,
+            pil_to_comfy(self.drawn),
+            pil_to_comfy(self.curves),
+            report,
+            learned,
+            self.relevance,
+        )
 
 
 def _bounding_box(result: EditResult) -> dict[str, int]:
@@ -80,15 +87,17 @@ def _bounding_box(result: EditResult) -> dict[str, int]:
 
 
 def _report(number: int, result: EditResult) -> str:
-    lines = [f"picture {number}: {result.verdict}"
-             + (f" ({result.reason})" if result.reason else ""),
-             f"box: {result.box}, score {result.score:.3f}, "
-             f"leaving it alone {result.source_score:.3f}",
-             f"previews: {len(result.rounds)} ({result.stopped or result.reason})",
-             f"model evaluations: {result.unet_evaluations:g} "
-             f"({result.cost.total:.0f} with encoders and VAE), seconds: {result.seconds:.1f}, "
-             f"seed: {result.seed}"]
-    lines += [f"  {place}. box {c.box} score {c.score:.3f}, in the order by {c.deciding:.2f} = "
-              + " + ".join(f"{name} {value:.2f}" for name, value in c.parts.items())
-              for place, c in enumerate(result.candidates, 1)]
+    lines = [
+        f"picture {number}: {result.verdict}" + (f" ({result.reason})" if result.reason else ""),
+        f"box: {result.box}, score {result.score:.3f}, leaving it alone {result.source_score:.3f}",
+        f"previews: {len(result.rounds)} ({result.stopped or result.reason})",
+        f"model evaluations: {result.unet_evaluations:g} "
+        f"({result.cost.total:.0f} with encoders and VAE), seconds: {result.seconds:.1f}, "
+        f"seed: {result.seed}",
+    ]
+    lines += [
+        f"  {place}. box {c.box} score {c.score:.3f}, in the order by {c.deciding:.2f} = "
+        + " + ".join(f"{name} {value:.2f}" for name, value in c.parts.items())
+        for place, c in enumerate(result.candidates, 1)
+    ]
     return "\n".join(lines)

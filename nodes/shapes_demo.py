@@ -23,9 +23,10 @@ class LoadShapesDemo(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """Sockets."""
         return schema(
-            "LoadShapesDemo", "Load Shapes Demo",
+            "LoadShapesDemo",
+            "Load Shapes Demo",
             description="Small models that come with the pack and know coloured shapes on a plain "
-                        "ground, 128 pixels. For trying out every node without a download.",
+            "ground, 128 pixels. For trying out every node without a download.",
             search_aliases=["demo", "example models", "toy models"],
             inputs=[],
             outputs=[
@@ -46,14 +47,16 @@ class LoadShapesDemo(io.ComfyNode):
         folder = WEIGHTS / "inpaint"
         for part in (folder / "unet", folder / "vae", WEIGHTS / "dino", WEIGHTS / "clip"):
             if not part.is_dir():
-                raise InputError(f"the demo weights {part.name!r} are missing from the pack; "
-                                 "install the pack again")
+                raise InputError(f"the demo weights {part.name!r} are missing from the pack; install the pack again")
         dino = load_dino(WEIGHTS / "dino")
         scorer = load_clip(f"local-dir:{WEIGHTS / 'clip'}")
         return io.NodeOutput(
-            demo_models.load_model(folder), demo_models.load_text_encoder(folder),
-            demo_models.load_vae(folder), ManagedEncoder(dino, "the shapes DINO"),
-            ManagedEncoder(scorer, "the shapes CLIP"))
+            demo_models.load_model(folder),
+            demo_models.load_text_encoder(folder),
+            demo_models.load_vae(folder),
+            ManagedEncoder(dino, "the shapes DINO"),
+            ManagedEncoder(scorer, "the shapes CLIP"),
+        )
 
 
 class ShapesScene(io.ComfyNode):
@@ -63,25 +66,36 @@ class ShapesScene(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """Sockets and widgets."""
         return schema(
-            "ShapesScene", "Shapes Scene",
+            "ShapesScene",
+            "Shapes Scene",
             description="Draws a picture of a few coloured shapes and a wish to change one of "
-                        "them. The caption, the prompt and the true region come with it.",
+            "them. The caption, the prompt and the true region come with it.",
             search_aliases=["demo picture", "test picture", "example image"],
             inputs=[
-                io.Int.Input("seed", default=7, min=0, max=MAX_SEED, control_after_generate=True,
-                             tooltip="Which picture; the demo models were trained on none of "
-                                     "them."),
-                io.Combo.Input("kind", options=list(KINDS), default="replace", tooltip=(
-                    "What is wished for: another object in its place, another colour, its removal, "
-                    "one more object, or a change of something that is not there.")),
+                io.Int.Input(
+                    "seed",
+                    default=7,
+                    min=0,
+                    max=MAX_SEED,
+                    control_after_generate=True,
+                    tooltip="Which picture; the demo models were trained on none of them.",
+                ),
+                io.Combo.Input(
+                    "kind",
+                    options=list(KINDS),
+                    default="replace",
+                    tooltip=(
+                        "What is wished for: another object in its place, another colour, its removal, "
+                        "one more object, or a change of something that is not there."
+                    ),
+                ),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="128 x 128 pixels."),
                 io.String.Output("image_caption", tooltip="What is there now."),
                 io.String.Output("editing_prompt", tooltip="What should be there."),
                 io.Mask.Output("true_region", tooltip="The object's box; black if there is none."),
-                BoundingBox.Output("true_box", tooltip="The same box in pixels; 0 wide if there is "
-                                                       "none."),
+                BoundingBox.Output("true_box", tooltip="The same box in pixels; 0 wide if there is none."),
             ],
         )
 

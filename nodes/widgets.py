@@ -26,9 +26,11 @@ def removed(name: str) -> Any:
     """A widget that there was once: hidden and without effect, it keeps the place that it has in saved
     workflows, which know widgets by their number."""
     kind = REMOVED[name]
-    more: dict[str, Any] = {"default": kind(), "optional": True,
-                            "tooltip": "Does nothing any more; saved workflows know widgets by their "
-                                       "number."}
+    more: dict[str, Any] = {
+        "default": kind(),
+        "optional": True,
+        "tooltip": "Does nothing any more; saved workflows know widgets by their number.",
+    }
     if "extra_dict" in inspect.signature(_KINDS[kind].__init__).parameters:  # newer than 0.3.64
         more["extra_dict"] = {"hidden": True}
     if kind is not bool:

@@ -18,9 +18,7 @@ from .errors import InputError
 def _checked(boxes: Tensor) -> Tensor:
     """The boxes as floats; InputError for a wrong shape, NaN or infinity, or swapped corners."""
     if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise InputError(
-            f"Boxes have the shape {list(boxes.shape)}, but need [N, 4]: give x0, y0, x1, y1 a box."
-        )
+        raise InputError(f"Boxes have the shape {list(boxes.shape)}, but need [N, 4]: give x0, y0, x1, y1 a box.")
     boxes = boxes.float()
     if not bool(torch.isfinite(boxes).all()):
         raise InputError("A box has a corner that is not a finite number: give all four in pixels.")
@@ -28,8 +26,7 @@ def _checked(boxes: Tensor) -> Tensor:
     if bool(swapped.any()):
         bad = [round(v, 2) for v in boxes[swapped][0].tolist()]
         raise InputError(
-            f"The box {bad} ends before it begins: give the corners as x0, y0, x1, y1 with "
-            "x0 <= x1 and y0 <= y1."
+            f"The box {bad} ends before it begins: give the corners as x0, y0, x1, y1 with x0 <= x1 and y0 <= y1."
         )
     return boxes
 

@@ -13,8 +13,7 @@ from .errors import InputError
 from .weights import check_file, check_folder
 
 # names of devices on Windows, whatever follows their first point
-_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])",
-                       re.IGNORECASE)
+_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])", re.IGNORECASE)
 _LONGEST_NAME = 230  # bytes: a number and an ending are added, and 255 are the most
 # owner/name, as hubs have it; a path that begins like a path is never one
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -33,13 +32,13 @@ def text_problems(caption: str, prompt: str, negative: str = "") -> Iterator[str
     yield from (broken_text(name, text) for name, text in named if name in broken)
     if broken:
         return
-    empty = [name for name, text in (("image_caption", caption), ("editing_prompt", prompt))
-             if not text.strip()]
+    empty = [name for name, text in (("image_caption", caption), ("editing_prompt", prompt)) if not text.strip()]
     for name in empty:
         yield f"{name} is empty; write in a few words what is there, or should be."
     if not empty and caption.casefold().split() == prompt.casefold().split():
-        yield (f"image_caption and editing_prompt are both '{caption.strip()}'; "
-               "ask for something that is not there yet.")
+        yield (
+            f"image_caption and editing_prompt are both '{caption.strip()}'; ask for something that is not there yet."
+        )
 
 
 def is_writable(text: str) -> bool:
@@ -53,10 +52,15 @@ def is_writable(text: str) -> bool:
 
 def is_file_name(name: str) -> bool:
     """Whether a name can be a file's or a folder's on every system: Windows has the fewest."""
-    return (is_writable(name) and bool(name.strip()) and name not in (".", "..")
-            and len(name.encode()) <= _LONGEST_NAME and not name.endswith((".", " "))
-            and not re.search(r'[<>:"/\\|?*\x00-\x1f]', name)
-            and not _RESERVED.fullmatch(name.split(".")[0].rstrip()))
+    return (
+        is_writable(name)
+        and bool(name.strip())
+        and name not in (".", "..")
+        and len(name.encode()) <= _LONGEST_NAME
+        and not name.endswith((".", " "))
+        and not re.search(r'[<>:"/\\|?*\x00-\x1f]', name)
+        and not _RESERVED.fullmatch(name.split(".")[0].rstrip())
+    )
 
 
 def check_writable_text(name: str, text: str) -> None:
@@ -68,8 +72,10 @@ def check_writable_text(name: str, text: str) -> None:
 def broken_text(name: str, text: str) -> str:
     """The sentence for a text that `is_writable` refuses."""
     place = next(n for n, letter in enumerate(text) if "\ud800" <= letter <= "\udfff")
-    return (f"{name} has half of a character at place {place + 1} ({ascii(text[place])[1:-1]}), as "
-            "texts have that were cut or copied wrongly; write that character again or leave it out.")
+    return (
+        f"{name} has half of a character at place {place + 1} ({ascii(text[place])[1:-1]}), as "
+        "texts have that were cut or copied wrongly; write that character again or leave it out."
+    )
 
 
 def check_model_path(option: str, name: str, *, hub: bool = True) -> None:
@@ -77,8 +83,10 @@ def check_model_path(option: str, name: str, *, hub: bool = True) -> None:
     if Path(name).expanduser().exists():
         return
     if not hub or not _HUB_ID.fullmatch(name):
-        raise InputError(f"{option} is '{name}', and there is no such file or folder; give one "
-                         "that exists" + (" or a hub id such as owner/name." if hub else "."))
+        raise InputError(
+            f"{option} is '{name}', and there is no such file or folder; give one "
+            "that exists" + (" or a hub id such as owner/name." if hub else ".")
+        )
 
 
 def check_dino(name: str) -> None:
@@ -98,25 +106,32 @@ def check_inpainting_model(option: str, name: str) -> None:
     channels: object = None
     if path.is_dir():
         if not (path / "model_index.json").is_file():
-            raise InputError(f"{option} is '{name}', a folder without model_index.json; give the "
-                             "folder of a diffusers inpainting pipeline.")
+            raise InputError(
+                f"{option} is '{name}', a folder without model_index.json; give the "
+                "folder of a diffusers inpainting pipeline."
+            )
         check_folder(path)
         try:
-            channels = json.loads((path / "unet" / "config.json").read_text(encoding="utf-8"))[
-                "in_channels"]
+            channels = json.loads((path / "unet" / "config.json").read_text(encoding="utf-8"))["in_channels"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            raise InputError(f"{option} is '{name}', a pipeline without a readable "
-                             "unet/config.json; give the folder of a diffusers inpainting "
-                             "pipeline.") from None
+            raise InputError(
+                f"{option} is '{name}', a pipeline without a readable "
+                "unet/config.json; give the folder of a diffusers inpainting "
+                "pipeline."
+            ) from None
     elif path.suffix == ".safetensors":
         check_file(path)
         channels = _single_file_channels(option, path)
     elif path.is_file():
-        raise InputError(f"{option} is '{name}', which is not a .safetensors file; give one, or "
-                         "the folder of a diffusers inpainting pipeline.")
+        raise InputError(
+            f"{option} is '{name}', which is not a .safetensors file; give one, or "
+            "the folder of a diffusers inpainting pipeline."
+        )
     if channels is not None and channels != 9:
-        raise InputError(f"{option} is '{name}', whose UNet takes {channels} input channels where "
-                         "an inpainting model's takes 9; give an inpainting model.")
+        raise InputError(
+            f"{option} is '{name}', whose UNet takes {channels} input channels where "
+            "an inpainting model's takes 9; give an inpainting model."
+        )
 
 
 def _single_file_channels(option: str, path: Path) -> int:
@@ -127,8 +142,9 @@ def _single_file_channels(option: str, path: Path) -> int:
             first = file.get_slice("model.diffusion_model.input_blocks.0.0.weight")
             return int(first.get_shape()[1])
     except (SafetensorError, OSError):
-        raise InputError(f"{option} is '{path}', which is not a Stable Diffusion inpainting model "
-                         "in one safetensors file; give one.") from None
+        raise InputError(
+            f"{option} is '{path}', which is not a Stable Diffusion inpainting model in one safetensors file; give one."
+        ) from None
 
 
 def check_clip(name: str, pretrained: str) -> None:
@@ -162,16 +178,14 @@ def check_writable(option: str, folder: Path) -> None:
         while not nearest.exists() and nearest != nearest.parent:
             nearest = nearest.parent
     except OSError as error:  # a name that is too long, say
-        raise InputError(f"{option} is '{folder}', which cannot be a folder ({error.strerror}); "
-                         f"{way_out}") from None
+        raise InputError(f"{option} is '{folder}', which cannot be a folder ({error.strerror}); {way_out}") from None
     if not nearest.is_dir():
         raise InputError(f"{option} is '{folder}', but '{nearest}' is a file; {way_out}")
     try:
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
-        raise InputError(f"{option} is '{folder}', which cannot be written to "
-                         f"({error.strerror}); {way_out}") from None
+        raise InputError(f"{option} is '{folder}', which cannot be written to ({error.strerror}); {way_out}") from None
 
 
 def check_not_overwritten(picture: Path, folder: Path, names: tuple[str, ...]) -> None:
@@ -179,5 +193,4 @@ def check_not_overwritten(picture: Path, folder: Path, names: tuple[str, ...]) -
     for name in names:
         target = folder.expanduser() / name
         if target.exists() and os.path.samefile(picture, target):
-            raise InputError(f"The picture '{picture}' is where the result {name} would go; choose "
-                             "another output_dir.")
+            raise InputError(f"The picture '{picture}' is where the result {name} would go; choose another output_dir.")

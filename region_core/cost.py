@@ -13,8 +13,14 @@ from typing import Any
 
 # GFLOP (a multiplication and an addition are two) of one pass of one picture or text. The UNet's is the
 # published 0.68 TFLOP; with attention's products it is 0.80, by which all else would look cheaper.
-GFLOP = {"unet_evaluations": 680.0, "clip_images": 35.1, "clip_texts": 6.0, "dino_images": 213.1,
-         "vae_encodings": 1116.7, "vae_decodings": 2514.5}
+GFLOP = {
+    "unet_evaluations": 680.0,
+    "clip_images": 35.1,
+    "clip_texts": 6.0,
+    "dino_images": 213.1,
+    "vae_encodings": 1116.7,
+    "vae_decodings": 2514.5,
+}
 PRICE = {name: flops / GFLOP["unet_evaluations"] for name, flops in GFLOP.items()}
 
 
@@ -55,13 +61,16 @@ def cost_so_far(inpainter: Any, dino: Any, scorer: Any) -> Cost:
     """What went through these models since they were loaded; the cost of a stretch of work is the
     difference of two. A model that does not count, or None, counts as unused.
     """
+
     def counted(model: Any, name: str) -> float:
         value = getattr(model, name, 0)
         return int(value) if value == int(value) else value
 
     return Cost(
         unet_evaluations=counted(inpainter, "evaluations"),
-        clip_images=counted(scorer, "images_encoded"), clip_texts=counted(scorer, "texts_encoded"),
+        clip_images=counted(scorer, "images_encoded"),
+        clip_texts=counted(scorer, "texts_encoded"),
         dino_images=counted(dino, "images_encoded"),
         vae_encodings=counted(inpainter, "vae_encodings"),
-        vae_decodings=counted(inpainter, "vae_decodings"))
+        vae_decodings=counted(inpainter, "vae_decodings"),
+    )

@@ -43,9 +43,7 @@ def draw_boxes(
     values = None if scores is None else [float(v) for v in scores]
     for name, given in (("scores", values), ("labels", labels)):
         if given is not None and len(given) != len(corners):
-            raise InputError(
-                f"There are {len(given)} {name} for {len(corners)} boxes: give one for each box."
-            )
+            raise InputError(f"There are {len(given)} {name} for {len(corners)} boxes: give one for each box.")
     if best is None and values:
         best = max(range(len(values)), key=values.__getitem__)
     zoom = max(1, round(_LEGIBLE / max(picture.size)))
@@ -74,8 +72,7 @@ def draw_boxes(
     return picture
 
 
-def boxes_picture(image: Image.Image, tried: Tensor, chosen: Sequence[float] | None, label: str
-                  ) -> Image.Image:
+def boxes_picture(image: Image.Image, tried: Tensor, chosen: Sequence[float] | None, label: str) -> Image.Image:
     """A picture with the boxes `tried` [n, 4] and, standing out with `label`, the chosen one [4] if any."""
     boxes = [*tried.tolist(), *([] if chosen is None else [list(map(float, chosen))])]
     best = None if chosen is None else len(boxes) - 1
@@ -95,9 +92,7 @@ def contact_sheet(
     if not images:
         raise InputError("A contact sheet of 0 images cannot be drawn: give at least 1.")
     if captions is not None and len(captions) != len(images):
-        raise InputError(
-            f"There are {len(captions)} captions for {len(images)} images: give one for each image."
-        )
+        raise InputError(f"There are {len(captions)} captions for {len(images)} images: give one for each image.")
     columns = min(columns or math.ceil(math.sqrt(len(images))), len(images))
     if columns < 1 or cell < 16:
         raise InputError(f"{columns} columns of {cell} pixels cannot be drawn: at least 1 of 16.")
@@ -128,13 +123,7 @@ def contact_sheet(
 
 
 def _label(
-    draw: ImageDraw.ImageDraw,
-    text: str,
-    rect: Rect,
-    font: Any,
-    color: Color,
-    size: tuple[int, int],
-    taken: list[Rect],
+    draw: ImageDraw.ImageDraw, text: str, rect: Rect, font: Any, color: Color, size: tuple[int, int], taken: list[Rect]
 ) -> None:
     """A filled tag at the first free place: above the box, below it, inside at its top or foot."""
     pad = round(_height(font) * 0.3)
@@ -142,10 +131,7 @@ def _label(
     x0, y0, x1, y1 = rect
     places = [(x0, y0 - high), (x0, y1), (x1 - wide, y0 - high), (x1 - wide, y1)]
     places += [(x0, y0), (x1 - wide, y0), (x0, y1 - high), (x1 - wide, y1 - high)]
-    spots = [
-        (min(max(x, 0), max(size[0] - wide, 0)), min(max(y, 0), max(size[1] - high, 0)))
-        for x, y in places
-    ]
+    spots = [(min(max(x, 0), max(size[0] - wide, 0)), min(max(y, 0), max(size[1] - high, 0))) for x, y in places]
     inside = [spot for spot, place in zip(spots, places, strict=True) if spot[1] == place[1]]
     tags = [(x, y, x + wide, y + high) for x, y in inside or spots]
     tag = next((tag for tag in tags if not any(_meet(tag, other) for other in taken)), tags[0])

@@ -88,11 +88,21 @@ class EditResult:
     stopped: str = ""
 
 
-def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
-               dino: DinoEncoder | None, scorer: ClipScorer,
-               settings: SearchSettings | None = None, generator: RegionGenerator | None = None,
-               features: PatchFeatures | None = None, prior: Tensor | None = None,
-               seed: int | None = None, on_event: Watcher | None = None) -> EditResult:
+def edit_image(
+    image: Any,
+    caption: str,
+    prompt: str,
+    *,
+    inpainter: Inpainter,
+    dino: DinoEncoder | None,
+    scorer: ClipScorer,
+    settings: SearchSettings | None = None,
+    generator: RegionGenerator | None = None,
+    features: PatchFeatures | None = None,
+    prior: Tensor | None = None,
+    seed: int | None = None,
+    on_event: Watcher | None = None,
+) -> EditResult:
     """Find the region that `caption` names and paint what `prompt` says there.
 
     image: PIL picture, array [H, W, C] or tensor [1, 3, H, W] in 0..1, at least 32 pixels a side.
@@ -119,8 +129,9 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
     before = cost_so_far(inpainter, dino, scorer)
 
     # 2. Encode the picture and the texts, once
-    canvas = Canvas(source, inpainter, seed=settings.seed, grow=settings.grow,
-                    feather=settings.feather, strength=settings.strength)
+    canvas = Canvas(
+        source, inpainter, seed=settings.seed, grow=settings.grow, feather=settings.feather, strength=settings.strength
+    )
     if features is None:
         assert dino is not None
         features = dino(source)
@@ -129,51 +140,88 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
     saliency = _as_picture(features.attention[:1, None], source)
     maps = features.features[0]
     sizes, numbers = generator_shape(settings)
-    module = generator or build_generator(maps.shape[0], sizes, settings.seed, extra_dim=numbers,
-                                          device=maps.device)
+    module = generator or build_generator(maps.shape[0], sizes, settings.seed, extra_dim=numbers, device=maps.device)
 
     def result(**values: Any) -> EditResult:
         cost = cost_so_far(inpainter, dino, scorer) - before
         return EditResult(
-            alpha=picture.alpha, rounds=progress.rounds, unet_evaluations=cost.unet_evaluations,
-            cost=cost, seconds=time.monotonic() - started, saliency=saliency, settings=settings,
-            seed=settings.seed, **values)
+            alpha=picture.alpha,
+            rounds=progress.rounds,
+            unet_evaluations=cost.unet_evaluations,
+            cost=cost,
+            seconds=time.monotonic() - started,
+            saliency=saliency,
+            settings=settings,
+            seed=settings.seed,
+            **values,
+        )
 
     if settings.method == "published":
         candidates = place_candidates(features, source.shape[-2], source.shape[-1], settings, prior)
         made = search_as_published(canvas, candidates, features, evidence, module, settings, progress)
         ranked, mask = _finished(picture, canvas, made.work, made.score, made.score, made.parts)
-        return result(image=ranked[0].image, mask=mask, box=ranked[0].box, verdict=EDITED,
-                      score=ranked[0].score, source_score=made.source_score, candidates=ranked,
-                      tried_boxes=made.work.boxes, relevance=saliency, generator=module,
-                      stopped="as many rounds as per_image_iteration")
+        return result(
+            image=ranked[0].image,
+            mask=mask,
+            box=ranked[0].box,
+            verdict=EDITED,
+            score=ranked[0].score,
+            source_score=made.source_score,
+            candidates=ranked,
+            tried_boxes=made.work.boxes,
+            relevance=saliency,
+            generator=module,
+            stopped="as many rounds as per_image_iteration",
+        )
 
     # 3. Propose regions with evidence
     if prior is not None:  # a thin line must not fall between the pixels of the reduced picture
         prior = covered(prior, *canvas.small.shape[-2:])
-    proposals = propose_regions(evidence, settings, prior, lambda boxes, nats: progress.proposed(
-        canvas.full_boxes(boxes), nats))
+    proposals = propose_regions(
+        evidence, settings, prior, lambda boxes, nats: progress.proposed(canvas.full_boxes(boxes), nats)
+    )
     boxes = canvas.full_boxes(proposals.boxes)
-    common: dict[str, Any] = {"relevance": _as_picture(proposals.relevance, source),
-                              "presence": proposals.presence}
+    common: dict[str, Any] = {"relevance": _as_picture(proposals.relevance, source), "presence": proposals.presence}
     # before any diffusion is spent on it; whoever says where it may be is taken at his word
     if not proposals.present and prior is None:
         return result(
-            image=untouched, mask=torch.zeros_like(source[:, :1]), box=None, verdict=NO_REGION,
-            score=0.0, source_score=0.0, candidates=[], tried_boxes=boxes[:0],
-            generator=generator if settings.max_previews else None, **common,
+            image=untouched,
+            mask=torch.zeros_like(source[:, :1]),
+            box=None,
+            verdict=NO_REGION,
+            score=0.0,
+            source_score=0.0,
+            candidates=[],
+            tried_boxes=boxes[:0],
+            generator=generator if settings.max_previews else None,
+            **common,
             reason=f"nothing in the picture answers to {caption.strip()!r}; to add something new, "
-                   "give the caption 'background'")
+            "give the caption 'background'",
+        )
 
     # 4. Learn from previews where more than one region is likely
     trainer = GeneratorTrainer(
-        module, maps, proposals.boxes * evidence.cells_a_pixel, proposals.numbers,
-        proposals.log_evidence, lr=settings.lr, steps=settings.generator_steps,
-        learning=settings.learning, seed=settings.seed)
+        module,
+        maps,
+        proposals.boxes * evidence.cells_a_pixel,
+        proposals.numbers,
+        proposals.log_evidence,
+        lr=settings.lr,
+        steps=settings.generator_steps,
+        learning=settings.learning,
+        seed=settings.seed,
+    )
     previews = Previews()
     if settings.max_previews:
-        loss = RegionLoss(scorer, caption, prompt, LossWeights.of(settings), views=settings.views,
-                          seed=settings.seed, texts=evidence.texts)
+        loss = RegionLoss(
+            scorer,
+            caption,
+            prompt,
+            LossWeights.of(settings),
+            views=settings.views,
+            seed=settings.seed,
+            texts=evidence.texts,
+        )
         previews = learn_from_previews(canvas, boxes, loss, trainer, settings, progress)
 
     # 5. Paint the likeliest regions, and choose among the edits
@@ -183,13 +231,25 @@ def edit_image(image: Any, caption: str, prompt: str, *, inpainter: Inpainter,
     # 6. Put the edits into the full picture; where the best one is worse than none, say so
     ranked, mask = _finished(picture, canvas, choice.work, choice.judged.score, choice.deciding, choice.parts)
     reason = objection(choice.judged, 0)
-    tried = boxes[previews.indices] if previews.indices else (
-        boxes[trainer.log_probs().argsort(descending=True, stable=True)[:SHOWN]])
+    tried = (
+        boxes[previews.indices]
+        if previews.indices
+        else (boxes[trainer.log_probs().argsort(descending=True, stable=True)[:SHOWN]])
+    )
     return result(
-        image=untouched if reason else ranked[0].image, mask=torch.zeros_like(mask) if reason else mask,
-        box=None if reason else ranked[0].box, verdict=NO_REGION if reason else EDITED,
-        score=0.0 if reason else ranked[0].score, source_score=0.0, candidates=ranked,
-        tried_boxes=tried, generator=module, reason=reason, stopped=previews.stopped, **common)
+        image=untouched if reason else ranked[0].image,
+        mask=torch.zeros_like(mask) if reason else mask,
+        box=None if reason else ranked[0].box,
+        verdict=NO_REGION if reason else EDITED,
+        score=0.0 if reason else ranked[0].score,
+        source_score=0.0,
+        candidates=ranked,
+        tried_boxes=tried,
+        generator=module,
+        reason=reason,
+        stopped=previews.stopped,
+        **common,
+    )
 
 
 def _check_prior(prior: Tensor | None, image: Tensor) -> None:
@@ -197,11 +257,13 @@ def _check_prior(prior: Tensor | None, image: Tensor) -> None:
     if prior is None:
         return
     if tuple(prior.shape) != wanted:
-        raise InputError(f"the region prior has shape {tuple(prior.shape)}; pass a mask of the "
-                         f"picture's size, {wanted}")
+        raise InputError(
+            f"the region prior has shape {tuple(prior.shape)}; pass a mask of the picture's size, {wanted}"
+        )
     if not bool((prior > 0.5).any()):
-        raise InputError("the region prior is empty (no pixel above 0.5); paint it where the region may "
-                         "be, or leave it out")
+        raise InputError(
+            "the region prior is empty (no pixel above 0.5); paint it where the region may be, or leave it out"
+        )
 
 
 def _as_picture(values: Tensor, source: Tensor) -> Tensor:
@@ -210,16 +272,23 @@ def _as_picture(values: Tensor, source: Tensor) -> Tensor:
     return F.interpolate(values, size=source.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def _finished(picture: Picture, canvas: Canvas, work: Work, scores: Tensor, deciding: Tensor,
-              parts: dict[str, Tensor]) -> tuple[list[Candidate], Tensor]:
+def _finished(
+    picture: Picture, canvas: Canvas, work: Work, scores: Tensor, deciding: Tensor, parts: dict[str, Tensor]
+) -> tuple[list[Candidate], Tensor]:
     """The edits of finished work in the full picture, in its order, and the first one's mask."""
     ranked, first = [], None
     for index, box in enumerate(work.boxes.tolist()):
         full, mask = canvas.full(work, index)
         first = mask if first is None else first
         x0, y0, x1, y1 = (int(round(v)) for v in box)
-        ranked.append(Candidate(picture.restored(full, mask), (x0, y0, x1, y1), float(scores[index]),
-                                float(deciding[index]),
-                                {name: float(values[index]) for name, values in parts.items()}))
+        ranked.append(
+            Candidate(
+                picture.restored(full, mask),
+                (x0, y0, x1, y1),
+                float(scores[index]),
+                float(deciding[index]),
+                {name: float(values[index]) for name, values in parts.items()},
+            )
+        )
     assert first is not None
     return ranked, first

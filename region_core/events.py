@@ -48,18 +48,31 @@ class SearchProgress:
         """Regions [n, 4] (pixels of the source), best first, have the evidence [n]."""
         self._tell("proposal", 1, boxes, best_box=boxes[0], best_score=float(evidence.max()))
 
-    def previewed(self, box: Tensor, losses: Tensor, expected: float, best: Tensor,
-                  best_box: Tensor) -> None:
+    def previewed(self, box: Tensor, losses: Tensor, expected: float, best: Tensor, best_box: Tensor) -> None:
         """A round: boxes [n, 4] were edited; `losses` [m] are those of all edits so far, the round's
         last; `best` is the picture of the best so far; `expected` the generator's expected loss."""
-        new = losses[len(losses) - len(box):]
-        self.rounds.append({
-            "round": len(self.rounds), "loss": float(new.mean()), "best": float(losses.min()),
-            "boxes": [[round(v) for v in row] for row in box.tolist()], "losses": new.tolist(),
-            "expected": expected})
+        new = losses[len(losses) - len(box) :]
+        self.rounds.append(
+            {
+                "round": len(self.rounds),
+                "loss": float(new.mean()),
+                "best": float(losses.min()),
+                "boxes": [[round(v) for v in row] for row in box.tolist()],
+                "losses": new.tolist(),
+                "expected": expected,
+            }
+        )
         record = self.rounds[-1]
-        self._tell("preview", min(self.done + len(box), 1 + self.previews), box, best=best,
-                   best_box=best_box, best_score=-record["best"], loss=record["loss"], record=record)
+        self._tell(
+            "preview",
+            min(self.done + len(box), 1 + self.previews),
+            box,
+            best=best,
+            best_box=best_box,
+            best_score=-record["best"],
+            loss=record["loss"],
+            record=record,
+        )
 
     def half_painted(self, boxes: Tensor, best: Tensor, best_box: Tensor, score: float) -> None:
         """The edits of boxes [n, 4] are half done; `best` is the best's picture."""
@@ -69,9 +82,18 @@ class SearchProgress:
         """All is done: boxes [n, 4] of the finished edits, best first, the best's picture."""
         self._tell("final", self.total, boxes, best=best, best_box=boxes[0], best_score=score)
 
-    def _tell(self, kind: str, done: int, boxes: Tensor, *, best: Tensor | None = None,
-              best_box: Tensor, best_score: float, loss: float = float("nan"),
-              record: dict | None = None) -> None:
+    def _tell(
+        self,
+        kind: str,
+        done: int,
+        boxes: Tensor,
+        *,
+        best: Tensor | None = None,
+        best_box: Tensor,
+        best_score: float,
+        loss: float = float("nan"),
+        record: dict | None = None,
+    ) -> None:
         self.done = done
         if self.watch is not None:
             self.watch(Event(kind, done, self.total, boxes, best, loss, best_score, best_box, record))

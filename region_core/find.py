@@ -14,8 +14,9 @@ from .settings import SearchSettings
 
 
 @torch.inference_mode()
-def find_region(picture: Tensor, caption: str, prompt: str, dino: DinoEncoder, scorer: ClipScorer,
-                settings: SearchSettings) -> tuple[int, int, int, int] | None:
+def find_region(
+    picture: Tensor, caption: str, prompt: str, dino: DinoEncoder, scorer: ClipScorer, settings: SearchSettings
+) -> tuple[int, int, int, int] | None:
     """The likeliest region of picture [1, 3, H, W] in 0..1: (x0, y0, x1, y1) in whole pixels, half open.
 
     None where nothing in the picture answers to the caption. It is where an edit looks first; previews
@@ -24,8 +25,11 @@ def find_region(picture: Tensor, caption: str, prompt: str, dino: DinoEncoder, s
     check_texts(caption, prompt)
     height, width = picture.shape[-2:]
     scale = min(1.0, SMALL_SIDE / max(height, width))
-    small = picture if scale == 1 else resize(
-        picture, max(1, round(height * scale)), max(1, round(width * scale))).clamp(0, 1)
+    small = (
+        picture
+        if scale == 1
+        else resize(picture, max(1, round(height * scale)), max(1, round(width * scale))).clamp(0, 1)
+    )
     found = propose_regions(PictureEvidence(small, caption, prompt, scorer, dino(picture)), settings)
     if not found.present:
         return None

@@ -55,7 +55,6 @@ class Picture:
             return None
         return self.source.info.get("icc_profile")
 
-
     def restored(self, edit: Tensor, mask: Tensor) -> Tensor:
         """The edit [1,3,H,W] with the values as they came where the mask [1,1,H,W] is 0."""
         return edit if self.own is None else torch.where(mask == 0, self.own, edit)
@@ -65,9 +64,11 @@ class Picture:
         """A sentence on values beyond 0..1; empty where there are none."""
         if self.own is None:
             return ""
-        return (f"The picture's values reach from {float(self.own.min()):g} to "
-                f"{float(self.own.max()):g}: the models see them cut to 0 to 1, and what is not "
-                "edited keeps them, but for a PNG file, which holds no more.")
+        return (
+            f"The picture's values reach from {float(self.own.min()):g} to "
+            f"{float(self.own.max()):g}: the models see them cut to 0 to 1, and what is not "
+            "edited keeps them, but for a PNG file, which holds no more."
+        )
 
 
 def load_picture(path: str | os.PathLike[str]) -> Picture:
@@ -111,9 +112,7 @@ def _opened(name: Path) -> Image.Image:
             f"'{name}' is not an image that can be read: use a PNG, JPEG, WebP, TIFF or BMP file."
         ) from None
     except Image.DecompressionBombError as error:
-        raise InputError(
-            f"'{name}' is too large to open safely ({error}): shrink it first."
-        ) from None
+        raise InputError(f"'{name}' is too large to open safely ({error}): shrink it first.") from None
     except Exception as error:  # a DDS file's NotImplementedError, say
         raise InputError(
             f"'{name}' cannot be opened ({first_line(error)}): use a PNG, JPEG, WebP, TIFF or BMP file."
@@ -132,10 +131,7 @@ def picture_from(image: Image.Image | np.ndarray | Tensor) -> Picture:
         return _from_array(image)
     if isinstance(image, Tensor):
         return _from_tensor(image)
-    raise InputError(
-        f"A picture cannot be made from a {type(image).__name__}: give a PIL image, an array or a "
-        "tensor."
-    )
+    raise InputError(f"A picture cannot be made from a {type(image).__name__}: give a PIL image, an array or a tensor.")
 
 
 def to_pil(rgb: Tensor, alpha: Tensor | None = None) -> Image.Image:
@@ -148,9 +144,7 @@ def to_pil(rgb: Tensor, alpha: Tensor | None = None) -> Image.Image:
     return Image.fromarray(eight.permute(1, 2, 0).contiguous().cpu().numpy())
 
 
-def save_png(
-    image: Image.Image, path: str | os.PathLike[str], icc_profile: bytes | None = None
-) -> Path:
+def save_png(image: Image.Image, path: str | os.PathLike[str], icc_profile: bytes | None = None) -> Path:
     """Write a PNG so that the file is whole or not there at all, even when interrupted.
 
     Folders on the way are made. InputError when the name does not end in .png or cannot be written.
@@ -168,9 +162,7 @@ def _one(layers: Tensor, channels: int) -> Tensor:
     if layers.ndim == 4 and layers.shape[0] == 1:
         layers = layers[0]
     if layers.ndim != 3 or layers.shape[0] != channels:
-        raise InputError(
-            f"A tensor of shape {list(layers.shape)} is not one picture: give [{channels}, H, W]."
-        )
+        raise InputError(f"A tensor of shape {list(layers.shape)} is not one picture: give [{channels}, H, W].")
     return layers
 
 
@@ -210,8 +202,7 @@ def _from_array(array: np.ndarray) -> Picture:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in _CHANNELS:
         raise InputError(
-            f"An array of shape {list(array.shape)} is not a picture: give [H, W] or [H, W, C] "
-            "with C 1, 3 or 4."
+            f"An array of shape {list(array.shape)} is not a picture: give [H, W] or [H, W, C] with C 1, 3 or 4."
         )
     if array.dtype == np.uint8:
         scale = 255
@@ -220,9 +211,7 @@ def _from_array(array: np.ndarray) -> Picture:
     elif array.dtype == np.bool_ or np.issubdtype(array.dtype, np.floating):
         scale = 1
     else:
-        raise InputError(
-            f"An array of {array.dtype} is not a picture: give uint8, uint16, or floats 0 to 1."
-        )
+        raise InputError(f"An array of {array.dtype} is not a picture: give uint8, uint16, or floats 0 to 1.")
     layers = torch.from_numpy(array.astype(np.float32))
     return _from_layers(layers.permute(2, 0, 1)[None] / scale)  # HWC -> BCHW
 
@@ -230,37 +219,29 @@ def _from_array(array: np.ndarray) -> Picture:
 def _from_tensor(image: Tensor) -> Picture:
     batch = image[None] if image.ndim == 3 else image
     if batch.ndim != 4:
-        raise InputError(
-            f"A tensor of shape {list(image.shape)} is not a picture: give [3, H, W] or "
-            "[1, H, W, 3]."
-        )
+        raise InputError(f"A tensor of shape {list(image.shape)} is not a picture: give [3, H, W] or [1, H, W, 3].")
     if batch.shape[0] != 1:
         raise InputError(
-            f"The batch holds {batch.shape[0]} pictures, but one is edited at a time: pass them "
-            "one by one."
+            f"The batch holds {batch.shape[0]} pictures, but one is edited at a time: pass them one by one."
         )
     # A side is at least MIN_SIDE long, so a number as small as this can only be the channels.
     if batch.shape[1] not in _CHANNELS and batch.shape[3] in _CHANNELS:
         batch = batch.permute(0, 3, 1, 2)  # BHWC -> BCHW
     if batch.shape[1] not in _CHANNELS:
         raise InputError(
-            f"A tensor of shape {list(image.shape)} has no axis of 1, 3 or 4 channels: give "
-            "[3, H, W] or [1, H, W, 3]."
+            f"A tensor of shape {list(image.shape)} has no axis of 1, 3 or 4 channels: give [3, H, W] or [1, H, W, 3]."
         )
     if batch.dtype == torch.uint8:
         return _from_layers(batch.float() / 255)
     if not batch.is_floating_point():
-        raise InputError(
-            f"A tensor of {batch.dtype} is not a picture: give uint8, or floats 0 to 1."
-        )
+        raise InputError(f"A tensor of {batch.dtype} is not a picture: give uint8, or floats 0 to 1.")
     return _from_layers(batch.detach().float())
 
 
 def _check_size(width: int, height: int) -> None:
     if min(height, width) < MIN_SIDE:
         raise InputError(
-            f"The picture is {width} x {height} pixels, but each side must be at least {MIN_SIDE}: "
-            "use a larger one."
+            f"The picture is {width} x {height} pixels, but each side must be at least {MIN_SIDE}: use a larger one."
         )
     if height * width > MAX_PIXELS:
         raise InputError(

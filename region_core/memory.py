@@ -39,8 +39,7 @@ def in_chunks(count: int, most: int, work: Callable[[slice], T], way_out: str) -
             if not is_out_of_memory(error):
                 raise
             if rows.stop - start == 1:
-                raise InputError(f"The device's memory does not suffice ({first_line(error)}); "
-                                 f"{way_out}.") from error
+                raise InputError(f"The device's memory does not suffice ({first_line(error)}); {way_out}.") from error
             most = (rows.stop - start) // 2
             log.warning("out of memory with %d at once: going on with %d", rows.stop - start, most)
         else:

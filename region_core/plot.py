@@ -23,9 +23,7 @@ def write_font(size: int) -> Any:
     return ImageFont.load_default(size)
 
 
-def loss_curve(
-    records: Sequence[Mapping[str, Any]], size: tuple[int, int] = (640, 400)
-) -> Image.Image:
+def loss_curve(records: Sequence[Mapping[str, Any]], size: tuple[int, int] = (640, 400)) -> Image.Image:
     """A line plot of 'loss' and 'best' over 'round', one point a record.
 
     A value that is missing or not finite leaves a gap; with no record at all the axes say so.
@@ -83,12 +81,7 @@ def loss_curve(
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def _curve(
-    draw: ImageDraw.ImageDraw,
-    spots: Sequence[tuple[float, float] | None],
-    color: Color,
-    broad: float,
-) -> None:
+def _curve(draw: ImageDraw.ImageDraw, spots: Sequence[tuple[float, float] | None], color: Color, broad: float) -> None:
     """A line through the spots, broken at None, with a dot at each while there are few."""
     for a, b in zip(spots, spots[1:], strict=False):
         if a and b:

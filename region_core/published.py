@@ -36,9 +36,15 @@ class Published:
     source_score: float
 
 
-def search_as_published(canvas: Canvas, candidates: CandidateSet, features: PatchFeatures,
-                        evidence: PictureEvidence, module: RegionGenerator, settings: SearchSettings,
-                        progress: SearchProgress) -> Published:
+def search_as_published(
+    canvas: Canvas,
+    candidates: CandidateSet,
+    features: PatchFeatures,
+    evidence: PictureEvidence,
+    module: RegionGenerator,
+    settings: SearchSettings,
+    progress: SearchProgress,
+) -> Published:
     """Rounds in which every anchor samples one size by Gumbel-softmax, all are edited in full, and the
     generator learns by the losses of the whole picture.
 
@@ -46,9 +52,15 @@ def search_as_published(canvas: Canvas, candidates: CandidateSet, features: Patc
     edits so far in place of the sampled one, "off" not at all.
     """
     maps = features.features[0]
-    loss = RegionLoss(evidence.scorer, evidence.caption, evidence.prompt, LossWeights.of(settings),
-                      views=settings.views, seed=settings.seed, texts=evidence.texts
-                      ).bind(evidence.picture)
+    loss = RegionLoss(
+        evidence.scorer,
+        evidence.caption,
+        evidence.prompt,
+        LossWeights.of(settings),
+        views=settings.views,
+        seed=settings.seed,
+        texts=evidence.texts,
+    ).bind(evidence.picture)
     noise = torch.Generator("cpu").manual_seed(settings.seed)
     boxes = candidates.boxes.cpu()
     losses, edited = torch.zeros(len(boxes)), torch.zeros(len(boxes), dtype=torch.bool)
@@ -70,16 +82,23 @@ def search_as_published(canvas: Canvas, candidates: CandidateSet, features: Patc
             done.update({j: work.select([place]) for place, j in enumerate(fresh)})
             least = int(values.argmin())
             if best is None or float(values[least]) < best[0]:
-                best = float(values[least]), pictures[least:least + 1].clone(), boxes[fresh[least]]
+                best = float(values[least]), pictures[least : least + 1].clone(), boxes[fresh[least]]
         expected = float("nan")
         if settings.learning != "off":
-            history = teach(module, optimizer, maps, candidates, losses, edited,
-                            settings.generator_steps, generator=noise,
-                            estimator="gumbel" if settings.learning == "gumbel" else "expected")
+            history = teach(
+                module,
+                optimizer,
+                maps,
+                candidates,
+                losses,
+                edited,
+                settings.generator_steps,
+                generator=noise,
+                estimator="gumbel" if settings.learning == "gumbel" else "expected",
+            )
             expected = history[-1] if history else expected
         assert best is not None
-        progress.previewed(boxes[drawn], torch.cat([losses[list(done)], losses[drawn]]), expected,
-                           best[1], best[2])
+        progress.previewed(boxes[drawn], torch.cat([losses[list(done)], losses[drawn]]), expected, best[1], best[2])
     return _ranked(canvas, [done[j] for j in sorted(done)], evidence, settings, progress)
 
 
@@ -90,8 +109,9 @@ def draw_sizes(logits: Tensor, noise: torch.Generator) -> Tensor:
 
 
 @torch.inference_mode()
-def _ranked(canvas: Canvas, works: list[Work], evidence: PictureEvidence, settings: SearchSettings,
-            progress: SearchProgress) -> Published:
+def _ranked(
+    canvas: Canvas, works: list[Work], evidence: PictureEvidence, settings: SearchSettings, progress: SearchProgress
+) -> Published:
     pictures = torch.cat([canvas.pictures(work) for work in works])
     embeddings = evidence.scorer.encode_images(pictures)
     text = settings.test_alpha * (embeddings @ evidence.texts[0]).float().cpu()

@@ -16,8 +16,7 @@ def resize(images: Tensor, height: int, width: int) -> Tensor:
     if images.shape[-2:] == (height, width):
         return images
     try:
-        return F.interpolate(images, (height, width), mode="bicubic", antialias=True,
-                             align_corners=False)
+        return F.interpolate(images, (height, width), mode="bicubic", antialias=True, align_corners=False)
     except NotImplementedError:
         down = _weights(images.shape[-2], height).to(images)
         across = _weights(images.shape[-1], width).to(images)

@@ -50,8 +50,7 @@ class Previews:
         self.pictures.append(picture)
 
 
-def next_preview(boxes: Tensor, log_probs: Tensor, previewed: Sequence[int], *, every: bool
-                 ) -> tuple[int | None, str]:
+def next_preview(boxes: Tensor, log_probs: Tensor, previewed: Sequence[int], *, every: bool) -> tuple[int | None, str]:
     """(the candidate to preview next, "") or (None, why there is none).
 
     boxes [N, 4], log_probs [N]. Previews decide between things, not between boxes round one: they are
@@ -70,27 +69,37 @@ def next_preview(boxes: Tensor, log_probs: Tensor, previewed: Sequence[int], *, 
     return (best, "") if float(wish[best]) > -torch.inf else (None, KNOWN)
 
 
-def learn_from_previews(canvas: Canvas, boxes: Tensor, loss: RegionLoss, trainer: GeneratorTrainer,
-                        settings: SearchSettings, progress: SearchProgress) -> Previews:
+def learn_from_previews(
+    canvas: Canvas,
+    boxes: Tensor,
+    loss: RegionLoss,
+    trainer: GeneratorTrainer,
+    settings: SearchSettings,
+    progress: SearchProgress,
+) -> Previews:
     """Rounds of one preview each, of boxes [N, 4]; the generator is taught after each on all so far."""
     previews, bound = Previews(stopped=ROUNDS), None
     steps = min(settings.preview_steps, settings.steps)
     for _ in range(settings.max_previews):
-        index, why = next_preview(boxes, trainer.log_probs(), previews.indices,
-                                  every=settings.previews == "always")
+        index, why = next_preview(boxes, trainer.log_probs(), previews.indices, every=settings.previews == "always")
         if index is None:
             previews.stopped = why
             break
         bound = bound or loss.bind(canvas.small)
-        box = boxes[index:index + 1]
+        box = boxes[index : index + 1]
         work = canvas.begin(box, steps, size=canvas.preview_size)
         pictures = canvas.pictures(canvas.advance(work, steps, settings.preview_guidance))
         previews.add(index, bound(pictures, canvas.small_boxes(box)), pictures)
         losses = standardised_losses(previews.terms, loss.weights)
         expected = trainer.learn(previews.indices, losses)
         best = int(losses.argmin())
-        progress.previewed(box, torch.cat([one.total for one in previews.terms]), expected,
-                           previews.pictures[best], boxes[previews.indices[best]])
+        progress.previewed(
+            box,
+            torch.cat([one.total for one in previews.terms]),
+            expected,
+            previews.pictures[best],
+            boxes[previews.indices[best]],
+        )
     return previews
 
 
@@ -106,32 +115,51 @@ class Choice:
     deciding: Tensor
 
 
-def paint_and_choose(canvas: Canvas, boxes: Tensor, trainer: GeneratorTrainer, ranking: Ranking,
-                     settings: SearchSettings, progress: SearchProgress) -> Choice:
+def paint_and_choose(
+    canvas: Canvas,
+    boxes: Tensor,
+    trainer: GeneratorTrainer,
+    ranking: Ranking,
+    settings: SearchSettings,
+    progress: SearchProgress,
+) -> Choice:
     """Paint the generator's `num_regions` likeliest of boxes [N, 4] and put them in order.
 
     One rule: log-probability of the region by the generator (its evidence and what previews changed)
     plus the final score of its edit, in nats.
     """
     log_probs = trainer.log_probs()
-    chosen = log_probs.argsort(descending=True, stable=True)[:settings.num_regions]
+    chosen = log_probs.argsort(descending=True, stable=True)[: settings.num_regions]
     work = _paint(canvas, boxes[chosen], log_probs[chosen], ranking, settings, progress)
     pictures = canvas.pictures(work)
     judged = ranking.judge(pictures, canvas.small_boxes(work.boxes))
     evidence = trainer.log_evidence.cpu().log_softmax(0)[chosen]
-    parts = {"evidence": evidence, "learned": log_probs[chosen] - evidence,
-             "text": NATS * ranking.alpha * judged.text, "picture": NATS * ranking.beta * judged.picture}
+    parts = {
+        "evidence": evidence,
+        "learned": log_probs[chosen] - evidence,
+        "text": NATS * ranking.alpha * judged.text,
+        "picture": NATS * ranking.beta * judged.picture,
+    }
     deciding = last(torch.stack(list(parts.values())).sum(dim=0))
     order = deciding.argsort(descending=True, stable=True)
     progress.finished(work.boxes[order], pictures[order[:1]], float(judged.score[order[0]]))
-    return Choice(work.select(order.tolist()), chosen[order],
-                  Judgement(judged.whole[order], judged.near[order], judged.picture[order],
-                            judged.score[order]),
-                  {name: values[order] for name, values in parts.items()}, deciding[order])
+    return Choice(
+        work.select(order.tolist()),
+        chosen[order],
+        Judgement(judged.whole[order], judged.near[order], judged.picture[order], judged.score[order]),
+        {name: values[order] for name, values in parts.items()},
+        deciding[order],
+    )
 
 
-def _paint(canvas: Canvas, boxes: Tensor, log_probs: Tensor, ranking: Ranking,
-           settings: SearchSettings, progress: SearchProgress) -> Work:
+def _paint(
+    canvas: Canvas,
+    boxes: Tensor,
+    log_probs: Tensor,
+    ranking: Ranking,
+    settings: SearchSettings,
+    progress: SearchProgress,
+) -> Work:
     """Finished edits of boxes [n, 4], each from the noise sample that is best half way."""
     samples, steps, guidance = settings.noise_samples, settings.steps, settings.guidance_scale
     work = Work.cat([canvas.begin(boxes, steps, sample) for sample in range(samples)])
@@ -145,8 +173,7 @@ def _paint(canvas: Canvas, boxes: Tensor, log_probs: Tensor, ranking: Ranking,
     return canvas.decoded(canvas.advance(work, steps, guidance))
 
 
-def _best_samples(canvas: Canvas, work: Work, log_probs: Tensor, ranking: Ranking,
-                  progress: SearchProgress) -> Work:
+def _best_samples(canvas: Canvas, work: Work, log_probs: Tensor, ranking: Ranking, progress: SearchProgress) -> Work:
     """Of half-done edits of n regions, noise sample by noise sample, each region's best."""
     pictures = canvas.pictures(work)
     regions = len(log_probs)

@@ -100,9 +100,7 @@ def test_with_many_boxes_only_the_best_is_labelled():
     only = draw_boxes(plain, boxes, scores, labels=labels)
     every = draw_boxes(plain, boxes, scores, labels=["best"] * 20)
     assert np.array_equal(np.asarray(only), np.asarray(every))
-    assert not np.array_equal(
-        np.asarray(only), np.asarray(draw_boxes(plain, boxes, scores, labels=[""] * 20))
-    )
+    assert not np.array_equal(np.asarray(only), np.asarray(draw_boxes(plain, boxes, scores, labels=[""] * 20)))
 
 
 @pytest.mark.parametrize("box", [[0, 0, 300, 200], [-50, -50, 900, 900], [299, 199, 300, 200]])
@@ -198,9 +196,7 @@ def test_both_curves_show_even_where_they_are_the_same():
 
 def test_a_value_that_is_not_finite_leaves_a_gap():
     values = [0.5] * 21
-    whole, broken = (
-        loss_curve(records(row)) for row in (values, [*values[:10], float("nan"), *values[11:]])
-    )
+    whole, broken = (loss_curve(records(row)) for row in (values, [*values[:10], float("nan"), *values[11:]]))
     lost = near(whole, BLUE).any(0).sum() - near(broken, BLUE).any(0).sum()
     assert 30 < lost < 70
 

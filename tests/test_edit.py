@@ -33,8 +33,17 @@ from region_core.search import paint_and_choose
 from region_core.settings import SearchSettings
 
 CAPTION, PROMPT = "a red circle", "a blue square"
-QUICK = SearchSettings(point_number=3, max_window_size=6, per_image_iteration=2, preview_steps=2,
-                       previews="never", num_regions=1, steps=4, guidance_scale=3.0, views=1)
+QUICK = SearchSettings(
+    point_number=3,
+    max_window_size=6,
+    per_image_iteration=2,
+    preview_steps=2,
+    previews="never",
+    num_regions=1,
+    steps=4,
+    guidance_scale=3.0,
+    views=1,
+)
 TAUGHT = QUICK.with_values(previews="always")  # two previews, which teach
 
 
@@ -43,13 +52,19 @@ def models() -> Models:
     return load_shapes_models()
 
 
-def edit(models: Models, image, settings: SearchSettings = QUICK, *, prompt: str = PROMPT, inpainter=None,
-         **values):
+def edit(models: Models, image, settings: SearchSettings = QUICK, *, prompt: str = PROMPT, inpainter=None, **values):
     """An edit also of what nothing in the picture answers to, such as noise."""
     with mock.patch.object(regions, "PRESENT", -math.inf):
-        return edit_image(image, CAPTION, prompt, dino=models.dino, scorer=models.scorer,
-                          inpainter=inpainter or DiffusersInpainter(models.pipe, prompt),
-                          settings=settings, **values)
+        return edit_image(
+            image,
+            CAPTION,
+            prompt,
+            dino=models.dino,
+            scorer=models.scorer,
+            inpainter=inpainter or DiffusersInpainter(models.pipe, prompt),
+            settings=settings,
+            **values,
+        )
 
 
 def noise_picture(width: int, height: int, mode: str) -> Image.Image:
@@ -75,7 +90,7 @@ def test_outside_the_region_every_pixel_is_the_sources(models, size, mode):
         assert (after[outside] == before[outside]).all()
         if mode == "RGBA":
             assert (after[..., 3] == before[..., 3]).all()
-    assert (to_pil(best.image).tobytes() != source.convert("RGB").tobytes())
+    assert to_pil(best.image).tobytes() != source.convert("RGB").tobytes()
 
 
 def test_values_beyond_1_are_edited_as_1_and_kept_outside(models):
@@ -113,10 +128,10 @@ def test_same_bytes_from_another_process(models, tmp_path):
         "import test_edit as t\n"
         "from region_core.images import to_pil\n"
         "source = Image.fromarray(t.held_out(5, 0)[0].image)\n"
-        "to_pil(t.edit(t.load_shapes_models(), source).candidates[0].image).save(sys.argv[1])\n")
+        "to_pil(t.edit(t.load_shapes_models(), source).candidates[0].image).save(sys.argv[1])\n"
+    )
     out = tmp_path / "again.png"
-    subprocess.run([sys.executable, "-W", "ignore", str(script), str(out),
-                    str(torch.get_num_threads())], check=True)
+    subprocess.run([sys.executable, "-W", "ignore", str(script), str(out), str(torch.get_num_threads())], check=True)
     source = Image.fromarray(held_out(5, 0)[0].image)
     here = to_pil(edit(models, source).candidates[0].image)
     assert Image.open(out).tobytes() == here.tobytes()
@@ -148,8 +163,7 @@ def test_photographs_go_through(models, name):
 
 def test_every_edit_ever_finished_is_ranked_best_first(models):
     """By the number that the report prints, which is the sum of its parts."""
-    result = edit(models, Image.fromarray(held_out(5, 2)[0].image),
-                  QUICK.with_values(num_regions=3))
+    result = edit(models, Image.fromarray(held_out(5, 2)[0].image), QUICK.with_values(num_regions=3))
     deciding = [c.deciding for c in result.candidates]
     assert len(deciding) == 3
     assert deciding == sorted(deciding, reverse=True)
@@ -159,8 +173,11 @@ def test_every_edit_ever_finished_is_ranked_best_first(models):
 
 
 def test_a_preview_takes_no_more_steps_than_the_edit(models):
-    result = edit(models, Image.fromarray(held_out(5, 2)[0].image),
-                  TAUGHT.with_values(preview_steps=9, steps=2, per_image_iteration=1))
+    result = edit(
+        models,
+        Image.fromarray(held_out(5, 2)[0].image),
+        TAUGHT.with_values(preview_steps=9, steps=2, per_image_iteration=1),
+    )
     assert result.unet_evaluations == 2 + 2 * 2  # guidance counts two
 
 
@@ -176,8 +193,9 @@ def test_the_watcher_sees_every_round_and_may_stop_the_search(models):
             raise Stop
 
     with pytest.raises(Stop):
-        edit(models, Image.fromarray(held_out(5, 2)[0].image), TAUGHT.with_values(per_image_iteration=4),
-             on_event=watch)
+        edit(
+            models, Image.fromarray(held_out(5, 2)[0].image), TAUGHT.with_values(per_image_iteration=4), on_event=watch
+        )
     assert [e.kind for e in events if e.kind != "proposal"] == ["preview", "preview"]
 
 
@@ -231,11 +249,11 @@ def test_every_box_lies_in_the_region_prior(models):
     prior = torch.zeros(1, 1, 128, 128)
     prior[..., 50:, 64:120] = 1
     events = []
-    result = edit(models, Image.fromarray(held_out(5, 3)[0].image), prior=prior,
-                  on_event=events.append)
+    result = edit(models, Image.fromarray(held_out(5, 3)[0].image), prior=prior, on_event=events.append)
     assert len(result.tried_boxes) > 3
-    boxes = torch.cat([result.tried_boxes, torch.tensor([c.box for c in result.candidates]),
-                       *(event.boxes for event in events)])
+    boxes = torch.cat(
+        [result.tried_boxes, torch.tensor([c.box for c in result.candidates]), *(event.boxes for event in events)]
+    )
     for x0, y0, x1, y1 in boxes.round().long().tolist():
         assert prior[0, 0, y0:y1, x0:x1].mean() >= 0.75
 
@@ -245,10 +263,17 @@ def test_a_prior_round_the_object_leads_to_the_object():
     scene, asked = held_out(10, 1)
     x0, y0, x1, y1 = scene.objects[asked.target].box
     prior = torch.zeros(1, 1, 128, 128)
-    prior[..., max(0, y0 - 8):y1 + 8, max(0, x0 - 8):x1 + 8] = 1
-    result = edit_image(scene_picture(scene), asked.caption, asked.prompt, prior=prior,
-                        inpainter=DiffusersInpainter(models.pipe, asked.prompt), dino=models.dino,
-                        scorer=models.scorer, settings=QUICK)
+    prior[..., max(0, y0 - 8) : y1 + 8, max(0, x0 - 8) : x1 + 8] = 1
+    result = edit_image(
+        scene_picture(scene),
+        asked.caption,
+        asked.prompt,
+        prior=prior,
+        inpainter=DiffusersInpainter(models.pipe, asked.prompt),
+        dino=models.dino,
+        scorer=models.scorer,
+        settings=QUICK,
+    )
     truth = torch.tensor([[x0, y0, x1, y1]]).float()
     assert float(iou(torch.tensor([result.candidates[0].box]).float(), truth)) >= 0.5
 
@@ -269,8 +294,7 @@ def test_an_empty_region_prior_is_refused(models):
 
 def test_no_region_returns_the_source(models, monkeypatch):
     # a search that finds nothing better than what was there: every edit is the source itself
-    monkeypatch.setattr(Canvas, "pictures", lambda self, work: self.small.expand(
-        len(work.boxes), -1, -1, -1))
+    monkeypatch.setattr(Canvas, "pictures", lambda self, work: self.small.expand(len(work.boxes), -1, -1, -1))
     source = Image.fromarray(held_out(5, 4)[0].image)
     result = edit(models, source)
     assert result.verdict == NO_REGION
@@ -279,22 +303,31 @@ def test_no_region_returns_the_source(models, monkeypatch):
     assert result.mask.sum() == 0
 
 
-@pytest.mark.parametrize(("values", "message"), [
-    ({"point_number": 0}, "point_number is 0"), ({"lr": 0.0}, "lr is 0"),
-    ({"steps": -1}, "steps is -1"), ({"learning": "magic"}, "learning is 'magic'"),
-    ({"previews": "often"}, "previews is 'often'"), ({"strength": 0.0}, "strength is 0"),
-    ({"previews": "always", "learning": "off"}, "previews is always and learning is off"),
-])
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"point_number": 0}, "point_number is 0"),
+        ({"lr": 0.0}, "lr is 0"),
+        ({"steps": -1}, "steps is -1"),
+        ({"learning": "magic"}, "learning is 'magic'"),
+        ({"previews": "often"}, "previews is 'often'"),
+        ({"strength": 0.0}, "strength is 0"),
+        ({"previews": "always", "learning": "off"}, "previews is always and learning is off"),
+    ],
+)
 def test_settings_out_of_range_are_named_before_any_model_runs(values, message):
     with pytest.raises(InputError, match=message):
-        edit_image(None, CAPTION, PROMPT, inpainter=None, dino=None, scorer=None,
-                   settings=QUICK.with_values(**values))
+        edit_image(None, CAPTION, PROMPT, inpainter=None, dino=None, scorer=None, settings=QUICK.with_values(**values))
 
 
-@pytest.mark.parametrize(("caption", "prompt", "message"), [
-    ("", "a dog", "image_caption is empty"), ("a cat", "  ", "editing_prompt is empty"),
-    ("a cat", "a  cat", "are both"),
-])
+@pytest.mark.parametrize(
+    ("caption", "prompt", "message"),
+    [
+        ("", "a dog", "image_caption is empty"),
+        ("a cat", "  ", "editing_prompt is empty"),
+        ("a cat", "a  cat", "are both"),
+    ],
+)
 def test_empty_or_equal_texts_are_refused(caption, prompt, message):
     with pytest.raises(InputError, match=message):
         edit_image(None, caption, prompt, inpainter=None, dino=None, scorer=None)
@@ -316,8 +349,16 @@ def scene_picture(scene) -> Image.Image:
 def wish(models: Models, index: int, kind: str, **values):
     scene, asked = held_out(4242, index, kind)
     inpainter = DiffusersInpainter(models.pipe, asked.prompt)
-    result = edit_image(scene_picture(scene), asked.caption, asked.prompt, inpainter=inpainter,
-                        dino=models.dino, scorer=models.scorer, settings=QUICK, **values)
+    result = edit_image(
+        scene_picture(scene),
+        asked.caption,
+        asked.prompt,
+        inpainter=inpainter,
+        dino=models.dino,
+        scorer=models.scorer,
+        settings=QUICK,
+        **values,
+    )
     return scene, asked, result
 
 
@@ -341,9 +382,16 @@ def test_where_there_is_nothing_to_look_at_the_generator_comes_back_as_it_was():
     scene, asked = held_out(4242, 0, "absent")
     module = build_generator(models.dino.model.config.hidden_size, 1, 3, extra_dim=NUMBERS)
     before = [p.detach().clone() for p in module.parameters()]
-    result = edit_image(scene_picture(scene), asked.caption, asked.prompt, settings=TAUGHT,
-                        inpainter=DiffusersInpainter(models.pipe, asked.prompt), dino=models.dino,
-                        scorer=models.scorer, generator=module)
+    result = edit_image(
+        scene_picture(scene),
+        asked.caption,
+        asked.prompt,
+        settings=TAUGHT,
+        inpainter=DiffusersInpainter(models.pipe, asked.prompt),
+        dino=models.dino,
+        scorer=models.scorer,
+        generator=module,
+    )
     assert result.verdict == NO_REGION
     assert result.generator is module
     assert all(torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True))
@@ -372,8 +420,7 @@ def test_regions_are_painted_from_several_noises(models):
     assert len(one.candidates) == len({c.box for c in four.candidates}) == len(four.candidates) == 2
     # two boxes by four noises to half way (2 of 4 steps, guidance), then two of them to the end
     assert four.unet_evaluations - one.unet_evaluations == (8 - 2) * 2 * 2
-    canvas = Canvas(picture_from(scene_picture(scene)).rgb, DiffusersInpainter(models.pipe, PROMPT),
-                    seed=5)
+    canvas = Canvas(picture_from(scene_picture(scene)).rgb, DiffusersInpainter(models.pipe, PROMPT), seed=5)
     box = torch.tensor([[20.0, 20.0, 60.0, 60.0]])
     noises = [canvas.begin(box, 4, sample).latents.z for sample in (0, 1, 2)]
     assert not torch.equal(noises[0], noises[1])
@@ -400,11 +447,18 @@ def test_the_best_noise_sample_of_each_region_goes_on(models):
 
     events = []
     module = build_generator(8, 1, 3, extra_dim=NUMBERS)
-    trainer = GeneratorTrainer(module, torch.rand(8, 4, 4), torch.tensor([[0.0, 0, 2, 2], [1, 1, 3, 3]]),
-                               torch.zeros(2, NUMBERS), torch.tensor([0.5, 0.5]).log(), lr=0.01, steps=1,
-                               learning="exact", seed=0)
-    choice = paint_and_choose(canvas(), boxes, trainer, Said(), settings,
-                              SearchProgress(events.append, previews=0))
+    trainer = GeneratorTrainer(
+        module,
+        torch.rand(8, 4, 4),
+        torch.tensor([[0.0, 0, 2, 2], [1, 1, 3, 3]]),
+        torch.zeros(2, NUMBERS),
+        torch.tensor([0.5, 0.5]).log(),
+        lr=0.01,
+        steps=1,
+        learning="exact",
+        seed=0,
+    )
+    choice = paint_and_choose(canvas(), boxes, trainer, Said(), settings, SearchProgress(events.append, previews=0))
     assert choice.judged.score.tolist() == [2, 1]
     assert choice.indices.tolist() == [1, 0]
     assert torch.equal(choice.work.boxes, boxes.flip(0))
@@ -425,8 +479,7 @@ def test_the_best_noise_sample_of_each_region_goes_on(models):
 @pytest.mark.parametrize("samples", [1, 2])
 def test_a_weak_edit_takes_only_the_steps_that_are_left(models, samples):
     """Strength 0.3 leaves 3 of 10 steps, with several noise samples as with one."""
-    settings = TAUGHT.with_values(steps=10, strength=0.3, per_image_iteration=1, preview_steps=1,
-                                  noise_samples=samples)
+    settings = TAUGHT.with_values(steps=10, strength=0.3, per_image_iteration=1, preview_steps=1, noise_samples=samples)
     result = edit(models, scene_picture(held_out(4242, 1)[0]), settings)
     # a preview; with guidance, one of the three steps for each sample and two for the better one
     assert result.unet_evaluations == 1 + 2 * (samples + 2)
@@ -485,8 +538,7 @@ def test_no_edit_is_decoded_twice(models):
             return super().decode(latents)
 
     settings = TAUGHT.with_values(num_regions=2, noise_samples=2, per_image_iteration=1)
-    edit(models, Image.fromarray(held_out(5, 0)[0].image), settings,
-         inpainter=Counting(models.pipe, PROMPT))
+    edit(models, Image.fromarray(held_out(5, 0)[0].image), settings, inpainter=Counting(models.pipe, PROMPT))
     assert decoded == [1, 4, 2]  # a preview, all noise samples at half way, the finished edits
 
 
@@ -500,8 +552,7 @@ def test_previews_of_all_rounds_begin_from_one_noise(models):
             return latents
 
     settings = TAUGHT.with_values(per_image_iteration=3)
-    edit(models, Image.fromarray(held_out(5, 0)[0].image), settings,
-         inpainter=Recording(models.pipe, PROMPT))
+    edit(models, Image.fromarray(held_out(5, 0)[0].image), settings, inpainter=Recording(models.pipe, PROMPT))
     previews = [latents.z for latents in begun if latents.steps == settings.preview_steps]
     assert len(previews) == 3
     assert all(torch.equal(z, previews[0]) for z in previews)
@@ -529,25 +580,35 @@ def scores(result):
     return [candidate.score for candidate in result.candidates]
 
 
-@pytest.mark.parametrize(("change", "seen"), [
-    ({"loss_alpha": 5.0}, losses), ({"loss_beta": 5.0}, losses), ({"loss_gamma": 5.0}, losses),
-    ({"loss_crop": 0.0}, losses), ({"views": 3}, losses), ({"lr": 0.5}, learned),
-    ({"generator_steps": 100}, learned), ({"learning": "gumbel"}, learned),
-    ({"per_image_iteration": 3}, losses), ({"previews": "never"}, losses),
-    ({"test_alpha": 9.0}, scores), ({"test_beta": 9.0}, scores),
-    ({"preview_guidance": 3.0}, lambda result: result.unet_evaluations),
-    ({"preview_steps": 3}, lambda result: result.unet_evaluations),
-    ({"num_regions": 2}, lambda result: len(result.candidates)),
-    ({"noise_samples": 3}, lambda result: result.unet_evaluations),
-    ({"anchor_distance": 12.0}, deciding),
-    ({"max_window_size": 3}, deciding),
-    ({"feather": 6}, lambda result: result.candidates[0].image.sum().item()),
-    ({"grow": 9}, lambda result: result.candidates[0].image.sum().item()),
-    ({"seed": 7}, losses),
-], ids=lambda value: next(iter(value)) if isinstance(value, dict) else "")
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        ({"loss_alpha": 5.0}, losses),
+        ({"loss_beta": 5.0}, losses),
+        ({"loss_gamma": 5.0}, losses),
+        ({"loss_crop": 0.0}, losses),
+        ({"views": 3}, losses),
+        ({"lr": 0.5}, learned),
+        ({"generator_steps": 100}, learned),
+        ({"learning": "gumbel"}, learned),
+        ({"per_image_iteration": 3}, losses),
+        ({"previews": "never"}, losses),
+        ({"test_alpha": 9.0}, scores),
+        ({"test_beta": 9.0}, scores),
+        ({"preview_guidance": 3.0}, lambda result: result.unet_evaluations),
+        ({"preview_steps": 3}, lambda result: result.unet_evaluations),
+        ({"num_regions": 2}, lambda result: len(result.candidates)),
+        ({"noise_samples": 3}, lambda result: result.unet_evaluations),
+        ({"anchor_distance": 12.0}, deciding),
+        ({"max_window_size": 3}, deciding),
+        ({"feather": 6}, lambda result: result.candidates[0].image.sum().item()),
+        ({"grow": 9}, lambda result: result.candidates[0].image.sum().item()),
+        ({"seed": 7}, losses),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
 def test_every_setting_does_something(models, plain, change, seen):
-    result = edit(models, scene_picture(held_out(4242, 1)[0]),
-                  TAUGHT.with_values(**change))
+    result = edit(models, scene_picture(held_out(4242, 1)[0]), TAUGHT.with_values(**change))
     assert seen(result) != seen(plain)
 
 

@@ -47,10 +47,13 @@ def edit(**more: Any) -> Any:
 
 
 PLACES: dict[str, Callable[[], tuple[Any, str]]] = {
-    "begin": lambda: (Painter, "begin"), "advance": lambda: (Painter, "advance"),
-    "decode": lambda: (Painter, "decode"), "DINO": lambda: (encoders()[0].model, "forward"),
+    "begin": lambda: (Painter, "begin"),
+    "advance": lambda: (Painter, "advance"),
+    "decode": lambda: (Painter, "decode"),
+    "DINO": lambda: (encoders()[0].model, "forward"),
     "CLIP pictures": lambda: (encoders()[1].model, "encode_image"),
-    "CLIP texts": lambda: (encoders()[1].model, "encode_text")}
+    "CLIP texts": lambda: (encoders()[1].model, "encode_text"),
+}
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -125,9 +128,9 @@ def attempt(work: Callable[[], Any]) -> str:
 
 @pytest.mark.parametrize("call", ["replace", "mkdir"])
 def test_a_fault_at_every_file_is_one_sentence_and_leaves_no_half(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-    Image.fromarray(np.random.default_rng(1).integers(0, 255, (64, 80, 3), dtype=np.uint8)).save(
-        tmp_path / "in.png")
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (64, 80, 3), dtype=np.uint8)).save(tmp_path / "in.png")
     picture, result = load_picture(tmp_path / "in.png"), edit()
     for at in range(1, 40):
         folder, count = tmp_path / f"out {at}", [0]

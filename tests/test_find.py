@@ -33,6 +33,6 @@ def test_the_box_is_in_pixels_of_the_picture(models: Models, zoom: int) -> None:
 
 def test_nothing_is_found_where_nothing_is(models: Models) -> None:
     grey = torch.full((1, 3, 128, 128), 0.5) + 0.02 * torch.rand(
-        1, 3, 128, 128, generator=torch.Generator().manual_seed(1))
-    assert find_region(grey, "a red circle", "a blue star", models.dino, models.scorer,
-                       SearchSettings()) is None
+        1, 3, 128, 128, generator=torch.Generator().manual_seed(1)
+    )
+    assert find_region(grey, "a red circle", "a blue star", models.dino, models.scorer, SearchSettings()) is None

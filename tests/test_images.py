@@ -72,9 +72,7 @@ def test_grey_becomes_three_equal_channels(tmp_path):
 def test_grey_with_alpha_keeps_both(tmp_path):
     grey, alpha = noise(1), noise(1, seed=1)
     image = Image.merge("LA", [Image.fromarray(grey), Image.fromarray(alpha)])
-    assert np.array_equal(
-        arrays(saved(image, tmp_path / "in.png")), np.stack([grey, grey, grey, alpha], 2)
-    )
+    assert np.array_equal(arrays(saved(image, tmp_path / "in.png")), np.stack([grey, grey, grey, alpha], 2))
 
 
 def palette() -> tuple[Image.Image, np.ndarray, np.ndarray]:
@@ -128,7 +126,7 @@ def test_1_bit_and_cmyk_and_float_pictures_come_in():
 def test_rarer_modes_come_in(mode):
     base = Image.new("RGBA", (WIDTH, HEIGHT), (200, 200, 200, 255))
     way = {"La": "LA", "PA": "P"}.get(mode)
-    image = (base.convert(way) if way else base.convert("RGB") if mode != "RGBa" else base)
+    image = base.convert(way) if way else base.convert("RGB") if mode != "RGBa" else base
     picture = picture_from(image.convert(mode))
     assert picture.rgb.shape == (1, 3, HEIGHT, WIDTH)
     assert torch.allclose(picture.rgb, torch.tensor(200 / 255), atol=0.02)
@@ -263,8 +261,7 @@ def test_a_decompression_bomb_is_stopped_by_pillow(tmp_path, monkeypatch):
     assert "40000 pixels" in str(caught.value)
 
 
-def test_an_absurd_size_is_refused_before_decoding_also_where_pillows_guard_is_off(
-        tmp_path, monkeypatch):
+def test_an_absurd_size_is_refused_before_decoding_also_where_pillows_guard_is_off(tmp_path, monkeypatch):
     Image.new("L", (64, 64)).save(tmp_path / "big.png")
     data = bytearray((tmp_path / "big.png").read_bytes())
     data[16:24] = (200_000).to_bytes(4, "big") * 2  # what the header says
@@ -287,17 +284,31 @@ def dds(four: bytes = b"XXXX", flags: int = 4) -> bytes:
     return b"DDS " + head + struct.pack("<2I", 32, flags) + four + bytes(40) + bytes(4096)
 
 
-@pytest.mark.parametrize("data", [
-    dds(), dds(b"DX10"), dds(flags=0),
-    b"8BPS\0\1" + bytes(6) + b"\0\x09\0\0\0\x40\0\0\0\x40\0\x08\0\x0f" + bytes(64),
-    b"qoif\0\0\0\x40\0\0\0\x40\x03\0" + bytes(4), b"P6 64 64 70000\n" + bytes(99), b"P7\n" + bytes(99),
-    b"BM" + bytes(12) + (40).to_bytes(4, "little") + bytes(60),
-    b"icns\0\0\0\x10ic09\0\0\0\x08", b"\0\0\1\0\1\0" + bytes(30), b"FTEX" + bytes(60),
-    b"BLP2" + bytes(99),
-    b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\n", b"GIF89a" + bytes(3),
-    b"II*\0\x08\0\0\0\xff\xff" + bytes(40), b"RIFF\0\0\0\0WEBPVP8 " + bytes(20),
-    b"\xd7\xcd\xc6\x9a" + bytes(60), b"\0\0\0\x20ftypavif" + bytes(60), b"SIMPLE  =" + b" " * 90,
-], ids=lambda data: repr(data[:6]))
+@pytest.mark.parametrize(
+    "data",
+    [
+        dds(),
+        dds(b"DX10"),
+        dds(flags=0),
+        b"8BPS\0\1" + bytes(6) + b"\0\x09\0\0\0\x40\0\0\0\x40\0\x08\0\x0f" + bytes(64),
+        b"qoif\0\0\0\x40\0\0\0\x40\x03\0" + bytes(4),
+        b"P6 64 64 70000\n" + bytes(99),
+        b"P7\n" + bytes(99),
+        b"BM" + bytes(12) + (40).to_bytes(4, "little") + bytes(60),
+        b"icns\0\0\0\x10ic09\0\0\0\x08",
+        b"\0\0\1\0\1\0" + bytes(30),
+        b"FTEX" + bytes(60),
+        b"BLP2" + bytes(99),
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\n",
+        b"GIF89a" + bytes(3),
+        b"II*\0\x08\0\0\0\xff\xff" + bytes(40),
+        b"RIFF\0\0\0\0WEBPVP8 " + bytes(20),
+        b"\xd7\xcd\xc6\x9a" + bytes(60),
+        b"\0\0\0\x20ftypavif" + bytes(60),
+        b"SIMPLE  =" + b" " * 90,
+    ],
+    ids=lambda data: repr(data[:6]),
+)
 @pytest.mark.filterwarnings("ignore")  # Pillow's own, of what it made of the file
 def test_whatever_a_decoder_makes_of_a_file_is_one_sentence(tmp_path, data):
     path = tmp_path / "odd.picture"
@@ -308,10 +319,20 @@ def test_whatever_a_decoder_makes_of_a_file_is_one_sentence(tmp_path, data):
     assert len(str(caught.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("raised", [
-    NotImplementedError("DXT9"), KeyError("x"), IndexError("y"), RuntimeError("z"), AttributeError("a"),
-    AssertionError(), MemoryError(), OverflowError("big"),
-    UnicodeDecodeError("utf-8", b"a", 0, 1, "bad")])
+@pytest.mark.parametrize(
+    "raised",
+    [
+        NotImplementedError("DXT9"),
+        KeyError("x"),
+        IndexError("y"),
+        RuntimeError("z"),
+        AttributeError("a"),
+        AssertionError(),
+        MemoryError(),
+        OverflowError("big"),
+        UnicodeDecodeError("utf-8", b"a", 0, 1, "bad"),
+    ],
+)
 @pytest.mark.parametrize("when", ["open", "load"])
 def test_any_exception_of_a_decoder_is_one_sentence(tmp_path, monkeypatch, raised, when):
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png")

@@ -33,7 +33,7 @@ def imported(name: str, source: str, *, package: bool) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names if alias.name in FILES}
         elif isinstance(node, ast.ImportFrom):
-            above = here[:len(here) - node.level + 1] if node.level else []
+            above = here[: len(here) - node.level + 1] if node.level else []
             base = ".".join([*above, *(node.module.split(".") if node.module else [])]).strip(".")
             for alias in node.names:
                 whole = f"{base}.{alias.name}".strip(".")
@@ -43,8 +43,10 @@ def imported(name: str, source: str, *, package: bool) -> set[str]:
 
 def graph() -> dict[str, set[str]]:
     """What each module of the repository imports."""
-    return {name: imported(name, file.read_text(encoding="utf-8"), package=file.name == "__init__.py")
-            for name, file in FILES.items()}
+    return {
+        name: imported(name, file.read_text(encoding="utf-8"), package=file.name == "__init__.py")
+        for name, file in FILES.items()
+    }
 
 
 def circle(arrows: dict[str, set[str]]) -> list[str]:
@@ -60,12 +62,17 @@ def test_no_circle() -> None:
     assert not circle(graph())
 
 
-@pytest.mark.parametrize(("part", "never"), [
-    ("region_core", ("benchmark", "nodes")), ("nodes", ("benchmark",)), ("benchmark", ("nodes",)),
-])
+@pytest.mark.parametrize(
+    ("part", "never"), [("region_core", ("benchmark", "nodes")), ("nodes", ("benchmark",)), ("benchmark", ("nodes",))]
+)
 def test_imports_point_one_way(part: str, never: tuple[str, ...]) -> None:
-    wrong = [(name, other) for name, others in graph().items() if name.split(".")[0] == part
-             for other in others if other.split(".")[0] in never]
+    wrong = [
+        (name, other)
+        for name, others in graph().items()
+        if name.split(".")[0] == part
+        for other in others
+        if other.split(".")[0] in never
+    ]
     assert not wrong
 
 
@@ -75,16 +82,23 @@ def test_the_core_does_not_know_comfyui() -> None:
         if not name.startswith("region_core"):
             continue
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            names = ([alias.name for alias in node.names] if isinstance(node, ast.Import) else
-                     [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else [])
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom) and not node.level
+                else []
+            )
             assert not {one.split(".")[0] for one in names} & foreign, name
 
 
 def test_a_circle_would_be_found() -> None:
     """The reading itself: relative, absolute, in a function, for typing."""
-    source = ("from __future__ import annotations\nfrom typing import TYPE_CHECKING\n"
-              "from . import checks\nif TYPE_CHECKING:\n    from .edit import EditResult\n"
-              "def f():\n    from ..nodes import common\n    import benchmark.rows\n")
+    source = (
+        "from __future__ import annotations\nfrom typing import TYPE_CHECKING\n"
+        "from . import checks\nif TYPE_CHECKING:\n    from .edit import EditResult\n"
+        "def f():\n    from ..nodes import common\n    import benchmark.rows\n"
+    )
     found = imported("region_core.boxes", source, package=False)
     assert found == {"region_core.checks", "region_core.edit", "nodes.common", "benchmark.rows"}
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}})

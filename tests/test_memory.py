@@ -11,8 +11,11 @@ from region_core.errors import InputError
 from region_core.memory import in_chunks, is_out_of_memory
 from region_core.painting.diffusers_inpainter import DiffusersInpainter
 
-OUT = (torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("MPS backend out of memory (...)"),
-       RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"))
+OUT = (
+    torch.OutOfMemoryError("CUDA out of memory."),
+    RuntimeError("MPS backend out of memory (...)"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+)
 
 
 @pytest.mark.parametrize("error", OUT, ids=["cuda", "mps", "cpu"])
@@ -75,16 +78,26 @@ def everything(models: Any) -> list[torch.Tensor]:
     latents = inpainter.advance(inpainter.begin(images, masks, 1, 2, strength=0.6), 2, 3.0)
     assert inpainter.evaluations == 5 * (2 - latents.steps + 2) * 2 or inpainter.evaluations > 0
     seen = models.dino(images)
-    return [latents.z, inpainter.decode(latents), models.scorer.encode_images(images),
-            models.scorer.patch_tokens(images), seen.features, seen.attention]
+    return [
+        latents.z,
+        inpainter.decode(latents),
+        models.scorer.encode_images(images),
+        models.scorer.patch_tokens(images),
+        seen.features,
+        seen.attention,
+    ]
 
 
 def test_every_model_goes_on_in_smaller_chunks(models: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = everything(models)
-    for owner, name, room in ((models.pipe.unet, "forward", 2), (models.pipe.vae, "encode", 1),
-                              (models.pipe.vae, "decode", 2), (models.dino.model, "forward", 2),
-                              (models.scorer.model, "encode_image", 1),
-                              (models.scorer.visual, "forward_intermediates", 2)):
+    for owner, name, room in (
+        (models.pipe.unet, "forward", 2),
+        (models.pipe.vae, "encode", 1),
+        (models.pipe.vae, "decode", 2),
+        (models.dino.model, "forward", 2),
+        (models.scorer.model, "encode_image", 1),
+        (models.scorer.visual, "forward_intermediates", 2),
+    ):
         limited(monkeypatch, owner, name, room)
     monkeypatch.setattr(models.dino, "batch_size", 8)
     monkeypatch.setattr(models.scorer, "batch_size", 32)
@@ -92,11 +105,18 @@ def test_every_model_goes_on_in_smaller_chunks(models: Any, monkeypatch: pytest.
         torch.testing.assert_close(after, before, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("part", "name", "way_out"), [
-    ("pipe.unet", "forward", "dtype float16"), ("pipe.vae", "decode", "dtype float16"),
-    ("dino.model", "forward", "DINO"), ("scorer.model", "encode_image", "CLIP")])
-def test_a_model_too_large_for_one_picture_is_told(models: Any, monkeypatch: pytest.MonkeyPatch,
-                                                    part: str, name: str, way_out: str) -> None:
+@pytest.mark.parametrize(
+    ("part", "name", "way_out"),
+    [
+        ("pipe.unet", "forward", "dtype float16"),
+        ("pipe.vae", "decode", "dtype float16"),
+        ("dino.model", "forward", "DINO"),
+        ("scorer.model", "encode_image", "CLIP"),
+    ],
+)
+def test_a_model_too_large_for_one_picture_is_told(
+    models: Any, monkeypatch: pytest.MonkeyPatch, part: str, name: str, way_out: str
+) -> None:
     owner = models
     for step in part.split("."):
         owner = getattr(owner, step)

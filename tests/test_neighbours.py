@@ -34,14 +34,14 @@ sys.exit(f"changed: {changed}" if changed else 0)
 
 
 def test_importing_changes_nothing_and_says_nothing() -> None:
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", IMPORT], cwd=ROOT, capture_output=True,
-                          text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", IMPORT], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout + done.stderr == ""
 
 
-def test_loading_models_is_quiet_needs_no_network_and_leaves_libraries_as_they_were(
-        capfd, monkeypatch) -> None:
+def test_loading_models_is_quiet_needs_no_network_and_leaves_libraries_as_they_were(capfd, monkeypatch) -> None:
     def refused(*_args: object) -> None:
         raise AssertionError("the network was asked for what is on disk")
 
@@ -73,9 +73,11 @@ def test_quiet_is_over_even_after_an_error() -> None:
 
 
 # what the registry's and managers' scanners look for in a pack
-SCANNED = re.compile(r"(?<!\.)\b(eval|exec)\(|\bos\.(system|popen)\b|\bimport pickle|pickle\.loads?|"
-                     r"shell=True|weights_only=False|-m['\", ]+pip|__import__|trust_remote_code=True|"
-                     r"base64\.b64decode|marshal|verify=False|CERT_NONE|yaml\.load\(")
+SCANNED = re.compile(
+    r"(?<!\.)\b(eval|exec)\(|\bos\.(system|popen)\b|\bimport pickle|pickle\.loads?|"
+    r"shell=True|weights_only=False|-m['\", ]+pip|__import__|trust_remote_code=True|"
+    r"base64\.b64decode|marshal|verify=False|CERT_NONE|yaml\.load\("
+)
 
 
 def test_nothing_that_ships_reads_like_malice() -> None:

@@ -41,8 +41,11 @@ def test_what_is_imported_is_declared() -> None:
     ours = {"comfy", "comfy_api", "folder_paths", "node_helpers"}  # ComfyUI brings them
     for file in [*(ROOT / "region_core").rglob("*.py"), *(ROOT / "nodes").rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else (
-                [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else [])
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else ([node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else [])
+            )
             for top in {name.split(".")[0] for name in names} - standard - ours:
                 assert called.get(top, top) in wanted, (file.name, top)
 
@@ -52,9 +55,15 @@ def test_the_registrys_own_check_finds_nothing(tmp_path: Path) -> None:
     program = str(beside) if beside.is_file() else shutil.which("comfy")
     if program is None:
         pytest.skip("no comfy command here: pip install comfy-cli")
-    done = subprocess.run([program, "--skip-prompt", "node", "validate"], cwd=ROOT, text=True,
-                          capture_output=True, timeout=300, check=False,
-                          env={**os.environ, "HOME": str(tmp_path)})  # it keeps notes at home
+    done = subprocess.run(
+        [program, "--skip-prompt", "node", "validate"],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, "HOME": str(tmp_path)},
+    )  # it keeps notes at home
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All validation checks passed" in done.stdout + done.stderr
 

@@ -41,7 +41,8 @@ def test_where_not_a_character_fits() -> None:
 
 
 def test_long_chinese_prompts_that_differ_at_the_end_are_two_prompts(pipe) -> None:
-    one, other, same = (DiffusersInpainter(pipe, CHINESE * 3 + end).positive
-                        for end in ("圆形", "蓝色的方块和三角形", "圆形"))
+    one, other, same = (
+        DiffusersInpainter(pipe, CHINESE * 3 + end).positive for end in ("圆形", "蓝色的方块和三角形", "圆形")
+    )
     assert torch.equal(one, same)
     assert not torch.equal(one, other)

@@ -29,8 +29,17 @@ class Apple(TorchDispatchMode):
         return call(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("sizes", [((60, 91), (224, 224)), ((300, 517), (224, 224)), ((64, 64), (32, 32)),
-                                   ((40, 300), (40, 77)), ((33, 700), (90, 64)), ((5, 5), (1, 9))])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        ((60, 91), (224, 224)),
+        ((300, 517), (224, 224)),
+        ((64, 64), (32, 32)),
+        ((40, 300), (40, 77)),
+        ((33, 700), (90, 64)),
+        ((5, 5), (1, 9)),
+    ],
+)
 def test_the_same_pictures_without_the_operation(sizes):
     before, after = sizes
     images = torch.rand(2, 3, *before, generator=torch.Generator().manual_seed(1))
@@ -55,9 +64,13 @@ def test_pictures_reach_encoders_and_painter_on_such_a_device():
     def all_of_it() -> list[torch.Tensor]:
         small = Canvas(source, inpainter=None, seed=1).small
         edits = crop(source, windows, 64)
-        return [small, edits, stitch(source, edits, windows, masks),
-                stitch_at(small, edits, windows, boxes, 150, 700),
-                prepare(source, 96, (0.5,) * 3, (0.5,) * 3, torch.zeros(1))]
+        return [
+            small,
+            edits,
+            stitch(source, edits, windows, masks),
+            stitch_at(small, edits, windows, boxes, 150, 700),
+            prepare(source, 96, (0.5,) * 3, (0.5,) * 3, torch.zeros(1)),
+        ]
 
     plain = all_of_it()
     with Apple():

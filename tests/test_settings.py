@@ -14,8 +14,7 @@ from region_core.errors import InputError
 from region_core.settings import PRESETS, REMOVED, SETTINGS, SearchSettings, current_name, preset
 
 ROOT = Path(__file__).resolve().parents[1]
-EDIT = ["edit", "--image_file_path", "a", "--image_caption", "b", "--editing_prompt", "c",
-        "--output_dir", "d"]
+EDIT = ["edit", "--image_file_path", "a", "--image_caption", "b", "--editing_prompt", "c", "--output_dir", "d"]
 
 
 def test_every_setting_is_described() -> None:
@@ -91,6 +90,7 @@ def test_what_does_nothing_in_a_preset_is_told(capsys: pytest.CaptureFixture[str
 
 
 def test_translations_and_tables_say_what_the_settings_say() -> None:
-    done = subprocess.run([sys.executable, ROOT / ".ci" / "settings_texts.py", "--check"],
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, ROOT / ".ci" / "settings_texts.py", "--check"], capture_output=True, text=True, check=False
+    )
     assert not done.returncode, done.stdout + done.stderr

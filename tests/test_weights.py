@@ -40,14 +40,22 @@ def test_a_sound_file_has_no_problem(weights: Path, tmp_path: Path) -> None:
             assert problem_with(file) == "", file
 
 
-@pytest.mark.parametrize(("made", "says"), [
-    (lambda data: data[:-20], "is cut short"), (lambda data: data[:40], "is cut short"),
-    (lambda data: data[:5], "is no safetensors file"), (lambda data: b"", "is empty"),
-    (lambda data: data + b"more", "is damaged"), (lambda data: b"\xff" * 99, "is no safetensors file"),
-    (lambda data: data[:9] + b"\xff" + data[10:], "is no safetensors file"),
-    (lambda data: PAGE, "is a web page"), (lambda data: b"\xef\xbb\xbf \n" + PAGE, "is a web page"),
-    (lambda data: POINTER, "is a pointer of Git LFS"),
-    (lambda data: b"\x0a" + bytes(7) + b'{"a":{"":1}' + bytes(9), "is no safetensors file")])
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        (lambda data: data[:-20], "is cut short"),
+        (lambda data: data[:40], "is cut short"),
+        (lambda data: data[:5], "is no safetensors file"),
+        (lambda data: b"", "is empty"),
+        (lambda data: data + b"more", "is damaged"),
+        (lambda data: b"\xff" * 99, "is no safetensors file"),
+        (lambda data: data[:9] + b"\xff" + data[10:], "is no safetensors file"),
+        (lambda data: PAGE, "is a web page"),
+        (lambda data: b"\xef\xbb\xbf \n" + PAGE, "is a web page"),
+        (lambda data: POINTER, "is a pointer of Git LFS"),
+        (lambda data: b"\x0a" + bytes(7) + b'{"a":{"":1}' + bytes(9), "is no safetensors file"),
+    ],
+)
 def test_what_is_wrong_with_weights(weights: Path, made, says: str) -> None:
     weights.write_bytes(made(weights.read_bytes()))
     assert problem_with(weights).startswith(says)
@@ -84,19 +92,26 @@ def models(tmp_path: Path) -> Path:
     return tmp_path / "weights"
 
 
-DAMAGED = ["inpaint/text_encoder/model.safetensors", "inpaint/unet/diffusion_pytorch_model.safetensors",
-           "inpaint/vae/config.json", "inpaint/tokenizer/tokenizer_config.json", "dino/model.safetensors",
-           "dino/config.json", "clip/open_clip_config.json", "clip/open_clip_model.safetensors"]
+DAMAGED = [
+    "inpaint/text_encoder/model.safetensors",
+    "inpaint/unet/diffusion_pytorch_model.safetensors",
+    "inpaint/vae/config.json",
+    "inpaint/tokenizer/tokenizer_config.json",
+    "dino/model.safetensors",
+    "dino/config.json",
+    "clip/open_clip_config.json",
+    "clip/open_clip_model.safetensors",
+]
 LOADERS = {
     "inpaint": (lambda path: check_inpainting_model("diffusion_model_path", path), load_pipeline),
     "dino": (lambda path: check_dino(path), load_dino),
-    "clip": (lambda path: check_clip(f"local-dir:{path}", ""), lambda path: load_clip(f"local-dir:{path}"))}
+    "clip": (lambda path: check_clip(f"local-dir:{path}", ""), lambda path: load_clip(f"local-dir:{path}")),
+}
 
 
 @pytest.mark.parametrize("name", DAMAGED)
 @pytest.mark.parametrize("how", ["cut", "page"])
-def test_a_damaged_file_of_a_model_is_named_before_loading_and_by_the_loader(
-        models: Path, name: str, how: str) -> None:
+def test_a_damaged_file_of_a_model_is_named_before_loading_and_by_the_loader(models: Path, name: str, how: str) -> None:
     file = models / name
     if not file.is_file():
         pytest.skip(f"the embedded models have no {name}")
@@ -119,8 +134,11 @@ class Evil:
 @pytest.mark.parametrize("folder", ["dino", "clip", "inpaint/unet"])
 def test_no_pickle_in_a_models_place_is_run(models: Path, folder: str) -> None:
     (weights,) = (models / folder).glob("*.safetensors")
-    names = {"dino": "pytorch_model.bin", "clip": "open_clip_pytorch_model.bin",
-             "inpaint/unet": "diffusion_pytorch_model.bin"}
+    names = {
+        "dino": "pytorch_model.bin",
+        "clip": "open_clip_pytorch_model.bin",
+        "inpaint/unet": "diffusion_pytorch_model.bin",
+    }
     weights.unlink()
     body = io.BytesIO()
     torch.save({"weight": torch.ones(1)}, body)

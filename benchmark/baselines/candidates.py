@@ -21,8 +21,9 @@ def window_boxes(task: Task, setup: Setup) -> Tensor:
 
 def proposed_boxes(task: Task, setup: Setup) -> Tensor:
     """What the product proposes for the caption, best first: [n, 4]."""
-    evidence = PictureEvidence(task.picture, task.caption, task.prompt, setup.models.scorer,
-                               setup.models.dino(task.picture))
+    evidence = PictureEvidence(
+        task.picture, task.caption, task.prompt, setup.models.scorer, setup.models.dino(task.picture)
+    )
     return propose_regions(evidence, setup.settings("standard")).boxes.round().cpu()
 
 

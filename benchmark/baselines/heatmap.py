@@ -15,8 +15,9 @@ SQUARE, STRIDE = 5 / 16, 1 / 16  # of the shorter side
 
 
 @torch.inference_mode()
-def occlusion(source: Tensor, caption: str, scorer: ClipScorer, square: float = SQUARE,
-              stride: float = STRIDE) -> Tensor:
+def occlusion(
+    source: Tensor, caption: str, scorer: ClipScorer, square: float = SQUARE, stride: float = STRIDE
+) -> Tensor:
     """[H, W]: for each pixel of source [1, 3, H, W], how much the caption's similarity falls when a
     square over it is covered by the picture's mean colour: the mean over all squares, `stride` apart.
     """
@@ -31,7 +32,7 @@ def occlusion(source: Tensor, caption: str, scorer: ClipScorer, square: float = 
     places = [(slice(*y), slice(*x)) for y in spans[0] for x in spans[1]]
     total, count = torch.zeros(height, width), torch.zeros(height, width)
     for start in range(0, len(places), 64):
-        some = places[start:start + 64]
+        some = places[start : start + 64]
         covered = source.repeat(len(some), 1, 1, 1)
         for picture, (y, x) in zip(covered, some, strict=True):
             picture[:, y, x] = colour
@@ -44,7 +45,9 @@ def occlusion(source: Tensor, caption: str, scorer: ClipScorer, square: float = 
 
 def clip_heatmap(threshold: float = 0.7, stride: float = STRIDE) -> Method:
     """The row `clip_heatmap`: the occlusion map thresholded to a box, one full edit in it."""
+
     def run(task: Task, setup: Setup) -> Outcome:
         heat = occlusion(task.picture, task.caption, setup.models.scorer, stride=stride)
         return painted(task, setup, heat_box(heat, threshold, *task.size))
+
     return run

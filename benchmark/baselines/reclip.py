@@ -29,7 +29,7 @@ def crop_and_blur(source: Tensor, boxes: Tensor, caption: str, scorer: ClipScore
     sigma = BLUR * max(height, width)
     reach = int(2 * sigma)
     blurred = gaussian_blur(F.pad(source, [reach] * 4, mode="replicate"), [2 * reach + 1] * 2, [sigma] * 2)
-    blurred = blurred[..., reach:reach + height, reach:reach + width]
+    blurred = blurred[..., reach : reach + height, reach : reach + width]
     side = scorer.image_size
     views = []
     for x0, y0, x1, y1 in pixel_boxes(boxes, height, width).tolist():

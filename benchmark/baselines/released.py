@@ -25,11 +25,10 @@ def released_anchors(attention: Tensor, count: int, largest: int) -> Tensor:
     points = torch.stack([order // columns, order % columns], dim=1).cpu()
     limit = torch.tensor([rows, columns]) - 1
     inner = points[((points >= largest) & (points + largest <= limit)).all(dim=1)][:count]
-    return torch.cat([inner, points[:count - len(inner)]])
+    return torch.cat([inner, points[: count - len(inner)]])
 
 
-def released_boxes(points: Tensor, half_sides: Tensor, grid: tuple[int, ...], height: int,
-                   width: int) -> Tensor:
+def released_boxes(points: Tensor, half_sides: Tensor, grid: tuple[int, ...], height: int, width: int) -> Tensor:
     """Boxes [N, 4] in pixels: points [N, 2] less and plus half_sides [N], cells of a grid (rows, columns)."""
     reach = half_sides[:, None].float()
     cells = torch.cat([points - reach, points + reach], dim=1)
@@ -45,6 +44,7 @@ def released(largest: int = 15) -> Method:
     every edit has its own noise. The 90 edits of the rounds before the last are thrown away and
     change nothing: only the last 9 are painted, and the price is counted eleven times.
     """
+
     def run(task: Task, setup: Setup) -> Outcome:
         source, seed = task.picture, setup.seed
         attention = setup.models.dino(source).attention[0]
@@ -56,6 +56,7 @@ def released(largest: int = 15) -> Method:
         edits = paint(source, boxes, setup.inpainter, setup.settings("standard"), seed, own_noise=True)
         best = _chosen(edits, source, task.prompt, setup.models.scorer)
         return Outcome(edits[best], whole(boxes[best]), times=ROUNDS)
+
     return run
 
 

@@ -54,12 +54,10 @@ def true_box(task: Task, setup: Setup) -> Outcome:
 
 def best_candidate(task: Task, setup: Setup) -> Outcome:
     """The windows' own limit: the one nearest the true box is painted. As `true_box` elsewhere."""
-    return (painted(task, setup, nearest(window_boxes(task, setup), task)) if task.boxes else
-            true_box(task, setup))
+    return painted(task, setup, nearest(window_boxes(task, setup), task)) if task.boxes else true_box(task, setup)
 
 
 def best_proposed(task: Task, setup: Setup) -> Outcome:
     """Of all boxes that the product proposes the one nearest the true box: what is lost beside it is lost
     by the choice among them. As `true_box` where no object is meant."""
-    return (painted(task, setup, nearest(proposed_boxes(task, setup), task)) if task.boxes else
-            true_box(task, setup))
+    return painted(task, setup, nearest(proposed_boxes(task, setup), task)) if task.boxes else true_box(task, setup)

@@ -47,8 +47,7 @@ class Lessons:
         centre = (boxes[:, 0, :2] + boxes[:, 0, 2:]) / 2
         anywhere = (torch.rand((count, 1), generator=generator) < 0.15) | (centre[:, :1] == 0)
         shift = uniform(-0.3, 0.3, (count, 2), generator) * side
-        corner = torch.where(anywhere, uniform(0, 1, (count, 2), generator) * SIZE,
-                             centre + shift) - side / 2
+        corner = torch.where(anywhere, uniform(0, 1, (count, 2), generator) * SIZE, centre + shift) - side / 2
         corner = torch.minimum(corner.clamp(min=0), SIZE - side)
         return torch.cat([corner, corner + side], dim=1)
 
@@ -60,8 +59,7 @@ class Lessons:
         free = torch.cat([anywhere - extent / 2, anywhere + extent / 2], dim=1)
         margin = uniform(-4, 12, (count, 4), generator) * torch.tensor([-1.0, -1.0, 1.0, 1.0])
         near = boxes[:, 1] + margin  # the second object: the zoom aims at the first
-        near = torch.where((boxes[:, 1, 2:3] > 0) & (torch.rand((count, 1), generator=generator)
-                                                    < 0.7), near, free)
+        near = torch.where((boxes[:, 1, 2:3] > 0) & (torch.rand((count, 1), generator=generator) < 0.7), near, free)
         hidden = torch.rand((count, 1), generator=generator) < 0.45
         return torch.where(hidden, near.clamp(0, SIZE), torch.zeros(1))
 
@@ -85,8 +83,7 @@ class Lessons:
         truth = torch.zeros(count, len(NAMES) + 2)  # the last column takes the objects that are not
         truth.scatter_(1, torch.where(kinds < 0, len(NAMES) + 1, kinds), value)
         visible = (share * (kinds >= 0)).amax(dim=1)
-        truth[:, len(NAMES)] = torch.where(visible <= 0.03, 1.0,
-                                           torch.where(visible > 0.22, 0.0, torch.nan))
+        truth[:, len(NAMES)] = torch.where(visible <= 0.03, 1.0, torch.where(visible > 0.22, 0.0, torch.nan))
         return pictures, truth[:, :-1]
 
 
@@ -98,12 +95,11 @@ def any_of(truth: torch.Tensor, dim: int) -> torch.Tensor:
 
 def shapes_and_colors(truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Truth of "a circle" and so on [B, 6], and of each colour [B, 8], from that of the names."""
-    table = truth[:, :len(NAMES)].reshape(len(truth), len(COLORS), len(SHAPES))
+    table = truth[:, : len(NAMES)].reshape(len(truth), len(COLORS), len(SHAPES))
     return any_of(table, 1), any_of(table, 2)
 
 
-def caption_step(truth: torch.Tensor, generator: torch.Generator,
-                 ) -> tuple[list[str], torch.Tensor]:
+def caption_step(truth: torch.Tensor, generator: torch.Generator) -> tuple[list[str], torch.Tensor]:
     """Captions of a step and their truth [B, T]: names, "background", shapes, pairs of names.
 
     Half of the pairs are true of some picture; half of the rest have one attribute swapped.
@@ -112,11 +108,11 @@ def caption_step(truth: torch.Tensor, generator: torch.Generator,
     columns = [truth, shapes_and_colors(truth)[0]]
     for k in range(PAIRS):
         row = int(torch.randint(len(truth), (), generator=generator))
-        there = (truth[row, :len(NAMES)] == 1).nonzero()[:, 0]
+        there = (truth[row, : len(NAMES)] == 1).nonzero()[:, 0]
         pair = torch.randint(len(NAMES), (2,), generator=generator)
         if len(there):
             order = torch.randperm(len(there), generator=generator)[:2]
-            pair[:len(order)] = there[order]
+            pair[: len(order)] = there[order]
         a, b = pair.tolist()
         if k % 4 == 3:  # the two swap colours or shapes
             a, b = a - a % len(SHAPES) + b % len(SHAPES), b - b % len(SHAPES) + a % len(SHAPES)
@@ -125,5 +121,7 @@ def caption_step(truth: torch.Tensor, generator: torch.Generator,
         both[(truth[:, a] == 0) | (truth[:, b] == 0)] = 0.0  # 0 * nan would be nan
         columns.append(both[:, None])
     bare = torch.rand(len(names), generator=generator) < 0.2
-    return ([n if plain else TEMPLATE.format(n) for n, plain in zip(names, bare, strict=True)],
-            torch.cat(columns, dim=1))
+    return (
+        [n if plain else TEMPLATE.format(n) for n, plain in zip(names, bare, strict=True)],
+        torch.cat(columns, dim=1),
+    )

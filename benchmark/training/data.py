@@ -12,8 +12,9 @@ import torch
 from region_core.demo.scenes import Scene, SceneObject, make_scene
 
 
-def scene_bank(cache_dir: Path | None, count: int, first_seed: int = 0,
-               ) -> tuple[torch.Tensor, list[tuple[SceneObject, ...]]]:
+def scene_bank(
+    cache_dir: Path | None, count: int, first_seed: int = 0
+) -> tuple[torch.Tensor, list[tuple[SceneObject, ...]]]:
     """Pictures (uint8 [count, 3, 128, 128]) and objects of the scenes `first_seed` and on.
 
     Kept in `cache_dir` between runs where one is given.

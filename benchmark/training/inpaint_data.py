@@ -24,8 +24,12 @@ def _grown(box: Box, rng: np.random.Generator) -> Box:
     w, h = x1 - x0, y1 - y0
     left, up, right, down = rng.uniform(0, 0.45, size=4) * rng.uniform(0, 1)
     grown = (x0 - left * w, y0 - up * h, x1 + right * w, y1 + down * h)
-    return (max(0, int(grown[0])), max(0, int(grown[1])),
-            min(SIZE, int(np.ceil(grown[2]))), min(SIZE, int(np.ceil(grown[3]))))
+    return (
+        max(0, int(grown[0])),
+        max(0, int(grown[1])),
+        min(SIZE, int(np.ceil(grown[2]))),
+        min(SIZE, int(np.ceil(grown[3]))),
+    )
 
 
 def _empty_box(objects: tuple[SceneObject, ...], rng: np.random.Generator) -> Box | None:
@@ -34,8 +38,7 @@ def _empty_box(objects: tuple[SceneObject, ...], rng: np.random.Generator) -> Bo
         w, h = rng.integers(24, 71, size=2)
         x, y = int(rng.integers(0, SIZE - w + 1)), int(rng.integers(0, SIZE - h + 1))
         box = (x, y, int(x + w), int(y + h))
-        if all(box[2] <= o.box[0] or box[0] >= o.box[2] or box[3] <= o.box[1] or box[1] >= o.box[3]
-               for o in objects):
+        if all(box[2] <= o.box[0] or box[0] >= o.box[2] or box[3] <= o.box[1] or box[1] >= o.box[3] for o in objects):
             return box
     return None
 
@@ -67,7 +70,7 @@ def latent_bank(vae: AutoencoderKL, cache_dir: Path, count: int) -> dict:
     vae = vae.to(memory_format=torch.channels_last)  # type: ignore[call-arg]
     clean, masked = [], []
     for start in range(0, count, 16):
-        batch = pictures[start:start + 16].float() / 127.5 - 1
+        batch = pictures[start : start + 16].float() / 127.5 - 1
         holes = batch.repeat_interleave(MASKS_PER_SCENE, dim=0)
         for k, hole in enumerate(holes):
             x0, y0, x1, y1 = tasks[start + k // MASKS_PER_SCENE][k % MASKS_PER_SCENE][0]
@@ -76,11 +79,14 @@ def latent_bank(vae: AutoencoderKL, cache_dir: Path, count: int) -> dict:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             z = vae.encode(both).latent_dist.mean
         z = (z.float() * scale).half()
-        clean.append(z[:len(batch)])
-        masked.append(z[len(batch):].unflatten(0, (len(batch), MASKS_PER_SCENE)))
-    bank = {"clean": torch.cat(clean), "masked": torch.cat(masked),
-            "boxes": torch.tensor([[t[0] for t in row] for row in tasks]),
-            "prompts": [[t[1] for t in row] for row in tasks]}
+        clean.append(z[: len(batch)])
+        masked.append(z[len(batch) :].unflatten(0, (len(batch), MASKS_PER_SCENE)))
+    bank = {
+        "clean": torch.cat(clean),
+        "masked": torch.cat(masked),
+        "boxes": torch.tensor([[t[0] for t in row] for row in tasks]),
+        "prompts": [[t[1] for t in row] for row in tasks],
+    }
     torch.save(bank, file)
     return bank
 

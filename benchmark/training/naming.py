@@ -12,9 +12,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-_VIT = (("attention.q_proj", "attention.attention.query"), ("attention.k_proj", "attention.attention.key"),
-        ("attention.v_proj", "attention.attention.value"), ("attention.o_proj", "attention.output.dense"),
-        ("mlp.fc1", "intermediate.dense"), ("mlp.fc2", "output.dense"))
+_VIT = (
+    ("attention.q_proj", "attention.attention.query"),
+    ("attention.k_proj", "attention.attention.key"),
+    ("attention.v_proj", "attention.attention.value"),
+    ("attention.o_proj", "attention.output.dense"),
+    ("mlp.fc1", "intermediate.dense"),
+    ("mlp.fc2", "output.dense"),
+)
 
 
 def vit_names(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -30,8 +35,7 @@ def vit_names(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def text_names(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """A CLIPTextModel's weights under the hub's names."""
-    return {name if name.startswith("text_model.") else f"text_model.{name}": value
-            for name, value in state.items()}
+    return {name if name.startswith("text_model.") else f"text_model.{name}": value for name, value in state.items()}
 
 
 def rename_text_encoder(folder: Path) -> None:

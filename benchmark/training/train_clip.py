@@ -47,30 +47,47 @@ def model_config(vocab_size: int) -> dict:
     """
     return {
         "embed_dim": 128,
-        "vision_cfg": {"image_size": SIZE, "timm_model_name": "test_resnet", "timm_pool": "max",
-                       "timm_proj": "linear"},
-        "text_cfg": {"context_length": CONTEXT_LENGTH, "vocab_size": vocab_size, "width": 128,
-                     "heads": 4, "layers": 2, "mlp_ratio": 2.0, "hf_tokenizer_name": "./"},
-        "init_logit_scale": math.log(10), "init_logit_bias": -3.0,
+        "vision_cfg": {"image_size": SIZE, "timm_model_name": "test_resnet", "timm_pool": "max", "timm_proj": "linear"},
+        "text_cfg": {
+            "context_length": CONTEXT_LENGTH,
+            "vocab_size": vocab_size,
+            "width": 128,
+            "heads": 4,
+            "layers": 2,
+            "mlp_ratio": 2.0,
+            "hf_tokenizer_name": "./",
+        },
+        "init_logit_scale": math.log(10),
+        "init_logit_bias": -3.0,
     }
 
 
 def build_clip(vocab_size: int) -> CLIP:
     """The untrained model."""
     config = model_config(vocab_size)
-    return CLIP(config["embed_dim"], CLIPVisionCfg(**config["vision_cfg"]),
-                CLIPTextCfg(**config["text_cfg"]), init_logit_scale=config["init_logit_scale"],
-                init_logit_bias=config["init_logit_bias"])
+    return CLIP(
+        config["embed_dim"],
+        CLIPVisionCfg(**config["vision_cfg"]),
+        CLIPTextCfg(**config["text_cfg"]),
+        init_logit_scale=config["init_logit_scale"],
+        init_logit_bias=config["init_logit_bias"],
+    )
 
 
 def save_clip(state: dict[str, torch.Tensor], output_dir: Path) -> None:
     """Write weights (fp16), config and tokenizer as a `local-dir:` folder, whole or not at all."""
     temporary = output_dir.with_name(output_dir.name + ".tmp")
     vocab_size = write_tokenizer(temporary)
-    config = {"model_cfg": model_config(vocab_size),
-              "preprocess_cfg": {"mean": OPENAI_DATASET_MEAN, "std": OPENAI_DATASET_STD,
-                                 "interpolation": "bicubic", "resize_mode": "squash"},
-              "evidence_floor": EVIDENCE_FLOOR}
+    config = {
+        "model_cfg": model_config(vocab_size),
+        "preprocess_cfg": {
+            "mean": OPENAI_DATASET_MEAN,
+            "std": OPENAI_DATASET_STD,
+            "interpolation": "bicubic",
+            "resize_mode": "squash",
+        },
+        "evidence_floor": EVIDENCE_FLOOR,
+    }
     (temporary / "open_clip_config.json").write_text(json.dumps(config, indent=1) + "\n")
     half = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in state.items()}
     save_file(half, temporary / "open_clip_model.safetensors")
@@ -102,12 +119,11 @@ def evaluate(model: CLIP, ids: torch.Tensor, scenes: int = 300) -> dict[str, flo
     model.eval()
     with torch.no_grad():
         texts = encode_texts(model, ids)
-        ranks = (F.normalize(model.visual(normalise(pictures)), dim=-1) @ texts.T).argsort(
-            dim=1, descending=True)
+        ranks = (F.normalize(model.visual(normalise(pictures)), dim=-1) @ texts.T).argsort(dim=1, descending=True)
         right = []
         for row, there in zip(ranks.tolist(), kinds.tolist(), strict=True):
             wanted = {k for k in there if k >= 0}
-            right.append(len(wanted & set(row[:len(wanted)])) / len(wanted))
+            right.append(len(wanted & set(row[: len(wanted)])) / len(wanted))
         row, column = (kinds >= 0).nonzero(as_tuple=True)
         box = boxes[row, column]
         side = ((box[:, 2:] - box[:, :2]).amax(dim=1, keepdim=True) * 1.3).clamp(max=SIZE)
@@ -119,8 +135,9 @@ def evaluate(model: CLIP, ids: torch.Tensor, scenes: int = 300) -> dict[str, flo
     return {"scene_r_precision": sum(right) / len(right), "object_crop_top1": single}
 
 
-def train(output_dir: Path, work_dir: Path, steps: int = 2600, threads: int | None = None,
-          scenes: int = 8000) -> dict[str, float]:
+def train(
+    output_dir: Path, work_dir: Path, steps: int = 2600, threads: int | None = None, scenes: int = 8000
+) -> dict[str, float]:
     """Train (or go on from `work_dir`), save to `output_dir`, return the held-out scores."""
     if threads is not None:
         torch.set_num_threads(threads)
@@ -129,8 +146,7 @@ def train(output_dir: Path, work_dir: Path, steps: int = 2600, threads: int | No
     tokenizer = CLIPTokenizer.from_pretrained(work_dir / "clip_tokenizer")
 
     def tokens(texts: list[str]) -> torch.Tensor:
-        return tokenizer(texts, padding="max_length", max_length=SHORT, truncation=True,
-                         return_tensors="pt").input_ids
+        return tokenizer(texts, padding="max_length", max_length=SHORT, truncation=True, return_tensors="pt").input_ids
 
     model = build_clip(vocab_size).to(memory_format=torch.channels_last)  # type: ignore[call-arg]
     # A head that is thrown away. Each name is rare in a batch, each shape and colour is not: told
@@ -139,8 +155,9 @@ def train(output_dir: Path, work_dir: Path, steps: int = 2600, threads: int | No
     nn.init.constant_(scaffold.bias, -3.0)
     decay = [*(p for p in model.parameters() if p.ndim > 1), *scaffold.parameters()]
     plain = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 0.02},
-                                   {"params": plain, "weight_decay": 0.0}], lr=RATE)
+    optimizer = torch.optim.AdamW(
+        [{"params": decay, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}], lr=RATE
+    )
     average = {k: v.clone() for k, v in model.state_dict().items()}
     state_file, start = work_dir / "clip.pt", 0
     if state_file.exists():
@@ -164,9 +181,16 @@ def train(output_dir: Path, work_dir: Path, steps: int = 2600, threads: int | No
         result = {"steps": step, **{k: round(v, 4) for k, v in evaluate(probe, names).items()}}
         save_clip(average, output_dir)
         (output_dir / "scores.json").write_text(json.dumps(result, indent=1) + "\n")
-        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(),
-                    "scaffold": scaffold.state_dict(), "average": average, "step": step},
-                   state_file.with_suffix(".tmp"))
+        torch.save(
+            {
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "scaffold": scaffold.state_dict(),
+                "average": average,
+                "step": step,
+            },
+            state_file.with_suffix(".tmp"),
+        )
         os.replace(state_file.with_suffix(".tmp"), state_file)
         print(f"clip step {step}: {result}, {time.monotonic() - began:.0f} s", flush=True)
         return result
@@ -188,7 +212,8 @@ def train(output_dir: Path, work_dir: Path, steps: int = 2600, threads: int | No
         loss = F.binary_cross_entropy_with_logits(logits[known], labels[known], reduction="sum")
         facts = torch.cat([truth, *shapes_and_colors(truth)], dim=1)
         plain_loss = F.binary_cross_entropy_with_logits(
-            guess.float()[~facts.isnan()], facts[~facts.isnan()], reduction="sum")
+            guess.float()[~facts.isnan()], facts[~facts.isnan()], reduction="sum"
+        )
         loss, plain_loss = loss / len(images), plain_loss / len(images)
         optimizer.zero_grad(set_to_none=True)
         (loss + plain_loss).backward()
@@ -201,9 +226,12 @@ def train(output_dir: Path, work_dir: Path, steps: int = 2600, threads: int | No
             else:
                 average[key].copy_(value)
         if step % 25 == 0:
-            print(f"clip step {step} loss {loss.item():.3f} {plain_loss.item():.3f} "
-                  f"scale {model.logit_scale.exp().item():.1f} bias {model.logit_bias.item():.1f} "
-                  f"{time.monotonic() - began:.0f} s", flush=True)
+            print(
+                f"clip step {step} loss {loss.item():.3f} {plain_loss.item():.3f} "
+                f"scale {model.logit_scale.exp().item():.1f} bias {model.logit_bias.item():.1f} "
+                f"{time.monotonic() - began:.0f} s",
+                flush=True,
+            )
         if (step + 1) % 150 == 0:
             scores = keep(step + 1)
     return scores if scores.get("steps") == steps else keep(steps)

@@ -39,9 +39,17 @@ ANCHORS, APART = 9, 3  # anchor points of a picture and their least distance in 
 
 def build_dino() -> ViTModel:
     """The untrained model: 0.32 M parameters, positions for 128 pixels (interpolated at 256)."""
-    config = ViTConfig(hidden_size=96, num_hidden_layers=3, num_attention_heads=4,
-                       intermediate_size=288, image_size=VIEW, patch_size=PATCH, qkv_bias=True,
-                       hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    config = ViTConfig(
+        hidden_size=96,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=288,
+        image_size=VIEW,
+        patch_size=PATCH,
+        qkv_bias=True,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
     return ViTModel(config, add_pooling_layer=False)
 
 
@@ -54,8 +62,9 @@ def save_dino(model: ViTModel, output_dir: Path) -> None:
     model.config.save_pretrained(temporary)
     half = {k: v.detach().half().contiguous() for k, v in model.state_dict().items()}
     save_file(vit_names(half), temporary / "model.safetensors", metadata={"format": "pt"})
-    ViTImageProcessor(size={"height": LOOK, "width": LOOK}, image_mean=list(MEAN),
-                      image_std=list(STD)).save_pretrained(temporary)
+    ViTImageProcessor(size={"height": LOOK, "width": LOOK}, image_mean=list(MEAN), image_std=list(STD)).save_pretrained(
+        temporary
+    )
     shutil.rmtree(output_dir, ignore_errors=True)
     os.replace(temporary, output_dir)
 
@@ -91,16 +100,14 @@ def standout(pictures: torch.Tensor) -> torch.Tensor:
     weights = torch.ones(len(pictures), len(basis), 1)
     for _ in range(4):
         scaled = basis * weights
-        fit = torch.linalg.solve(scaled.mT @ basis + 1e-3 * torch.eye(basis.shape[1]),
-                                 scaled.mT @ values)
+        fit = torch.linalg.solve(scaled.mT @ basis + 1e-3 * torch.eye(basis.shape[1]), scaled.mT @ values)
         distance = (values - basis @ fit).norm(dim=-1, keepdim=True)
         weights = 1 / (1 + (distance / 0.06) ** 2)
     odd = (distance - 0.08).clamp(0, 0.2).reshape(-1, 1, 32, 32) / 0.2
     return odd * (0.3 + F.avg_pool2d(odd, 7, stride=1, padding=3))
 
 
-def two_views(pictures: torch.Tensor, generator: torch.Generator,
-              ) -> tuple[torch.Tensor, torch.Tensor]:
+def two_views(pictures: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Views [2 B, 3, 128, 128] of scenes [B, 3, 128, 128] and what stands out in them [2 B, 256].
 
     Two views show about the same window in other light.
@@ -151,8 +158,11 @@ def evaluate(model: ViTModel, scenes: int = 40) -> dict[str, float]:
         picture = torch.from_numpy(scene.image.transpose(2, 0, 1).copy())[None].float() / 255
         large = F.interpolate(picture, size=LOOK, mode="bilinear")
         with torch.no_grad():
-            attention = model(normalise(large), interpolate_pos_encoding=True,
-                              output_attentions=True).attentions[-1][0].mean(dim=0)[0, 1:]
+            attention = (
+                model(normalise(large), interpolate_pos_encoding=True, output_attentions=True)
+                .attentions[-1][0]
+                .mean(dim=0)[0, 1:]
+            )
         attention = attention.reshape(LOOK // PATCH, LOOK // PATCH)
         points = [((c + 0.5) * cell, (r + 0.5) * cell) for r, c in find_anchors(attention)]
         truth = np.zeros((SIZE, SIZE), dtype=bool)
@@ -160,20 +170,23 @@ def evaluate(model: ViTModel, scenes: int = 40) -> dict[str, float]:
             x0, y0, x1, y1 = thing.box
             truth[y0:y1, x0:x1] = True
             dx, dy = (x1 - x0) / 4, (y1 - y0) / 4
-            central.append(any(x0 + dx <= x <= x1 - dx and y0 + dy <= y <= y1 - dy
-                               for x, y in points))
+            central.append(any(x0 + dx <= x <= x1 - dx and y0 + dy <= y <= y1 - dy for x, y in points))
         inside += [bool(truth[int(y), int(x)]) for x, y in points]
         covered.append(truth.mean())
         share = F.adaptive_avg_pool2d(torch.from_numpy(truth)[None, None].float(), LOOK // PATCH)
         mass.append(float((attention * share[0, 0]).sum() / attention.sum()))
-    return {"anchors_in_objects": float(np.mean(inside)), "object_area": float(np.mean(covered)),
-            "lift": float(np.mean(inside) / np.mean(covered)),
-            "attention_in_objects": float(np.mean(mass)),
-            "objects_with_central_anchor": float(np.mean(central))}
+    return {
+        "anchors_in_objects": float(np.mean(inside)),
+        "object_area": float(np.mean(covered)),
+        "lift": float(np.mean(inside) / np.mean(covered)),
+        "attention_in_objects": float(np.mean(mass)),
+        "objects_with_central_anchor": float(np.mean(central)),
+    }
 
 
-def train(output_dir: Path, work_dir: Path, steps: int = 250, threads: int | None = None,
-          scenes: int = 4000) -> dict[str, float]:
+def train(
+    output_dir: Path, work_dir: Path, steps: int = 250, threads: int | None = None, scenes: int = 4000
+) -> dict[str, float]:
     """Train (or go on from `work_dir`), save to `output_dir`, return the held-out scores."""
     if threads is not None:
         torch.set_num_threads(threads)
@@ -202,9 +215,10 @@ def train(output_dir: Path, work_dir: Path, steps: int = 250, threads: int | Non
         output_dir.parent.mkdir(parents=True, exist_ok=True)
         save_dino(model, output_dir)
         (output_dir / "scores.json").write_text(json.dumps(result, indent=1) + "\n")
-        torch.save({"model": model.state_dict(), "head": head.state_dict(),
-                    "optimizer": optimizer.state_dict(), "step": step},
-                   state_file.with_suffix(".tmp"))
+        torch.save(
+            {"model": model.state_dict(), "head": head.state_dict(), "optimizer": optimizer.state_dict(), "step": step},
+            state_file.with_suffix(".tmp"),
+        )
         os.replace(state_file.with_suffix(".tmp"), state_file)
         print(f"dino step {step}: {result}, {time.monotonic() - began:.0f} s", flush=True)
         return result
@@ -212,8 +226,7 @@ def train(output_dir: Path, work_dir: Path, steps: int = 250, threads: int | Non
     scores: dict[str, float] = {}
     for step in range(start, steps):
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / 40) * max(
-                0.01, 0.5 * (1 + math.cos(math.pi * step / steps)))
+            group["lr"] = RATE * min(1.0, (step + 1) / 40) * max(0.01, 0.5 * (1 + math.cos(math.pi * step / steps)))
         index = torch.randint(len(bank), (BATCH,), generator=generator)
         views, targets = two_views(bank[index].float() / 255, generator)
         out = model(normalise(views), output_attentions=True)
@@ -225,8 +238,10 @@ def train(output_dir: Path, work_dir: Path, steps: int = 250, threads: int | Non
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         if step % 20 == 0:
-            print(f"dino step {step} loss {loss.item():.3f} {pull.item():.3f} "
-                  f"{time.monotonic() - began:.0f} s", flush=True)
+            print(
+                f"dino step {step} loss {loss.item():.3f} {pull.item():.3f} {time.monotonic() - began:.0f} s",
+                flush=True,
+            )
         if (step + 1) % 50 == 0:
             scores = keep(step + 1)
     return scores if scores.get("steps") == steps else keep(steps)

@@ -92,13 +92,16 @@ def evaluate(judge: Judge, work_dir: Path) -> dict[str, float]:
             nothing = kinds[:, 0] == NOTHING[0]
             hits[True].append(right[nothing])
             hits[False].append(right[~nothing])
-    return {"object_exact_box": clean / len(lessons.boxes),
-            "object_jittered_worn": torch.cat(hits[False]).float().mean().item(),
-            "none_worn": torch.cat(hits[True]).float().mean().item()}
+    return {
+        "object_exact_box": clean / len(lessons.boxes),
+        "object_jittered_worn": torch.cat(hits[False]).float().mean().item(),
+        "none_worn": torch.cat(hits[True]).float().mean().item(),
+    }
 
 
-def train(output_dir: Path, work_dir: Path, steps: int = 350, threads: int | None = None,
-          scenes: int = 4000) -> dict[str, float]:
+def train(
+    output_dir: Path, work_dir: Path, steps: int = 350, threads: int | None = None, scenes: int = 4000
+) -> dict[str, float]:
     """Train (or go on from `work_dir`), save to `output_dir`, return the held-out scores."""
     if threads is not None:
         torch.set_num_threads(threads)
@@ -116,8 +119,7 @@ def train(output_dir: Path, work_dir: Path, steps: int = 350, threads: int | Non
     generator = torch.Generator().manual_seed(start + 3)
     for step in range(start, steps):
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / 50) * max(
-                0.01, 0.5 * (1 + math.cos(math.pi * step / steps)))
+            group["lr"] = RATE * min(1.0, (step + 1) / 50) * max(0.01, 0.5 * (1 + math.cos(math.pi * step / steps)))
         crops, kinds = lessons.draw(BATCH, generator)
         color, shape = judge(crops)
         loss = F.cross_entropy(color, kinds[:, 0]) + F.cross_entropy(shape, kinds[:, 1])
@@ -126,14 +128,14 @@ def train(output_dir: Path, work_dir: Path, steps: int = 350, threads: int | Non
         optimizer.step()
         if (step + 1) % 100 == 0:
             print(f"judge step {step + 1} loss {loss.item():.4f}", flush=True)
-            torch.save({"model": judge.state_dict(), "optimizer": optimizer.state_dict(),
-                        "step": step + 1}, state_file.with_suffix(".tmp"))
+            torch.save(
+                {"model": judge.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1},
+                state_file.with_suffix(".tmp"),
+            )
             os.replace(state_file.with_suffix(".tmp"), state_file)
     output_dir.mkdir(parents=True, exist_ok=True)
     weights = output_dir / "judge.safetensors"
-    save_file({k: v.half() if v.is_floating_point() else v for k, v in judge.state_dict().items()},
-              weights)
-    scores = {"steps": steps, **{k: round(v, 4) for k, v in
-                                 evaluate(load_judge(weights=weights), work_dir).items()}}
+    save_file({k: v.half() if v.is_floating_point() else v for k, v in judge.state_dict().items()}, weights)
+    scores = {"steps": steps, **{k: round(v, 4) for k, v in evaluate(load_judge(weights=weights), work_dir).items()}}
     (output_dir / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
     return scores

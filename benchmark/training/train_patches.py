@@ -140,15 +140,12 @@ def evaluate(model: ViTModel, scenes: int = 60, size: int = 256) -> dict[str, fl
         for i in range(scenes):
             rng = np.random.default_rng([77, i])
             wishes = [
-                type(w)(some[int(rng.integers(len(some)))], w.share, w.cut, w.turn)
-                for w in plain_wishes(world, rng)
+                type(w)(some[int(rng.integers(len(some)))], w.share, w.cut, w.turn) for w in plain_wishes(world, rng)
             ]
             scene = world.compose(rng, wishes)
             picture = torch.from_numpy(scene.image.copy()).permute(2, 0, 1)[None].float() / 255
             picture = F.interpolate(picture, (size, size), mode="bicubic").clamp(0, 1)
-            owner = F.interpolate(torch.from_numpy(instances(scene))[None, None].float(), (size, size))[
-                :, 0
-            ]
+            owner = F.interpolate(torch.from_numpy(instances(scene))[None, None].float(), (size, size))[:, 0]
             owners, cover = cells(owner.to(torch.uint8))
             out = model(normalise(picture), output_attentions=True, interpolate_pos_encoding=True)
             unit = F.normalize(out.last_hidden_state[0, 1:], dim=-1)
@@ -196,12 +193,7 @@ def train(output_dir: Path, work_dir: Path, scenes: int = 5000) -> dict[str, flo
         save_dino(probe, output_dir)
         (output_dir / "scores.json").write_text(json.dumps(result, indent=1) + "\n")
         torch.save(
-            {
-                "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "average": average,
-                "step": step,
-            },
+            {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average, "step": step},
             state_file.with_suffix(".tmp"),
         )
         os.replace(state_file.with_suffix(".tmp"), state_file)
@@ -210,11 +202,7 @@ def train(output_dir: Path, work_dir: Path, scenes: int = 5000) -> dict[str, flo
 
     for step in range(first, total):
         for group in optimizer.param_groups:
-            group["lr"] = (
-                RATE
-                * min(1.0, (step + 1) / 50)
-                * max(0.01, 0.5 * (1 + math.cos(math.pi * step / total)))
-            )
+            group["lr"] = RATE * min(1.0, (step + 1) / 50) * max(0.01, 0.5 * (1 + math.cos(math.pi * step / total)))
         size, count = PHASES[0][:2] if step < PHASES[0][2] else PHASES[1][:2]
         index = torch.from_numpy(rng.integers(len(pictures), size=count))
         seen, owner = views(pictures[index], labels[index], size, rng)
@@ -223,11 +211,7 @@ def train(output_dir: Path, work_dir: Path, scenes: int = 5000) -> dict[str, flo
             out = model(normalise(seen), output_attentions=True, interpolate_pos_encoding=size != SIDE)
         features = out.last_hidden_state[:, 1:]
         attention = out.attentions[-1].float().mean(dim=1)[:, 0, 1:]
-        apart, close, look = (
-            contrast(features, owners),
-            gathered(features, owners),
-            pull(attention, cover),
-        )
+        apart, close, look = (contrast(features, owners), gathered(features, owners), pull(attention, cover))
         loss = apart + close + PULL * look
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -31,27 +31,51 @@ WIDTH = 128  # of the text encoder
 def build_unet() -> UNet2DConditionModel:
     """The untrained UNet, 4 M parameters, widths and norm groups that ComfyUI's UNet shares."""
     return UNet2DConditionModel(
-        sample_size=16, in_channels=9, out_channels=4, block_out_channels=(64, 128),
-        layers_per_block=1, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), cross_attention_dim=WIDTH,
-        attention_head_dim=4, norm_num_groups=32, use_linear_projection=True)
+        sample_size=16,
+        in_channels=9,
+        out_channels=4,
+        block_out_channels=(64, 128),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=WIDTH,
+        attention_head_dim=4,
+        norm_num_groups=32,
+        use_linear_projection=True,
+    )
 
 
 def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
     """The untrained text encoder: two layers of CLIP's text transformer."""
     last = len(tokenizer) - 1
-    return CLIPTextModel(CLIPTextConfig(
-        vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=4 * WIDTH,
-        num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=77,
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=last, projection_dim=WIDTH))
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=WIDTH,
+            intermediate_size=4 * WIDTH,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=77,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=last,
+            projection_dim=WIDTH,
+        )
+    )
 
 
 def noise_schedule() -> DDIMScheduler:
     """Stable Diffusion's schedule with v-prediction."""
     return DDIMScheduler(
-        num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
-        clip_sample=False, set_alpha_to_one=False, steps_offset=1, prediction_type="v_prediction")
+        num_train_timesteps=1000,
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+        prediction_type="v_prediction",
+    )
 
 
 def _window(boxes: torch.Tensor, generator: torch.Generator) -> list[tuple[int, int]] | None:
@@ -71,8 +95,7 @@ class InpaintTrainer:
 
     def __init__(self, weights: Path, work_dir: Path, scenes: int = 12_000) -> None:
         self.tokenizer = CLIPTokenizer.from_pretrained(weights / "tokenizer")
-        self.vae = AutoencoderKL.from_pretrained(
-            weights / "inpaint" / "vae", torch_dtype=torch.float32).eval()
+        self.vae = AutoencoderKL.from_pretrained(weights / "inpaint" / "vae", torch_dtype=torch.float32).eval()
         self.bank = latent_bank(self.vae, work_dir, scenes)
         torch.manual_seed(0)
         self.unet = build_unet()
@@ -80,10 +103,8 @@ class InpaintTrainer:
         self.unet.set_attn_processor(AttnProcessor())
         self.text = build_text_encoder(self.tokenizer)
         self.parameters = [*self.unet.parameters(), *self.text.parameters()]
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-3, weight_decay=1e-3,
-                                           betas=(0.9, 0.99))
-        self.average = copy.deepcopy(torch.nn.ModuleList([self.unet, self.text])).requires_grad_(
-            False)
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-3, weight_decay=1e-3, betas=(0.9, 0.99))
+        self.average = copy.deepcopy(torch.nn.ModuleList([self.unet, self.text])).requires_grad_(False)
         self.done = 0
         self.used = 0.0  # of the time budget, 0..1
         self.schedule = noise_schedule()
@@ -97,8 +118,7 @@ class InpaintTrainer:
             self.done, self.used = state["done"], state["used"]
         words = sorted({p for row in self.bank["prompts"] for p in row} | {""})
         self.word_index = {w: i for i, w in enumerate(words)}
-        self.ids = self.tokenizer(words, padding="max_length", max_length=77,
-                                  return_tensors="pt").input_ids
+        self.ids = self.tokenizer(words, padding="max_length", max_length=77, return_tensors="pt").input_ids
         self.generator = torch.Generator().manual_seed(1 + self.done)
 
     def _batch(self, full: bool) -> tuple[torch.Tensor, ...]:
@@ -110,14 +130,18 @@ class InpaintTrainer:
         masks = box_masks(boxes)
         corners = None if full else _window(boxes, g)
         if corners is not None:
+
             def cut(x: torch.Tensor) -> torch.Tensor:
-                return torch.stack([v[:, y:y + WINDOW, x0:x0 + WINDOW]
-                                    for v, (y, x0) in zip(x, corners, strict=True)])
+                return torch.stack(
+                    [v[:, y : y + WINDOW, x0 : x0 + WINDOW] for v, (y, x0) in zip(x, corners, strict=True)]
+                )
+
             clean, masked, masks = cut(clean), cut(masked), cut(masks)
         dropped = torch.rand(BATCH, generator=g) < DROP_PROMPT
-        prompts = ["" if d else bank["prompts"][s][w]
-                   for s, w, d in zip(scenes.tolist(), which.tolist(), dropped.tolist(),
-                                      strict=True)]
+        prompts = [
+            "" if d else bank["prompts"][s][w]
+            for s, w, d in zip(scenes.tolist(), which.tolist(), dropped.tolist(), strict=True)
+        ]
         unique = sorted(set(prompts))
         ids = self.ids[[self.word_index[p] for p in unique]]
         rows = torch.tensor([unique.index(p) for p in prompts])
@@ -153,16 +177,28 @@ class InpaintTrainer:
     def save_state(self) -> None:
         """Keep everything needed to go on, whole or not at all."""
         temporary = self.state_file.with_suffix(".tmp")
-        torch.save({"unet": self.unet.state_dict(), "text": self.text.state_dict(),
-                    "average": self.average.state_dict(), "done": self.done, "used": self.used,
-                    "optimizer": self.optimizer.state_dict()}, temporary)
+        torch.save(
+            {
+                "unet": self.unet.state_dict(),
+                "text": self.text.state_dict(),
+                "average": self.average.state_dict(),
+                "done": self.done,
+                "used": self.used,
+                "optimizer": self.optimizer.state_dict(),
+            },
+            temporary,
+        )
         os.replace(temporary, self.state_file)
 
     def export(self, folder: Path) -> None:
         """Write the averaged weights as an inpainting pipeline folder beside the VAE in `folder`."""
         average = copy.deepcopy(self.average)
-        parts = {"unet": average[0].half(), "text_encoder": average[1].half(),
-                 "tokenizer": self.tokenizer, "scheduler": self.schedule}
+        parts = {
+            "unet": average[0].half(),
+            "text_encoder": average[1].half(),
+            "tokenizer": self.tokenizer,
+            "scheduler": self.schedule,
+        }
         for name, part in parts.items():
             fresh = folder / f".{name}.new"
             part.save_pretrained(fresh)
@@ -173,15 +209,17 @@ class InpaintTrainer:
                     shutil.copy(folder.parent / "tokenizer" / file, fresh / file)
             shutil.rmtree(folder / name, ignore_errors=True)
             os.replace(fresh, folder / name)
-        index = ('{\n  "_class_name": "StableDiffusionInpaintPipeline",\n'
-                 '  "_diffusers_version": "0.32.0",\n'
-                 '  "feature_extractor": [null, null],\n  "image_encoder": [null, null],\n'
-                 '  "requires_safety_checker": false,\n  "safety_checker": [null, null],\n'
-                 '  "scheduler": ["diffusers", "DDIMScheduler"],\n'
-                 '  "text_encoder": ["transformers", "CLIPTextModel"],\n'
-                 '  "tokenizer": ["transformers", "CLIPTokenizer"],\n'
-                 '  "unet": ["diffusers", "UNet2DConditionModel"],\n'
-                 '  "vae": ["diffusers", "AutoencoderKL"]\n}\n')
+        index = (
+            '{\n  "_class_name": "StableDiffusionInpaintPipeline",\n'
+            '  "_diffusers_version": "0.32.0",\n'
+            '  "feature_extractor": [null, null],\n  "image_encoder": [null, null],\n'
+            '  "requires_safety_checker": false,\n  "safety_checker": [null, null],\n'
+            '  "scheduler": ["diffusers", "DDIMScheduler"],\n'
+            '  "text_encoder": ["transformers", "CLIPTextModel"],\n'
+            '  "tokenizer": ["transformers", "CLIPTokenizer"],\n'
+            '  "unet": ["diffusers", "UNet2DConditionModel"],\n'
+            '  "vae": ["diffusers", "AutoencoderKL"]\n}\n'
+        )
         (folder / "model_index.json").write_text(index)
 
 

@@ -28,10 +28,18 @@ LATENT_NOISE = 0.05
 def build_vae() -> AutoencoderKL:
     """The untrained autoencoder, 0.95 M parameters."""
     return AutoencoderKL(
-        in_channels=3, out_channels=3, latent_channels=4, norm_num_groups=1,
-        block_out_channels=(16, 32, 64, 64), layers_per_block=1, mid_block_add_attention=False,
-        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-        sample_size=128, scaling_factor=1.0)
+        in_channels=3,
+        out_channels=3,
+        latent_channels=4,
+        norm_num_groups=1,
+        block_out_channels=(16, 32, 64, 64),
+        layers_per_block=1,
+        mid_block_add_attention=False,
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        sample_size=128,
+        scaling_factor=1.0,
+    )
 
 
 def reconstruction_loss(out: torch.Tensor, want: torch.Tensor) -> torch.Tensor:
@@ -53,7 +61,7 @@ def _crops(bank: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     picks = torch.randint(len(bank), (BATCH,), generator=generator).tolist()
     room = bank.shape[-1] - CROP + 1
     corners = torch.randint(room, (BATCH, 2), generator=generator).tolist()
-    pieces = [bank[i, :, y:y + CROP, x:x + CROP] for i, (y, x) in zip(picks, corners, strict=True)]
+    pieces = [bank[i, :, y : y + CROP, x : x + CROP] for i, (y, x) in zip(picks, corners, strict=True)]
     batch = torch.stack(pieces).float() / 127.5 - 1
     return batch.contiguous(memory_format=torch.channels_last)
 
@@ -76,8 +84,7 @@ def train(output_dir: Path, work_dir: Path, steps: int = 2500, minutes: float = 
         progress = max(step / steps, (time.monotonic() - began) / (60 * minutes))
         if progress >= 1:
             break
-        rate = 2e-3 * min(1.0, step / 50) * max(0.02, 0.5 * (1 + torch.cos(
-            torch.tensor(progress * torch.pi)).item()))
+        rate = 2e-3 * min(1.0, step / 50) * max(0.02, 0.5 * (1 + torch.cos(torch.tensor(progress * torch.pi)).item()))
         for group in optimizer.param_groups:
             group["lr"] = rate
         want = _crops(bank, generator)
@@ -91,11 +98,9 @@ def train(output_dir: Path, work_dir: Path, steps: int = 2500, minutes: float = 
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
         if step % 100 == 99:
-            print(f"vae step {step + 1} loss {loss.item():.4f} "
-                  f"{time.monotonic() - began:.0f} s", flush=True)
+            print(f"vae step {step + 1} loss {loss.item():.4f} {time.monotonic() - began:.0f} s", flush=True)
         if step % 300 == 299:
-            torch.save({"model": vae.state_dict(), "optimizer": optimizer.state_dict(),
-                        "step": step + 1}, state_file)
+            torch.save({"model": vae.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}, state_file)
     polish_decoder(vae, bank, work_dir)
     return _finish(vae, bank, output_dir)
 
@@ -117,8 +122,7 @@ def polish_decoder(vae: AutoencoderKL, bank: torch.Tensor, work_dir: Path, steps
     generator = torch.Generator().manual_seed(1_000 + start)
     for step in range(start, steps):
         for group in optimizer.param_groups:
-            group["lr"] = 1e-3 * min(1.0, (step + 1) / 30) * max(
-                0.01, 0.5 * (1 + math.cos(math.pi * step / steps)))
+            group["lr"] = 1e-3 * min(1.0, (step + 1) / 30) * max(0.01, 0.5 * (1 + math.cos(math.pi * step / steps)))
         picks = torch.randint(len(bank), (WHOLE,), generator=generator)
         want = (bank[picks].float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -134,8 +138,10 @@ def polish_decoder(vae: AutoencoderKL, bank: torch.Tensor, work_dir: Path, steps
         optimizer.step()
         if step % 100 == 99:
             print(f"vae decoder step {step + 1} loss {loss.item():.4f}", flush=True)
-            torch.save({"model": vae.state_dict(), "optimizer": optimizer.state_dict(),
-                        "step": step + 1}, state_file.with_suffix(".tmp"))
+            torch.save(
+                {"model": vae.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1},
+                state_file.with_suffix(".tmp"),
+            )
             os.replace(state_file.with_suffix(".tmp"), state_file)
 
 

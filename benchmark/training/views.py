@@ -9,16 +9,14 @@ import torch
 from torch.nn import functional as F
 
 
-def uniform(low: float, high: float, shape: tuple[int, ...], generator: torch.Generator,
-            ) -> torch.Tensor:
+def uniform(low: float, high: float, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
     """Random numbers in low..high."""
     return low + (high - low) * torch.rand(shape, generator=generator)
 
 
 def overlap(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """The common box of two boxes; of no area (x1 <= x0 or y1 <= y0) where they do not meet."""
-    return torch.cat([torch.maximum(a[..., :2], b[..., :2]),
-                      torch.minimum(a[..., 2:], b[..., 2:])], dim=-1)
+    return torch.cat([torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])], dim=-1)
 
 
 def area(boxes: torch.Tensor) -> torch.Tensor:
@@ -44,8 +42,7 @@ def cover(pictures: torch.Tensor, boxes: torch.Tensor, generator: torch.Generato
     inside = box_mask(boxes, size)
     rim = torch.tensor([-6.0, -6.0, 6.0, 6.0])
     around = box_mask(boxes + rim, size) - inside
-    flat = ((before * around).sum(dim=(2, 3), keepdim=True)
-            / around.sum(dim=(2, 3), keepdim=True).clamp(min=1))
+    flat = (before * around).sum(dim=(2, 3), keepdim=True) / around.sum(dim=(2, 3), keepdim=True).clamp(min=1)
     blurred = F.adaptive_avg_pool2d(before, 6)
     use_blur = (torch.rand((count, 1, 1, 1), generator=generator) < 0.5).float()
     fill = F.interpolate(torch.lerp(flat, blurred, use_blur), size=size, mode="bilinear")
@@ -56,19 +53,22 @@ def cover(pictures: torch.Tensor, boxes: torch.Tensor, generator: torch.Generato
     return result
 
 
-def zoom(pictures: torch.Tensor, windows: torch.Tensor, size: int, flip: torch.Tensor | None = None,
-         ) -> torch.Tensor:
+def zoom(pictures: torch.Tensor, windows: torch.Tensor, size: int, flip: torch.Tensor | None = None) -> torch.Tensor:
     """Cut a window [B, 4] out of each picture and resize it to size x size; flip [B] mirrors it."""
     full = pictures.shape[-1]
     scale = (windows[:, 2:] - windows[:, :2]) / full
     centre = (windows[:, 2:] + windows[:, :2]) / full - 1
     sign = torch.ones(len(windows)) if flip is None else 1 - 2 * flip.float()
     zero = torch.zeros(len(windows))
-    theta = torch.stack([torch.stack([scale[:, 0] * sign, zero, centre[:, 0]], dim=1),
-                         torch.stack([zero, scale[:, 1], centre[:, 1]], dim=1)], dim=1)
+    theta = torch.stack(
+        [
+            torch.stack([scale[:, 0] * sign, zero, centre[:, 0]], dim=1),
+            torch.stack([zero, scale[:, 1], centre[:, 1]], dim=1),
+        ],
+        dim=1,
+    )
     grid = F.affine_grid(theta, [len(windows), 3, size, size], align_corners=False)
-    return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="border",
-                         align_corners=False)
+    return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 def wear(pictures: torch.Tensor, generator: torch.Generator, share: float = 0.6) -> torch.Tensor:
@@ -79,8 +79,7 @@ def wear(pictures: torch.Tensor, generator: torch.Generator, share: float = 0.6)
     each = (count, 1, 1, 1)
     if count == 0:
         return pictures
-    small = F.interpolate(before, scale_factor=float(uniform(0.35, 0.9, (1,), generator)),
-                          mode="bilinear")
+    small = F.interpolate(before, scale_factor=float(uniform(0.35, 0.9, (1,), generator)), mode="bilinear")
     soft = F.interpolate(small, size=size, mode="bilinear")
     coarse = torch.randn((count, 3, size // 4, size // 4), generator=generator)
     coarse = uniform(0, 0.045, each, generator) * coarse
@@ -90,8 +89,7 @@ def wear(pictures: torch.Tensor, generator: torch.Generator, share: float = 0.6)
     share_blocks = uniform(0, 0.35, each, generator)
     blocks = share_blocks * F.avg_pool2d(before, 4) + coarse
     worn = worn * (1 - share_blocks) + F.interpolate(blocks, size=size, mode="nearest")
-    gain, shift = uniform(0.9, 1.1, each, generator), uniform(-0.05, 0.05, (count, 3, 1, 1),
-                                                              generator)
+    gain, shift = uniform(0.9, 1.1, each, generator), uniform(-0.05, 0.05, (count, 3, 1, 1), generator)
     result = pictures.clone()
     result[chosen] = worn.mul_(gain).add_(shift).clamp_(0, 1)
     return result

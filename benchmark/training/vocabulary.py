@@ -43,7 +43,7 @@ def _learn_merges(words: tuple[str, ...]) -> list[tuple[str, str]]:
             i = 0
             while i < len(p) - 1:
                 if (p[i], p[i + 1]) == best:
-                    p[i:i + 2] = ["".join(best)]
+                    p[i : i + 2] = ["".join(best)]
                 i += 1
     return merges
 
@@ -66,18 +66,26 @@ def write_tokenizer(output_dir: Path, words: tuple[str, ...] = WORDS) -> int:
     """
     vocabulary, merges = build_vocabulary(words)
     settings = {
-        "tokenizer_class": "CLIPTokenizer", "model_max_length": CONTEXT_LENGTH,
-        "bos_token": START, "eos_token": END, "unk_token": END, "pad_token": END,
-        "do_lower_case": True, "add_prefix_space": False, "errors": "replace",
+        "tokenizer_class": "CLIPTokenizer",
+        "model_max_length": CONTEXT_LENGTH,
+        "bos_token": START,
+        "eos_token": END,
+        "unk_token": END,
+        "pad_token": END,
+        "do_lower_case": True,
+        "add_prefix_space": False,
+        "errors": "replace",
     }
     special = {k: settings[k] for k in ("bos_token", "eos_token", "unk_token", "pad_token")}
     temporary = output_dir.with_name(output_dir.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    for name, content in (("vocab.json", vocabulary), ("tokenizer_config.json", settings),
-                          ("special_tokens_map.json", special)):
-        (temporary / name).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n",
-                                      encoding="utf-8")
+    for name, content in (
+        ("vocab.json", vocabulary),
+        ("tokenizer_config.json", settings),
+        ("special_tokens_map.json", special),
+    ):
+        (temporary / name).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     lines = ["#version: 0.2", *(" ".join(m) for m in merges)]
     (temporary / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     shutil.rmtree(output_dir, ignore_errors=True)

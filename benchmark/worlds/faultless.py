@@ -27,8 +27,7 @@ class FaultlessInpainter:
         self.vae_decodings: float = 0
         self.device = torch.device("cpu")
 
-    def begin(self, images: Tensor, masks: Tensor, seed: int, steps: int, *, strength: float = 1.0
-              ) -> Latents:
+    def begin(self, images: Tensor, masks: Tensor, seed: int, steps: int, *, strength: float = 1.0) -> Latents:
         """Start N edits of images [N, 3, s, s] where masks [N, 1, s, s] are 1; s may be smaller than
         `size`. Strength changes what is counted and nothing else."""
         self.vae_encodings += len(images) * (1 if strength == 1 else 2) * self._share(images)
@@ -36,8 +35,11 @@ class FaultlessInpainter:
         for picture, mask in zip(painted, masks[:, 0] > 0.5, strict=True):
             rows, columns = torch.nonzero(mask, as_tuple=True)
             if len(rows):
-                where = (slice(None), slice(int(rows.min()), int(rows.max()) + 1),
-                         slice(int(columns.min()), int(columns.max()) + 1))
+                where = (
+                    slice(None),
+                    slice(int(rows.min()), int(rows.max()) + 1),
+                    slice(int(columns.min()), int(columns.max()) + 1),
+                )
                 picture[where] = self._drawn(where, images.shape[-1], seed).to(picture)
         first = min(steps - 1, round(steps * (1 - strength)))
         return Latents(z=painted, denoised=painted, step=first, steps=steps)

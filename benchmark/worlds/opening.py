@@ -44,9 +44,11 @@ def clip_folder(world: str, clip: str, weights: Path = WEIGHTS) -> Path:
     folder = weights / f"{world}-{clip.replace(':', '-')}"
     if not (folder / "open_clip_config.json").is_file():
         there = sorted(p.name for p in weights.glob(f"{world}-*/open_clip_config.json"))
-        raise InputError(f"clip is '{clip}', and '{folder}' holds no CLIP; train one with python -m "
-                         "benchmark train, bend one with python -m benchmark bend, or name another "
-                         f"--weights folder (there: {', '.join(there) or 'none'}).")
+        raise InputError(
+            f"clip is '{clip}', and '{folder}' holds no CLIP; train one with python -m "
+            "benchmark train, bend one with python -m benchmark bend, or name another "
+            f"--weights folder (there: {', '.join(there) or 'none'})."
+        )
     return folder
 
 

@@ -45,13 +45,21 @@ class ShapesWorld:
         """See `task.MeasuredWorld`."""
         scene, edit = held_out(seed, number, kind)
         boxes = () if edit.target is None else (scene.objects[edit.target].box,)
-        return Task(kind, number, scene.image, edit.caption, edit.prompt, boxes, kind == "add",
-                    lambda box, _seed: drawn(scene, edit, box), (scene, edit))
+        return Task(
+            kind,
+            number,
+            scene.image,
+            edit.caption,
+            edit.prompt,
+            boxes,
+            kind == "add",
+            lambda box, _seed: drawn(scene, edit, box),
+            (scene, edit),
+        )
 
     def painter(self, task: Task, models: Models) -> Inpainter:
         """See `task.MeasuredWorld`."""
-        return (FaultlessInpainter(task) if self.faultless else
-                DiffusersInpainter(models.pipe, task.prompt))
+        return FaultlessInpainter(task) if self.faultless else DiffusersInpainter(models.pipe, task.prompt)
 
     def settings(self, preset: str) -> SearchSettings:
         """See `task.MeasuredWorld`."""

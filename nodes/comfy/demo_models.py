@@ -54,19 +54,25 @@ def unet_config(config: dict) -> dict:
     down = ["CrossAttn" in kind for kind in config["down_block_types"]]
     up = ["CrossAttn" in kind for kind in config["up_block_types"]]
     return {
-        "image_size": config["sample_size"], "in_channels": config["in_channels"],
-        "out_channels": config["out_channels"], "model_channels": base,
+        "image_size": config["sample_size"],
+        "in_channels": config["in_channels"],
+        "out_channels": config["out_channels"],
+        "model_channels": base,
         "num_res_blocks": [blocks] * levels,
         "channel_mult": [width // base for width in config["block_out_channels"]],
         "transformer_depth": [int(has) for has in down for _ in range(blocks)],
         # read from its end, so the outermost level comes first
         "transformer_depth_output": [int(has) for has in up[::-1] for _ in range(blocks + 1)],
-        "transformer_depth_middle": 1, "use_spatial_transformer": True, "legacy": False,
+        "transformer_depth_middle": 1,
+        "use_spatial_transformer": True,
+        "legacy": False,
         "use_linear_in_transformer": config["use_linear_projection"],
-        "context_dim": config["cross_attention_dim"], "adm_in_channels": None,
+        "context_dim": config["cross_attention_dim"],
+        "adm_in_channels": None,
         "use_temporal_attention": False,
         # diffusers calls the number of heads attention_head_dim in this family
-        "num_heads": config["attention_head_dim"], "num_head_channels": -1,
+        "num_heads": config["attention_head_dim"],
+        "num_head_channels": -1,
     }
 
 
@@ -80,10 +86,9 @@ def load_model(folder: Path) -> ModelPatcher:
     load_device = model_management.get_torch_device()
     offload_device = model_management.unet_offload_device()
     dtype = model_management.unet_dtype(
-        model_params=comfy.utils.calculate_parameters(source),
-        supported_dtypes=list(config.supported_inference_dtypes))
-    cast = model_management.unet_manual_cast(
-        dtype, load_device, config.supported_inference_dtypes)
+        model_params=comfy.utils.calculate_parameters(source), supported_dtypes=list(config.supported_inference_dtypes)
+    )
+    cast = model_management.unet_manual_cast(dtype, load_device, config.supported_inference_dtypes)
     config.set_inference_dtype(dtype, cast)
     names = comfy.utils.unet_to_diffusers(settings)
     state = {ours: source[theirs] for theirs, ours in names.items() if theirs in source}
@@ -117,9 +122,21 @@ def load_vae(folder: Path) -> comfy.sd.VAE:
     """
     from diffusers import AutoencoderKL as DiffusersAutoencoder
 
-    params = {"embed_dim": 4, "ddconfig": {
-        "double_z": True, "z_channels": 4, "resolution": 32, "in_channels": 3, "out_ch": 3,
-        "ch": 32, "ch_mult": [1], "num_res_blocks": 1, "attn_resolutions": [], "dropout": 0.0}}
+    params = {
+        "embed_dim": 4,
+        "ddconfig": {
+            "double_z": True,
+            "z_channels": 4,
+            "resolution": 32,
+            "in_channels": 3,
+            "out_ch": 3,
+            "ch": 32,
+            "ch_mult": [1],
+            "num_res_blocks": 1,
+            "attn_resolutions": [],
+            "dropout": 0.0,
+        },
+    }
     with torch.random.fork_rng(devices=[]), quiet_libraries():  # building draws random weights
         placeholder = AutoencoderKL(**params)
         inner = DiffusersAutoencoder.from_pretrained(str(folder / "vae")).float()
@@ -127,8 +144,7 @@ def load_vae(folder: Path) -> comfy.sd.VAE:
     offload_device = model_management.vae_offload_device()
     module = _DiffusersVAE(inner.eval()).requires_grad_(False)
     vae.first_stage_model = module.to(device=offload_device, dtype=vae.vae_dtype)
-    vae.patcher = ModelPatcher(vae.first_stage_model, load_device=vae.device,
-                               offload_device=offload_device)
+    vae.patcher = ModelPatcher(vae.first_stage_model, load_device=vae.device, offload_device=offload_device)
     return vae
 
 
@@ -141,33 +157,41 @@ def load_text_encoder(folder: Path) -> comfy.sd.CLIP:
 
     class Tokenizer(sd1_clip.SDTokenizer):
         def __init__(self, embedding_directory: Any = None, tokenizer_data: Any = None) -> None:
-            super().__init__(str(folder / "tokenizer"), embedding_directory=embedding_directory,
-                             embedding_size=width, tokenizer_data=tokenizer_data or {})
+            super().__init__(
+                str(folder / "tokenizer"),
+                embedding_directory=embedding_directory,
+                embedding_size=width,
+                tokenizer_data=tokenizer_data or {},
+            )
 
     class Encoder(sd1_clip.SDClipModel):
-        def __init__(self, device: Any = "cpu", dtype: Any = None,
-                     model_options: dict | None = None) -> None:
+        def __init__(self, device: Any = "cpu", dtype: Any = None, model_options: dict | None = None) -> None:
             super().__init__(
-                device=device, dtype=dtype, layer="last", return_projected_pooled=False,
-                textmodel_json_config=str(config_file), model_options=model_options or {},
-                special_tokens={"start": config["bos_token_id"], "end": config["eos_token_id"],
-                                "pad": config["eos_token_id"]})
+                device=device,
+                dtype=dtype,
+                layer="last",
+                return_projected_pooled=False,
+                textmodel_json_config=str(config_file),
+                model_options=model_options or {},
+                special_tokens={
+                    "start": config["bos_token_id"],
+                    "end": config["eos_token_id"],
+                    "pad": config["eos_token_id"],
+                },
+            )
             words = self.transformer.text_model.embeddings
             # ComfyUI makes room for CLIP's 49,408 tokens; this vocabulary is a small one
-            words.token_embedding = type(words.token_embedding)(
-                config["vocab_size"], width, dtype=dtype, device=device)
+            words.token_embedding = type(words.token_embedding)(config["vocab_size"], width, dtype=dtype, device=device)
 
     def build_tokenizer(embedding_directory: Any = None, tokenizer_data: Any = None) -> Any:
-        return sd1_clip.SD1Tokenizer(embedding_directory, tokenizer_data or {},
-                                     tokenizer=Tokenizer)
+        return sd1_clip.SD1Tokenizer(embedding_directory, tokenizer_data or {}, tokenizer=Tokenizer)
 
     def build_encoder(**kwargs: Any) -> Any:
         return sd1_clip.SD1ClipModel(clip_model=Encoder, **kwargs)
 
     with torch.random.fork_rng(devices=[]):
         clip = comfy.sd.CLIP(supported_models_base.ClipTarget(build_tokenizer, build_encoder))
-    state = {key if key.startswith("text_model.") else f"text_model.{key}": value
-             for key, value in source.items()}
+    state = {key if key.startswith("text_model.") else f"text_model.{key}": value for key, value in source.items()}
     state["text_projection.weight"] = torch.eye(width)  # only the pooled output reads it
     missing, _ = clip.cond_stage_model.load_sd(state)
     if missing:

@@ -46,8 +46,10 @@ except Exception as error:
 
 def is_offline() -> bool:
     """Whether HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE forbids the network, read as the hub's own tools do."""
-    return any(os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE")
-               for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
+    return any(
+        os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE")
+        for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    )
 
 
 def fetch_files(repository: str, files: dict[str, Path], size: str = "") -> None:
@@ -60,9 +62,11 @@ def fetch_files(repository: str, files: dict[str, Path], size: str = "") -> None
     missing = [place for place in files.values() if not place.is_file()]
     if missing and is_offline():
         names = ", ".join(place.name for place in missing)
-        raise InputError(f"{names}{f' ({size})' if size else ''} is not in {missing[0].parent}, and "
-                         f"HF_HUB_OFFLINE forbids to download it from {repository}; put it there yourself, "
-                         "or allow the network once")
+        raise InputError(
+            f"{names}{f' ({size})' if size else ''} is not in {missing[0].parent}, and "
+            f"HF_HUB_OFFLINE forbids to download it from {repository}; put it there yourself, "
+            "or allow the network once"
+        )
     for file, place in files.items():
         if place.is_file():
             continue
@@ -75,9 +79,10 @@ def fetch_files(repository: str, files: dict[str, Path], size: str = "") -> None
                     raise OSError(f"what arrived {problem}")
                 os.replace(Path(folder) / file, place)
         except OSError as error:
-            raise InputError(f"{file} of {repository}{f' ({size})' if size else ''} could not be downloaded "
-                             f"({error}); connect to the network once, or put the file at {place} yourself"
-                             ) from error
+            raise InputError(
+                f"{file} of {repository}{f' ({size})' if size else ''} could not be downloaded "
+                f"({error}); connect to the network once, or put the file at {place} yourself"
+            ) from error
         finally:
             with suppress(OSError):  # not empty, as it should be
                 place.parent.rmdir()
@@ -88,9 +93,13 @@ def _download(repository: str, file: str, folder: Path) -> None:
     size, bar = folder / "size", comfy.utils.ProgressBar(1)
     command = [sys.executable, "-c", _DOWNLOAD, repository, file, str(folder), str(size)]
     with subprocess.Popen(
-            command, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            env={**os.environ, "HF_HUB_DISABLE_PROGRESS_BARS": "1"},
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0)) as process:
+        command,
+        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "HF_HUB_DISABLE_PROGRESS_BARS": "1"},
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    ) as process:
         try:
             while process.poll() is None:
                 model_management.throw_exception_if_processing_interrupted()

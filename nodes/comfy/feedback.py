@@ -40,9 +40,11 @@ class Feedback:
         """Show where the search is."""
         model_management.throw_exception_if_processing_interrupted()
         total = max(event.total, 1)
-        self.bar.update_absolute(self.index * total + min(event.done, total),
-                                 self.pictures * total,
-                                 ("JPEG", self._preview(event), PREVIEW_SIDE))
+        self.bar.update_absolute(
+            self.index * total + min(event.done, total),
+            self.pictures * total,
+            ("JPEG", self._preview(event), PREVIEW_SIDE),
+        )
 
     def _preview(self, event: Event) -> Image.Image:
         """The source with the boxes being tried, beside the best picture so far."""
@@ -54,5 +56,4 @@ class Feedback:
         trying = draw_boxes(self.source, boxes * self.scale, best=best, labels=[""] * len(boxes))
         if event.best is None:
             return trying
-        return contact_sheet([trying, to_pil(event.best)], ["looking here", "best so far"],
-                             columns=2).convert("RGB")
+        return contact_sheet([trying, to_pil(event.best)], ["looking here", "best so far"], columns=2).convert("RGB")

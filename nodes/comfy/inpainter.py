@@ -48,9 +48,19 @@ class ComfyInpainter:
     Raises InputError where the parts do not fit each other.
     """
 
-    def __init__(self, model: Any, vae: Any, positive: list, negative: list, *,
-                 sampler: str = "ddim", scheduler: str = "ddim_uniform", steps: int = 20,
-                 size: int = 0, strength: float = 1.0) -> None:
+    def __init__(
+        self,
+        model: Any,
+        vae: Any,
+        positive: list,
+        negative: list,
+        *,
+        sampler: str = "ddim",
+        scheduler: str = "ddim_uniform",
+        steps: int = 20,
+        size: int = 0,
+        strength: float = 1.0,
+    ) -> None:
         check_parts(model, vae, positive, negative)
         self.evaluations: float = 0
         self.vae_encodings: float = 0
@@ -61,9 +71,11 @@ class ComfyInpainter:
         self.ratio = int(vae.spacial_compression_encode())
         self.size = size or native_side(model)
         if self.size % self.ratio or self.size < 8 * self.ratio:
-            raise InputError(f"native_size is {self.size} pixels; with this VAE it must be a "
-                             f"multiple of {self.ratio} from {8 * self.ratio} up, or 0 for the "
-                             "model's own")
+            raise InputError(
+                f"native_size is {self.size} pixels; with this VAE it must be a "
+                f"multiple of {self.ratio} from {8 * self.ratio} up, or 0 for the "
+                "model's own"
+            )
         self.device = model_management.intermediate_device()
         self.strength = strength
         self.most = 1 if sees_all_rows(model) else _MOST_AT_ONCE
@@ -77,8 +89,11 @@ class ComfyInpainter:
         before = clone.model_options.get("model_function_wrapper")
 
         def count(apply_model: Any, args: dict) -> torch.Tensor:
-            out = (apply_model(args["input"], args["timestep"], **args["c"]) if before is None
-                   else before(apply_model, args))
+            out = (
+                apply_model(args["input"], args["timestep"], **args["c"])
+                if before is None
+                else before(apply_model, args)
+            )
             # after: one that ran out of memory is none
             self.evaluations += args["input"].shape[0] * self._share(args["input"])
             return out
@@ -110,8 +125,9 @@ class ComfyInpainter:
         return masks  # Flux Fill folds the pixels of the mask into channels
 
     @torch.inference_mode()
-    def begin(self, images: torch.Tensor, masks: torch.Tensor, seed: int, steps: int,
-              strength: float | None = None) -> Latents:
+    def begin(
+        self, images: torch.Tensor, masks: torch.Tensor, seed: int, steps: int, strength: float | None = None
+    ) -> Latents:
         """Start N edits from the same noise: images [N,3,s,s] 0..1, masks [N,1,s,s] 0/1, with s the
         native side or, for a preview, another multiple of the VAE's ratio.
 
@@ -143,7 +159,7 @@ class ComfyInpainter:
     @torch.inference_mode()
     def advance(self, latents: Latents, stop: int, guidance: float = 1.0) -> Latents:
         """Run the schedule's steps [latents.step, stop), as many candidates at once as fit."""
-        sigmas = latents.extra["shared"][1][latents.step:stop + 1]
+        sigmas = latents.extra["shared"][1][latents.step : stop + 1]
         if len(sigmas) < 2:
             return Latents(latents.z, latents.denoised, stop, latents.steps, latents.extra)
         done: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -152,19 +168,22 @@ class ComfyInpainter:
         while start < len(latents):
             count = max(1, min(room, self.most // forwards, len(latents) - start))
             try:
-                done.append(self._advance_rows(latents, slice(start, start + count), sigmas,
-                                               guidance))
+                done.append(self._advance_rows(latents, slice(start, start + count), sigmas, guidance))
             except Exception as error:
                 if is_out_of_memory(error):
                     if count == 1:
                         model_management.unload_all_models()
-                        raise InputError(f"one region alone does not fit into memory "
-                                         f"({first_line(error)}); {_LOWER}") from error
+                        raise InputError(
+                            f"one region alone does not fit into memory ({first_line(error)}); {_LOWER}"
+                        ) from error
                     log.warning("out of memory with %d regions at once: going on with half", count)
                     self.most = count * forwards // 2  # for the rest of this edit
                 elif count > 1 and minds_the_batch(error):
-                    log.warning("the MODEL or a patch of it does not take %d regions at once (%s): "
-                                "going on with one", count, shown(first_line(error)))
+                    log.warning(
+                        "the MODEL or a patch of it does not take %d regions at once (%s): going on with one",
+                        count,
+                        shown(first_line(error)),
+                    )
                     self.most = 1
                 else:
                     raise
@@ -176,23 +195,33 @@ class ComfyInpainter:
         checked_finite(z, f"the latents of the MODEL ({kind_of(self.model)})", _MODEL_PRECISION)
         return Latents(z=z, denoised=denoised, step=stop, steps=latents.steps, extra=latents.extra)
 
-    def _advance_rows(self, latents: Latents, rows: slice, sigmas: torch.Tensor,
-                      guidance: float) -> tuple[torch.Tensor, torch.Tensor]:
+    def _advance_rows(
+        self, latents: Latents, rows: slice, sigmas: torch.Tensor, guidance: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         model_management.throw_exception_if_processing_interrupted()  # encoding may have taken a while
-        extra = {key: value[rows] for key, value in latents.extra.items()
-                 if isinstance(value, torch.Tensor)}
+        extra = {key: value[rows] for key, value in latents.extra.items() if isinstance(value, torch.Tensor)}
         conditions = (self.positive, self.negative)
         if self.reads_mask:
-            conditions = tuple(node_helpers.conditioning_set_values(
-                conditioning, {"concat_latent_image": extra["concat"],
-                               "concat_mask": extra["mask"]}) for conditioning in conditions)
+            conditions = tuple(
+                node_helpers.conditioning_set_values(
+                    conditioning, {"concat_latent_image": extra["concat"], "concat_mask": extra["mask"]}
+                )
+                for conditioning in conditions
+            )
         return run_steps(
-            self.model, latents.z[rows], sigmas, sampler=self.sampler,
+            self.model,
+            latents.z[rows],
+            sigmas,
+            sampler=self.sampler,
             # ComfyUI leaves out the second forward at exactly 1
-            cfg=max(1.0, float(guidance)), positive=conditions[0], negative=conditions[1],
-            noise=extra["noise"], source=extra.get("source", torch.zeros_like(extra["noise"])),
+            cfg=max(1.0, float(guidance)),
+            positive=conditions[0],
+            negative=conditions[1],
+            noise=extra["noise"],
+            source=extra.get("source", torch.zeros_like(extra["noise"])),
             noise_mask=None if self.reads_mask else extra["mask"],
-            seed=latents.extra["shared"][0])
+            seed=latents.extra["shared"][0],
+        )
 
     def _room(self, forwards: int) -> int:
         """How many candidates fit in the memory that is free, by ComfyUI's own estimate."""

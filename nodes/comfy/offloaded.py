@@ -64,8 +64,7 @@ class ManagedEncoder:
 
     def _bring_in(self) -> None:
         # in parts an encoder cannot work: its layers are not ComfyUI's
-        model_management.load_models_gpu([self.patcher], memory_required=self.needs,
-                                        force_full_load=True)
+        model_management.load_models_gpu([self.patcher], memory_required=self.needs, force_full_load=True)
 
 
 def _brought_out(value: Any) -> Any:
@@ -75,6 +74,5 @@ def _brought_out(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_brought_out(part) for part in value)
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{f.name: _brought_out(getattr(value, f.name))
-                                 for f in fields(value)})
+        return replace(value, **{f.name: _brought_out(getattr(value, f.name)) for f in fields(value)})
     return value

@@ -6,11 +6,18 @@ import re
 from typing import Any
 
 # they are given the predictions of all rows, and may take one mean, norm or cosine of them all
-_SEE_ALL_ROWS = ("sampler_cfg_function", "sampler_post_cfg_function", "sampler_pre_cfg_function",
-                 "sampler_calc_cond_batch_function")
+_SEE_ALL_ROWS = (
+    "sampler_cfg_function",
+    "sampler_post_cfg_function",
+    "sampler_pre_cfg_function",
+    "sampler_calc_cond_batch_function",
+)
 _KINDS = (RuntimeError, ValueError, IndexError, TypeError, AssertionError)
-_WORDS = re.compile(r"\b(size|sizes|shape|shapes|dim|dimensions?|ambiguous|batch|broadcast\w*|expand\w*|"
-                    r"elements?|index|rows?|view|unpack|rearrange|reshape)\b", re.IGNORECASE)
+_WORDS = re.compile(
+    r"\b(size|sizes|shape|shapes|dim|dimensions?|ambiguous|batch|broadcast\w*|expand\w*|"
+    r"elements?|index|rows?|view|unpack|rearrange|reshape)\b",
+    re.IGNORECASE,
+)
 
 
 def sees_all_rows(model: Any) -> bool:

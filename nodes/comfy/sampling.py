@@ -41,13 +41,20 @@ def schedule(model: Any, sampler: str, scheduler: str, steps: int) -> torch.Tens
     "kl_optimal" makes them of one step.
     """
     made = comfy.samplers.KSampler(
-        model, steps=steps, device=torch.device("cpu"), sampler=sampler, scheduler=scheduler,
-        model_options=model.model_options)
-    sigmas = made.sigmas[-(steps + 1):].float()
+        model,
+        steps=steps,
+        device=torch.device("cpu"),
+        sampler=sampler,
+        scheduler=scheduler,
+        model_options=model.model_options,
+    )
+    sigmas = made.sigmas[-(steps + 1) :].float()
     if not bool(sigmas.isfinite().all()):
-        raise InputError(f"scheduler {scheduler!r} gives noise levels that are not numbers with "
-                         f"{steps} step{'s' if steps > 1 else ''}; take more steps (look_steps, for "
-                         "a preview) or another scheduler, such as simple")
+        raise InputError(
+            f"scheduler {scheduler!r} gives noise levels that are not numbers with "
+            f"{steps} step{'s' if steps > 1 else ''}; take more steps (look_steps, for "
+            "a preview) or another scheduler, such as simple"
+        )
     return sigmas
 
 
@@ -56,20 +63,33 @@ def _shared_noise(seed: int) -> Callable[[torch.Tensor], Callable[..., torch.Ten
 
     Candidates differ by their box alone, and one that goes on later gets what it would have got.
     """
+
     def noise_for(like: torch.Tensor) -> Callable[..., torch.Tensor]:
         def noise(sigma: Any, sigma_next: Any) -> torch.Tensor:
-            own = (seed * 1_000_003 + round(float(sigma) * 1e4) * 131
-                   + round(float(sigma_next) * 1e4))
+            own = seed * 1_000_003 + round(float(sigma) * 1e4) * 131 + round(float(sigma_next) * 1e4)
             generator = torch.Generator("cpu").manual_seed(own % _FAR)
             one = torch.randn((1, *like.shape[1:]), generator=generator)
             return one.to(like).expand_as(like)
+
         return noise
+
     return noise_for
 
 
-def run_steps(model: Any, state: torch.Tensor, sigmas: torch.Tensor, *, sampler: str, cfg: float,
-              positive: list, negative: list, noise: torch.Tensor, source: torch.Tensor,
-              noise_mask: torch.Tensor | None, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+def run_steps(
+    model: Any,
+    state: torch.Tensor,
+    sigmas: torch.Tensor,
+    *,
+    sampler: str,
+    cfg: float,
+    positive: list,
+    negative: list,
+    noise: torch.Tensor,
+    source: torch.Tensor,
+    noise_mask: torch.Tensor | None,
+    seed: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Run the steps between `sigmas` from `state` [n,c,h,w]: (state after, denoised estimate).
 
     Cancel stops after the step that is running.
@@ -81,8 +101,7 @@ def run_steps(model: Any, state: torch.Tensor, sigmas: torch.Tensor, *, sampler:
     names = inspect.signature(base.sampler_function).parameters
     after: dict[str, torch.Tensor] = {}
 
-    def go_on(model_k: Any, start: torch.Tensor, levels: torch.Tensor,
-              **kwargs: Any) -> torch.Tensor:
+    def go_on(model_k: Any, start: torch.Tensor, levels: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         x = state.to(start)
         if "noise_sampler" in names:
             kwargs["noise_sampler"] = _shared_noise(seed)(x)
@@ -97,8 +116,19 @@ def run_steps(model: Any, state: torch.Tensor, sigmas: torch.Tensor, *, sampler:
     resumed = comfy.samplers.KSAMPLER(go_on, dict(base.extra_options))
     with untouched_rng(model.load_device):
         comfy.sample.sample_custom(
-            model, noise, cfg, resumed, sigmas, positive, negative, source, noise_mask=noise_mask,
-            callback=callback, disable_pbar=True, seed=seed)
+            model,
+            noise,
+            cfg,
+            resumed,
+            sigmas,
+            positive,
+            negative,
+            source,
+            noise_mask=noise_mask,
+            callback=callback,
+            disable_pbar=True,
+            seed=seed,
+        )
     if float(sigmas[-1]) == 0:  # finished: some samplers improve on their last estimate
         after["denoised"] = after["state"]
     return after["state"].to(state), after.get("denoised", after["state"]).to(state)

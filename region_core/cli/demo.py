@@ -46,16 +46,30 @@ def demo(args: argparse.Namespace, engine: Engine) -> int:
     assert wish.target is not None  # a replace edit always has one
     truth = scene.objects[wish.target].box
     work = job.Job(
-        picture=picture_from(scene.image), stem="before", caption=wish.caption, prompt=wish.prompt,
-        negative_prompt="", output_dir=folder, settings=settings, device=device,
-        dtype=job.choose_dtype(args.dtype, device, small=True), pipeline=models.PIPELINE,
-        clip=models.CLIP, dino=models.DINO, draw_box=True, shown=not args.quiet)
+        picture=picture_from(scene.image),
+        stem="before",
+        caption=wish.caption,
+        prompt=wish.prompt,
+        negative_prompt="",
+        output_dir=folder,
+        settings=settings,
+        device=device,
+        dtype=job.choose_dtype(args.dtype, device, small=True),
+        pipeline=models.PIPELINE,
+        clip=models.CLIP,
+        dino=models.DINO,
+        draw_box=True,
+        shown=not args.quiet,
+    )
 
     def against_truth(result: EditResult) -> dict[str, Any]:
         return {"true_box": list(truth), "iou": overlap(result.box, truth)}
 
-    print(f"asked for {wish.prompt} in the place of {wish.caption}, in a picture of "
-          + ", ".join(o.name for o in scene.objects), file=sys.stderr)
+    print(
+        f"asked for {wish.prompt} in the place of {wish.caption}, in a picture of "
+        + ", ".join(o.name for o in scene.objects),
+        file=sys.stderr,
+    )
     code, result = edit.run(work, engine, against_truth)
     if result is None:
         return code
@@ -64,15 +78,19 @@ def demo(args: argparse.Namespace, engine: Engine) -> int:
     sheet = contact_sheet(
         [before, boxes_image(work.picture, result), to_pil(result.image)],
         [f"before: {wish.caption}", "the nearest boxes, the region", f"after: {wish.prompt}"],
-        columns=3, cell=384)
+        columns=3,
+        cell=384,
+    )
     save_png(sheet, folder / "sheet.png")
-    print(f"edit             {wish.caption} -> {wish.prompt} (seed {settings.seed})\n"
-          f"verdict          {result.verdict}\n"
-          f"found box        {None if result.box is None else list(result.box)}\n"
-          f"true box         {list(truth)}\n"
-          f"IoU              {overlap(result.box, truth):.3f}\n"
-          f"UNet evaluations {result.unet_evaluations:g}; with encoders and VAE "
-          f"{result.cost.total:.1f}\n"
-          f"seconds          {result.seconds:.1f}\n"
-          f"written to       {folder}: {_FILES}")
+    print(
+        f"edit             {wish.caption} -> {wish.prompt} (seed {settings.seed})\n"
+        f"verdict          {result.verdict}\n"
+        f"found box        {None if result.box is None else list(result.box)}\n"
+        f"true box         {list(truth)}\n"
+        f"IoU              {overlap(result.box, truth):.3f}\n"
+        f"UNet evaluations {result.unet_evaluations:g}; with encoders and VAE "
+        f"{result.cost.total:.1f}\n"
+        f"seconds          {result.seconds:.1f}\n"
+        f"written to       {folder}: {_FILES}"
+    )
     return 0

@@ -27,8 +27,7 @@ def load_models(job: Job, engine: Engine) -> Models:
     return models
 
 
-def run(job: Job, engine: Engine, more: Callable[[Any], dict[str, Any]] | None = None,
-        ) -> tuple[int, Any]:
+def run(job: Job, engine: Engine, more: Callable[[Any], dict[str, Any]] | None = None) -> tuple[int, Any]:
     """Load, edit, write: (exit code, the EditResult or None where it was stopped).
 
     `more` may add entries to the report, given the result.
@@ -45,18 +44,43 @@ def run(job: Job, engine: Engine, more: Callable[[Any], dict[str, Any]] | None =
     try:
         with Progress(shown=job.shown) as progress:
             result = engine.edit(
-                models, job.image, job.caption, job.prompt, inpainter=inpainter, settings=job.settings,
-                generator=job.generator, seed=job.settings.seed, on_event=progress)
+                models,
+                job.image,
+                job.caption,
+                job.prompt,
+                inpainter=inpainter,
+                settings=job.settings,
+                generator=job.generator,
+                seed=job.settings.seed,
+                on_event=progress,
+            )
     except KeyboardInterrupt:
-        kept = write_stopped(job.output_dir, job.picture, progress, job.settings, job.stem, {
-            "unet_evaluations": inpainter.evaluations,
-            "seconds": time.perf_counter() - started, **asked})
-        print(f"Stopped after {progress.done} of {progress.total} stages; " + (
-            f"the best picture so far is '{job.output_dir / 'edited.png'}'." if kept else
-            "there was no picture to keep yet."), file=sys.stderr)
+        kept = write_stopped(
+            job.output_dir,
+            job.picture,
+            progress,
+            job.settings,
+            job.stem,
+            {"unet_evaluations": inpainter.evaluations, "seconds": time.perf_counter() - started, **asked},
+        )
+        print(
+            f"Stopped after {progress.done} of {progress.total} stages; "
+            + (
+                f"the best picture so far is '{job.output_dir / 'edited.png'}'."
+                if kept
+                else "there was no picture to keep yet."
+            ),
+            file=sys.stderr,
+        )
         return STOPPED, None
-    write_result(job.output_dir, job.picture, result, job.stem, draw_box=job.draw_box,
-                 more={**asked, **(more(result) if more else {})})
+    write_result(
+        job.output_dir,
+        job.picture,
+        result,
+        job.stem,
+        draw_box=job.draw_box,
+        more={**asked, **(more(result) if more else {})},
+    )
     if job.save_path is not None:
         from ..generator.network import save_generator
 
@@ -64,8 +88,11 @@ def run(job: Job, engine: Engine, more: Callable[[Any], dict[str, Any]] | None =
             save_generator(result.generator, job.save_path, asdict(job.settings))
         else:
             why = result.reason or result.stopped
-            print(f"Nothing was learned ({why}); no generator was saved. With --previews always there "
-                  "are previews to learn from.", file=sys.stderr)
+            print(
+                f"Nothing was learned ({why}); no generator was saved. With --previews always there "
+                "are previews to learn from.",
+                file=sys.stderr,
+            )
     return 0, result
 
 
@@ -74,10 +101,12 @@ def edit(args: argparse.Namespace, engine: Engine) -> int:
     job = check_edit(args)
     code, result = run(job, engine)
     if result is not None:
-        print(f"verdict    {result.verdict}\nbox        {result.box}\n"
-              f"score      {result.score:.3f} (source {result.source_score:.3f})\n"
-              f"previews   {len(result.rounds)} ({result.stopped})\n"
-              f"UNet evaluations {result.unet_evaluations:g}; with encoders and VAE "
-              f"{result.cost.total:.1f}\nseconds    {result.seconds:.1f}\n"
-              f"written to {job.output_dir}")
+        print(
+            f"verdict    {result.verdict}\nbox        {result.box}\n"
+            f"score      {result.score:.3f} (source {result.source_score:.3f})\n"
+            f"previews   {len(result.rounds)} ({result.stopped})\n"
+            f"UNet evaluations {result.unet_evaluations:g}; with encoders and VAE "
+            f"{result.cost.total:.1f}\nseconds    {result.seconds:.1f}\n"
+            f"written to {job.output_dir}"
+        )
     return code

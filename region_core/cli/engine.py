@@ -21,8 +21,9 @@ class Engine:
         """The models of a choice; InputError where one cannot be had, or has too small a grid."""
         from ..encoders.loading import load_models
 
-        return load_models(choice.pipeline, choice.clip, choice.dino, choice.device, choice.dtype,
-                           max_window_size=max_window_size)
+        return load_models(
+            choice.pipeline, choice.clip, choice.dino, choice.device, choice.dtype, max_window_size=max_window_size
+        )
 
     def load_encoders(self, choice: ModelChoice) -> Models:
         """The encoders of a choice, without what paints."""
@@ -30,8 +31,9 @@ class Engine:
 
         return load_encoders(choice.clip, choice.dino, choice.device)
 
-    def find(self, models: Models, picture: Tensor, caption: str, prompt: str, settings: SearchSettings,
-             ) -> tuple[int, int, int, int] | None:
+    def find(
+        self, models: Models, picture: Tensor, caption: str, prompt: str, settings: SearchSettings
+    ) -> tuple[int, int, int, int] | None:
         """The likeliest region of picture [1, 3, H, W] in whole pixels, nothing painted; None where
         nothing answers to the caption."""
         from ..find import find_region

@@ -10,15 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from .parser import (
-    CLIP_MODEL,
-    CLIP_PRETRAINED,
-    DINO_MODEL,
-    LIST_ONLY,
-    given_settings,
-    settings_from,
-    suited,
-)
+from .parser import CLIP_MODEL, CLIP_PRETRAINED, DINO_MODEL, LIST_ONLY, given_settings, settings_from, suited
 
 if TYPE_CHECKING:
     import torch
@@ -69,16 +61,16 @@ def choose_device(name: str | None) -> torch.device:
 
     if name is None:
         # `current_accelerator` asks by itself whether there is one only since torch 2.7
-        found = (torch.accelerator.current_accelerator() if torch.accelerator.is_available()
-                 else None)
+        found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         return found if found is not None else torch.device("cpu")
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(f"device is '{name}', which cannot be used here "
-                         f"({str(error).strip().splitlines()[0]}); choose another, such as cpu."
-                         ) from None
+        raise InputError(
+            f"device is '{name}', which cannot be used here "
+            f"({str(error).strip().splitlines()[0]}); choose another, such as cpu."
+        ) from None
     return device
 
 
@@ -104,12 +96,14 @@ def choose_models(args: argparse.Namespace, *, painting: bool = True) -> ModelCh
     from ..painting.diffusers_inpainter import DEFAULT_MODEL, MIRRORS
 
     small = args.models == "shapes"
-    pipeline, clip, dino = ((models.PIPELINE, models.CLIP, models.DINO) if small else
-                            (DEFAULT_MODEL, (CLIP_MODEL, CLIP_PRETRAINED), DINO_MODEL))
+    pipeline, clip, dino = (
+        (models.PIPELINE, models.CLIP, models.DINO)
+        if small
+        else (DEFAULT_MODEL, (CLIP_MODEL, CLIP_PRETRAINED), DINO_MODEL)
+    )
     pipeline = args.diffusion_model_path or pipeline
     if pipeline in MIRRORS and not Path(pipeline).exists():
-        print(f"{pipeline} was withdrawn from the hub; its mirror {MIRRORS[pipeline]} is used.",
-              file=sys.stderr)
+        print(f"{pipeline} was withdrawn from the hub; its mirror {MIRRORS[pipeline]} is used.", file=sys.stderr)
         pipeline = MIRRORS[pipeline]
     clip = (args.clip_model or clip[0], args.clip_pretrained or clip[1])
     dino = args.dino_model or dino
@@ -143,8 +137,11 @@ def check_edit(args: argparse.Namespace) -> Job:
     checks.check_texts(args.image_caption, args.editing_prompt, args.negative_prompt)
     idle = [f"--{name}" for name in LIST_ONLY if getattr(args, name) is not None]
     if idle:
-        print(f"{', '.join(idle)} do{'es' * (len(idle) == 1)} nothing for one picture; a list is edited by "
-              "the command batch.", file=sys.stderr)
+        print(
+            f"{', '.join(idle)} do{'es' * (len(idle) == 1)} nothing for one picture; a list is edited by "
+            "the command batch.",
+            file=sys.stderr,
+        )
     from ..images import load_picture
     from .report import RESULTS
 
@@ -161,18 +158,29 @@ def check_edit(args: argparse.Namespace) -> Job:
         save_path = generator_file(args.save_path)
         checks.check_writable("save_path", save_path.parent)
         if not settings.max_previews:
-            name, value = (("learning", "off") if settings.learning == "off" else
-                           ("previews", "never"))
-            raise InputError(f"{name} is {value}, and save_path is where to keep what is learned; leave "
-                             "one of them out.")
+            name, value = ("learning", "off") if settings.learning == "off" else ("previews", "never")
+            raise InputError(
+                f"{name} is {value}, and save_path is where to keep what is learned; leave one of them out."
+            )
     if args.load_checkpoint_path is not None:
         from ..generator.network import generator_shape, load_generator
 
         sizes, numbers = generator_shape(settings)
         # not to the device: it reads what DINO saw where the picture is, as a fresh one does
-        generator, _ = load_generator(generator_file(args.load_checkpoint_path, existing=True),
-                                      sizes=sizes, extra_dim=numbers)
-    return Job(**vars(choice), picture=picture, stem=path.stem, caption=args.image_caption,
-               prompt=args.editing_prompt, negative_prompt=args.negative_prompt,
-               output_dir=output_dir, settings=settings, draw_box=args.draw_box,
-               shown=not args.quiet, generator=generator, save_path=save_path)
+        generator, _ = load_generator(
+            generator_file(args.load_checkpoint_path, existing=True), sizes=sizes, extra_dim=numbers
+        )
+    return Job(
+        **vars(choice),
+        picture=picture,
+        stem=path.stem,
+        caption=args.image_caption,
+        prompt=args.editing_prompt,
+        negative_prompt=args.negative_prompt,
+        output_dir=output_dir,
+        settings=settings,
+        draw_box=args.draw_box,
+        shown=not args.quiet,
+        generator=generator,
+        save_path=save_path,
+    )

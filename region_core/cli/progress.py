@@ -30,8 +30,7 @@ class Progress:
     def __enter__(self) -> Progress:
         from tqdm import tqdm
 
-        self._bar = tqdm(total=1, desc=self.label, unit="stage", disable=not self.shown,
-                         dynamic_ncols=True)
+        self._bar = tqdm(total=1, desc=self.label, unit="stage", disable=not self.shown, dynamic_ncols=True)
         return self
 
     def __exit__(self, *_raised: object) -> None:
@@ -43,8 +42,7 @@ class Progress:
         if event.best is not None:
             self.best = event.best
             self.score = event.best_score if event.kind == "final" else None
-            self.best_box = (None if event.best_box is None
-                             else [round(v) for v in event.best_box.tolist()])
+            self.best_box = None if event.best_box is None else [round(v) for v in event.best_box.tolist()]
         if event.record is not None:
             self.rounds.append(event.record)
         self._bar.total, self._bar.n = event.total, event.done

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from .progress import Progress
 
 RESULTS = ("edited.png", "region.png", "candidates.png", "loss.png", "report.json")
-_LIBRARIES = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "numpy",
-              "pillow")
+_LIBRARIES = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "numpy", "pillow")
 _SHOWN = 12  # candidates on the sheet, best first
 
 
@@ -49,8 +48,15 @@ def boxes_image(picture: Picture, result: EditResult) -> Image.Image:
     return boxes_picture(to_pil(picture.rgb), result.tried_boxes, result.box, score)
 
 
-def write_result(folder: Path, picture: Picture, result: EditResult, stem: str, *,
-                 draw_box: bool = False, more: dict[str, Any] | None = None) -> dict[str, Any]:
+def write_result(
+    folder: Path,
+    picture: Picture,
+    result: EditResult,
+    stem: str,
+    *,
+    draw_box: bool = False,
+    more: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Write all files of a finished edit into `folder`; returns the report, written last.
 
     `more` goes into the report too.
@@ -72,29 +78,38 @@ def write_pictures(folder: Path, picture: Picture, result: EditResult) -> None:
     save_png(mask_image(result.mask), folder / "region.png")
     best = result.candidates[:_SHOWN]
     pictures = [to_pil(picture.rgb), *(to_pil(c.image) for c in best)]
-    captions = [f"source {result.source_score:.3f}",
-                *(f"{place}: {c.score:.3f}" for place, c in enumerate(best, 1))]
-    save_png(contact_sheet(pictures, captions, columns=4),
-             folder / "candidates.png")
+    captions = [f"source {result.source_score:.3f}", *(f"{place}: {c.score:.3f}" for place, c in enumerate(best, 1))]
+    save_png(contact_sheet(pictures, captions, columns=4), folder / "candidates.png")
     save_png(loss_curve(result.rounds), folder / "loss.png")
 
 
 def report_of(result: EditResult, more: dict[str, Any] | None = None) -> dict[str, Any]:
     """What `report.json` says of an edit, with `more` in it too."""
-    return {"box": None if result.box is None else list(result.box), "score": result.score,
-            "source_score": result.source_score, "verdict": result.verdict,
-            "reason": result.reason, "seed": result.seed,
-            "settings": result.settings, "versions": versions(), "rounds": result.rounds,
-            "candidates": [{"box": c.box, "score": c.score, "deciding": c.deciding, "parts": c.parts}
-                           for c in result.candidates],
-            "presence": result.presence, "stopped": result.stopped,
-            "unet_evaluations": result.unet_evaluations, "cost": result.cost.as_dict(),
-            "seconds": result.seconds,
-            **(more or {})}
+    return {
+        "box": None if result.box is None else list(result.box),
+        "score": result.score,
+        "source_score": result.source_score,
+        "verdict": result.verdict,
+        "reason": result.reason,
+        "seed": result.seed,
+        "settings": result.settings,
+        "versions": versions(),
+        "rounds": result.rounds,
+        "candidates": [
+            {"box": c.box, "score": c.score, "deciding": c.deciding, "parts": c.parts} for c in result.candidates
+        ],
+        "presence": result.presence,
+        "stopped": result.stopped,
+        "unet_evaluations": result.unet_evaluations,
+        "cost": result.cost.as_dict(),
+        "seconds": result.seconds,
+        **(more or {}),
+    }
 
 
-def write_stopped(folder: Path, picture: Picture, progress: Progress, settings: SearchSettings,
-                  stem: str, more: dict[str, Any]) -> bool:
+def write_stopped(
+    folder: Path, picture: Picture, progress: Progress, settings: SearchSettings, stem: str, more: dict[str, Any]
+) -> bool:
     """Write what an edit that was stopped had found; False where that is nothing yet.
 
     The search works on a reduced copy of a large picture, and the best so far is of that size; the
@@ -110,8 +125,17 @@ def write_stopped(folder: Path, picture: Picture, progress: Progress, settings: 
     alpha = picture.alpha if progress.best.shape[-2:] == picture.rgb.shape[-2:] else None
     save_png(to_pil(progress.best, alpha), folder / "edited.png", picture.icc_profile)
     save_png(loss_curve(progress.rounds), folder / "loss.png")
-    write_json(folder / "report.json", {
-        "box": progress.best_box, "score": progress.score, "verdict": "stopped",
-        "seed": settings.seed, "settings": settings, "versions": versions(),
-        "rounds": progress.rounds, **more})
+    write_json(
+        folder / "report.json",
+        {
+            "box": progress.best_box,
+            "score": progress.score,
+            "verdict": "stopped",
+            "seed": settings.seed,
+            "settings": settings,
+            "versions": versions(),
+            "rounds": progress.rounds,
+            **more,
+        },
+    )
     return True

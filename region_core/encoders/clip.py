@@ -92,10 +92,7 @@ class ClipScorer:
             return F.normalize(encoded.float(), dim=-1), images.new_zeros(0, 0, 0)
         out = self.visual.forward_intermediates(pixels, indices=1, normalize_intermediates=True)
         grid = out["image_intermediates"][-1].float()
-        return (
-            F.normalize(out["image_features"].float(), dim=-1),
-            grid.flatten(2).transpose(1, 2).contiguous(),
-        )
+        return (F.normalize(out["image_features"].float(), dim=-1), grid.flatten(2).transpose(1, 2).contiguous())
 
     @torch.no_grad()
     def encode_images(self, images: Tensor) -> Tensor:
@@ -109,14 +106,15 @@ class ClipScorer:
     def _read_all(self, images: Tensor, tokens: bool) -> list[tuple[Tensor, Tensor]]:
         """`_read` of all images, as many at once as fit."""
         parts, self.batch_size = in_chunks(
-            len(images), self.batch_size, lambda rows: self._read(images[rows], tokens),
-            "choose a smaller CLIP model, or run it on another device")
+            len(images),
+            self.batch_size,
+            lambda rows: self._read(images[rows], tokens),
+            "choose a smaller CLIP model, or run it on another device",
+        )
         return parts
 
     @torch.no_grad()
-    def encode_images_and_tokens(
-        self, images: Tensor, with_tokens: int | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def encode_images_and_tokens(self, images: Tensor, with_tokens: int | None = None) -> tuple[Tensor, Tensor]:
         """Embeddings [B, E] and patch tokens [T, N, D] in one forward an image.
 
         Tokens are kept for the first T = `with_tokens` images (all of them by default).
@@ -179,7 +177,7 @@ class ClipScorer:
         parts = []
         for start in range(0, len(texts), self.batch_size):
             self.before_forward()
-            some = [TEMPLATE.format(text) for text in texts[start:start + self.batch_size]]
+            some = [TEMPLATE.format(text) for text in texts[start : start + self.batch_size]]
             self.texts_encoded += len(some)
             encoded = self.model.encode_text(self.tokenizer(some).to(self.device))  # type: ignore[operator]
             parts.append(F.normalize(encoded.float(), dim=-1))
@@ -229,9 +227,7 @@ def load_clip(
         name = f"local-dir:{Path(name).expanduser()}"
     placed = ":" in name
     if not placed and not pretrained:
-        raise InputError(
-            f"The CLIP model '{name}' has no weights named; give a tag such as 'openai' or a file."
-        )
+        raise InputError(f"The CLIP model '{name}' has no weights named; give a tag such as 'openai' or a file.")
     if name.startswith("local-dir:"):
         check_folder(Path(name.removeprefix("local-dir:")).expanduser())
     elif pretrained and Path(pretrained).is_file():
@@ -248,7 +244,8 @@ def load_clip(
             tokenizer = open_clip.get_tokenizer(name, cache_dir=cache_dir)
     except Exception as error:
         raise InputError(
-            f"The CLIP model '{name}'" + ("" if placed else f" with weights '{pretrained}'")
+            f"The CLIP model '{name}'"
+            + ("" if placed else f" with weights '{pretrained}'")
             + f" could not be loaded ({first_line(error)}); pass 'local-dir:' and a folder with "
             "open_clip_config.json and weights, or connect to the network once to download it."
         ) from error
@@ -256,9 +253,7 @@ def load_clip(
     size = config["size"]
     height, width = (size, size) if isinstance(size, int) else size
     if height != width:
-        raise InputError(
-            f"The CLIP model '{name}' takes {height} x {width} images; use one that takes squares."
-        )
+        raise InputError(f"The CLIP model '{name}' takes {height} x {width} images; use one that takes squares.")
     if name.startswith("local-dir:"):
         bend_as_stated(model, Path(name.removeprefix("local-dir:")).expanduser())
     model = model.to(device=device, dtype=dtype)

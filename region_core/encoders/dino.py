@@ -38,8 +38,10 @@ def check_images(images: Tensor) -> None:
 def check_numbers(made: Tensor, what: str, source: Tensor | None = None) -> None:
     """Raise InputError where what a model made is not numbers, and `source`, if it was made of one, is."""
     if not bool(made.isfinite().all()) and (source is None or bool(source.isfinite().all())):
-        raise InputError(f"The {what} are not numbers (NaN or infinity), as half precision or damaged "
-                         "weights make them; load the model in float32, or use another.")
+        raise InputError(
+            f"The {what} are not numbers (NaN or infinity), as half precision or damaged "
+            "weights make them; load the model in float32, or use another."
+        )
 
 
 def sides_for(height: int, width: int, side: int, unit: int, most: float = 6.0) -> tuple[int, int]:
@@ -52,8 +54,7 @@ def sides_for(height: int, width: int, side: int, unit: int, most: float = 6.0) 
 
 
 def prepare(
-    images: Tensor, size: int | tuple[int, int], mean: tuple[float, ...], std: tuple[float, ...],
-    like: Tensor
+    images: Tensor, size: int | tuple[int, int], mean: tuple[float, ...], std: tuple[float, ...], like: Tensor
 ) -> Tensor:
     """[B, 3, H, W] in 0..1 -> [B, 3, h, w], normalised, on the device and dtype of `like`.
 
@@ -97,8 +98,7 @@ class DinoEncoder:
         self.patch_size: int = int(patch[0] if isinstance(patch, list | tuple) else patch)
         if image_size < self.patch_size:
             raise InputError(
-                f"The DINO image size is {image_size}; choose at least {self.patch_size}, "
-                "the model's patch size."
+                f"The DINO image size is {image_size}; choose at least {self.patch_size}, the model's patch size."
             )
         self.image_size = image_size // self.patch_size * self.patch_size
         self.batch_size = 8
@@ -120,12 +120,13 @@ class DinoEncoder:
         """
         check_images(images)
         chunks, self.batch_size = in_chunks(
-            len(images), self.batch_size, lambda rows: self._encode(images[rows]),
+            len(images),
+            self.batch_size,
+            lambda rows: self._encode(images[rows]),
             f"read pictures at fewer than the DINO encoder's {self.image_size} pixels, choose a smaller "
-            "DINO model, or run it on another device")
-        features, attention = (
-            torch.cat(parts).to(images.device) for parts in zip(*chunks, strict=True)
+            "DINO model, or run it on another device",
         )
+        features, attention = (torch.cat(parts).to(images.device) for parts in zip(*chunks, strict=True))
         check_numbers(features, "DINO encoder's features", images)
         return PatchFeatures(features, attention)
 
@@ -136,9 +137,7 @@ class DinoEncoder:
         size = sides_for(height, width, self.image_size, self.patch_size)
         pixels = prepare(images, size, IMAGENET_MEAN, IMAGENET_STD, like)
         self.images_encoded += len(pixels)
-        out = self.model(
-            pixel_values=pixels, output_attentions=True, interpolate_pos_encoding=True
-        )
+        out = self.model(pixel_values=pixels, output_attentions=True, interpolate_pos_encoding=True)
         grid = (size[0] // self.patch_size, size[1] // self.patch_size)
         tokens, attention = out.last_hidden_state, out.attentions[-1]
         prefix = tokens.shape[1] - grid[0] * grid[1]  # [CLS], and register tokens where a model has them

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 Affinity = Callable[[tuple[int, int]], Tensor]  # grid (h, w) -> weights [B, h*w, h*w], rows summing to 1
 
 
-def proxy_affinity(features: Tensor, grid: tuple[int, int], *, shift: float = 1.2,
-                   scale: float = 3.0) -> Tensor:
+def proxy_affinity(features: Tensor, grid: tuple[int, int], *, shift: float = 1.2, scale: float = 3.0) -> Tensor:
     """How alike the cells of a grid are: weights [B, N, N] for N = h*w cells, rows summing to 1.
 
     features: [B, D, h', w'] of any grid. Cosines less `shift` times their mean, times `scale`, then a
@@ -34,8 +33,9 @@ def proxy_affinity(features: Tensor, grid: tuple[int, int], *, shift: float = 1.
     return weights.masked_fill((weights < 0) & ~own, -torch.inf).softmax(dim=-1)
 
 
-def local_embeddings(visual: nn.Module, pixels: Tensor, affinity: Affinity | None = None
-                     ) -> tuple[Tensor, Tensor] | None:
+def local_embeddings(
+    visual: nn.Module, pixels: Tensor, affinity: Affinity | None = None
+) -> tuple[Tensor, Tensor] | None:
     """The pictures' embeddings [B, E] and those of their places [B, E, h, w], in one forward.
 
     pixels [B, 3, H, W], normalised for the tower. Nothing is of unit length: of a tower with mean pooling
@@ -63,10 +63,12 @@ def local_embeddings(visual: nn.Module, pixels: Tensor, affinity: Affinity | Non
 def _is_vit(visual: nn.Module) -> bool:
     """Whether it is open_clip's own vision transformer, whose class token is the embedding."""
     names = ("conv1", "class_embedding", "positional_embedding", "transformer", "ln_post")
-    return (all(hasattr(visual, name) for name in names)
-            and getattr(visual, "attn_pool", None) is None
-            and hasattr(visual.transformer.resblocks[-1], "ln_1")  # type: ignore[union-attr,index]
-            and hasattr(visual.transformer.resblocks[-1].attn, "in_proj_weight"))  # type: ignore[union-attr,index]
+    return (
+        all(hasattr(visual, name) for name in names)
+        and getattr(visual, "attn_pool", None) is None
+        and hasattr(visual.transformer.resblocks[-1], "ln_1")  # type: ignore[union-attr,index]
+        and hasattr(visual.transformer.resblocks[-1].attn, "in_proj_weight")
+    )  # type: ignore[union-attr,index]
 
 
 def _is_resnet(visual: nn.Module) -> bool:
@@ -87,8 +89,7 @@ def _of_vit(visual: Any, pixels: Tensor, affinity: Affinity | None) -> tuple[Ten
     last, width = blocks[-1], x.shape[-1]
     normed = last.ln_1(x)[:, 1:]
     bias = last.attn.in_proj_bias
-    values = F.linear(normed, last.attn.in_proj_weight[2 * width:],
-                      None if bias is None else bias[2 * width:])
+    values = F.linear(normed, last.attn.in_proj_weight[2 * width :], None if bias is None else bias[2 * width :])
     if affinity is not None:
         values = affinity(grid).to(values) @ values
     # no residual and no feed-forward: what a place passes on is its value

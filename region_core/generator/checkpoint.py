@@ -16,9 +16,7 @@ from ..files import whole
 FORMAT = "learnable-region-generator"
 
 
-def write_checkpoint(
-    path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, Any]
-) -> None:
+def write_checkpoint(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
     """Write `tensors` and `metadata` (values JSON can hold) to `path`, making its folder.
 
     Raises InputError where the place cannot be written or the metadata is not JSON.
@@ -32,8 +30,9 @@ def write_checkpoint(
         strings = {"format": FORMAT, **{k: json.dumps(v) for k, v in metadata.items()}}
         data = save(plain, metadata=strings)
     except (TypeError, ValueError) as error:
-        raise InputError(f"The checkpoint '{path}' could not be written ({error}); give settings made of "
-                         "plain numbers and texts.") from error
+        raise InputError(
+            f"The checkpoint '{path}' could not be written ({error}); give settings made of plain numbers and texts."
+        ) from error
     with whole(path, durable=True) as draft:
         draft.write_bytes(data)
 
@@ -44,24 +43,18 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]
 
     path = Path(os.path.expanduser(path))
     if not path.is_file():
-        raise InputError(
-            f"There is no checkpoint '{path}'; name a .safetensors file saved by this project."
-        )
+        raise InputError(f"There is no checkpoint '{path}'; name a .safetensors file saved by this project.")
     try:
         with torch.inference_mode(False), safe_open(str(path), framework="pt") as file:
             strings = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise InputError(
-            f"The file '{path}' is not a safetensors file; name one saved by this project."
-        ) from error
+        raise InputError(f"The file '{path}' is not a safetensors file; name one saved by this project.") from error
     if strings.pop("format", None) != FORMAT:
         raise InputError(
-            f"The file '{path}' holds other weights than a region generator's; name a checkpoint "
-            "saved by this project."
+            f"The file '{path}' holds other weights than a region generator's; name a checkpoint saved by this project."
         )
     try:
         return tensors, {name: json.loads(text) for name, text in strings.items()}
     except ValueError:
-        raise InputError(f"The description in the file '{path}' is damaged; name another "
-                         "checkpoint.") from None
+        raise InputError(f"The description in the file '{path}' is damaged; name another checkpoint.") from None

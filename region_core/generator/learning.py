@@ -55,8 +55,9 @@ def gumbel_noise(shape: torch.Size, generator: torch.Generator) -> Tensor:
     return -(-uniform.log()).log()
 
 
-def optimizer_for(module: RegionGenerator, lr: float, *, shared: float = 40.0,
-                  own: float = 0.02) -> torch.optim.Optimizer:
+def optimizer_for(
+    module: RegionGenerator, lr: float, *, shared: float = 40.0, own: float = 0.02
+) -> torch.optim.Optimizer:
     """Adam at `shared` times `lr` for the few weights that all boxes share, `own` times for the rest.
 
     The shared ones say what the screen's numbers are worth and hold for every box and picture. At one

@@ -39,8 +39,12 @@ class LossWeights:
     @classmethod
     def of(cls, settings: SearchSettings) -> LossWeights:
         """The weights that a search's settings name."""
-        return cls(clip=settings.loss_alpha, direction=settings.loss_beta,
-                   structure=settings.loss_gamma, crop=settings.loss_crop)
+        return cls(
+            clip=settings.loss_alpha,
+            direction=settings.loss_beta,
+            structure=settings.loss_gamma,
+            crop=settings.loss_crop,
+        )
 
 
 @dataclass
@@ -85,9 +89,7 @@ class RegionLoss:
     def bind(self, source: Tensor) -> BoundLoss:
         """The loss for edits of one source [1, 3, H, W], whose views are encoded here, once."""
         if source.ndim != 4 or source.shape[:2] != (1, 3):
-            raise InputError(
-                f"The source has shape {tuple(source.shape)}; pass one picture, [1, 3, H, W]."
-            )
+            raise InputError(f"The source has shape {tuple(source.shape)}; pass one picture, [1, 3, H, W].")
         return BoundLoss(self, source)
 
 
@@ -161,11 +163,7 @@ class BoundLoss:
         if self._source_structure is not None:
             change = self_similarity(tokens) - self._source_structure.to(tokens)
             structure = change.square().mean(dim=(1, 2))
-        total = (
-            weights.clip * clip
-            + weights.direction * direction
-            + weights.structure * structure
-        )
+        total = weights.clip * clip + weights.direction * direction + weights.structure * structure
         terms = (total, clip, direction, structure)
         return LossTerms(*(term.to(edits.device) for term in terms))
 

@@ -29,9 +29,7 @@ class RegionGenerator(nn.Module):
 
     PROJECTED = 16
 
-    def __init__(
-        self, feature_dim: int, sizes: int, hidden: int = 64, pool: int = 7, extra_dim: int = 0
-    ) -> None:
+    def __init__(self, feature_dim: int, sizes: int, hidden: int = 64, pool: int = 7, extra_dim: int = 0) -> None:
         super().__init__()
         self.feature_dim, self.sizes, self.hidden = feature_dim, sizes, hidden
         self.pool, self.extra_dim = pool, extra_dim
@@ -66,8 +64,7 @@ class RegionGenerator(nn.Module):
         # Unit length a cell (times sqrt D): the scale of the backbone's features no longer matters.
         scaled = F.normalize(features.float(), dim=0) * self.feature_dim**0.5
         # The boxes are in cells already: scale 1. `aligned` puts cell i between i and i + 1.
-        return roi_align(scaled[None], [cells.float()], self.pool, spatial_scale=1.0,
-                         sampling_ratio=2, aligned=True)
+        return roi_align(scaled[None], [cells.float()], self.pool, spatial_scale=1.0, sampling_ratio=2, aligned=True)
 
     def judge_pooled(self, pooled: Tensor, extra: Tensor | None = None) -> Tensor:
         """Pooled maps [K*M, D, p, p] (and extra [K*M, extra_dim]) -> logits [K, M]."""
@@ -144,15 +141,15 @@ def box_probabilities(
     return module(features, candidates.cells, extra).flatten().softmax(0)
 
 
-def save_generator(module: RegionGenerator, path: str | Path, settings: dict,
-                   lessons: dict | None = None) -> None:
+def save_generator(module: RegionGenerator, path: str | Path, settings: dict, lessons: dict | None = None) -> None:
     """Write weights and shape, with `settings` (anything JSON can hold), as safetensors.
 
     `lessons` may say on what it was taught; loading needs none. The file appears whole or not at
     all. InputError where it cannot be written.
     """
-    write_checkpoint(path, module.state_dict(), {
-        "config": module.config, "settings": settings, "lessons": lessons or {}})
+    write_checkpoint(
+        path, module.state_dict(), {"config": module.config, "settings": settings, "lessons": lessons or {}}
+    )
 
 
 def load_generator(
@@ -170,17 +167,16 @@ def load_generator(
     tensors, metadata = read_checkpoint(path)
     config = metadata.get("config")
     if not isinstance(config, dict):
-        raise InputError(f"The file '{path}' does not say what shape its generator has; name a "
-                         "checkpoint saved by this project.")
+        raise InputError(
+            f"The file '{path}' does not say what shape its generator has; name a checkpoint saved by this project."
+        )
     _check_fit(config, f"The generator in '{path}' was saved with", feature_dim, sizes, extra_dim)
     try:
         module = build_generator(seed=0, device=device, **config)
         with torch.inference_mode(False):
             module.load_state_dict(tensors)
     except (TypeError, RuntimeError, ValueError) as error:
-        raise InputError(
-            f"The generator in '{path}' does not match its own description; save it again."
-        ) from error
+        raise InputError(f"The generator in '{path}' does not match its own description; save it again.") from error
     return module, metadata.get("settings") or {}
 
 
@@ -194,12 +190,10 @@ def generator_shape(settings: SearchSettings) -> tuple[int, int]:
 
 def check_fit(module: RegionGenerator, option: str, feature_dim: int, settings: SearchSettings) -> None:
     """Raise InputError where a loaded generator reads other features, sizes or numbers than a run has."""
-    _check_fit(module.config, f"The generator of {option} was saved with", feature_dim,
-               *generator_shape(settings))
+    _check_fit(module.config, f"The generator of {option} was saved with", feature_dim, *generator_shape(settings))
 
 
-def _check_fit(config: dict, saved: str, feature_dim: int | None, sizes: int | None,
-               extra_dim: int | None) -> None:
+def _check_fit(config: dict, saved: str, feature_dim: int | None, sizes: int | None, extra_dim: int | None) -> None:
     ways = {
         "feature_dim": (feature_dim, "use the DINO model it was saved with"),
         "sizes": (sizes, "use the preset and the max_window_size it was saved with"),

@@ -27,16 +27,26 @@ class GeneratorTrainer:
     each; log_evidence [N] in nats. `learning` is "exact", "gumbel" or "off".
     """
 
-    def __init__(self, module: RegionGenerator, features: Tensor, cells: Tensor, numbers: Tensor,
-                 log_evidence: Tensor, *, lr: float, steps: int, learning: str, seed: int) -> None:
+    def __init__(
+        self,
+        module: RegionGenerator,
+        features: Tensor,
+        cells: Tensor,
+        numbers: Tensor,
+        log_evidence: Tensor,
+        *,
+        lr: float,
+        steps: int,
+        learning: str,
+        seed: int,
+    ) -> None:
         self.module, self.learning, self.steps = module, learning, steps
         device = next(module.parameters()).device
         with torch.inference_mode(False), torch.no_grad():
             self.numbers = numbers.detach().clone().float().to(device)
             self.log_evidence = log_evidence.detach().clone().float().to(device)
             # nothing in pooling is learned: once is enough
-            self.pooled = module.pool_boxes(features.detach().clone().to(device),
-                                            cells.detach().clone().to(device))
+            self.pooled = module.pool_boxes(features.detach().clone().to(device), cells.detach().clone().to(device))
             self.optimizer = torch.optim.Adam(module.parameters(), lr=lr)
         self.noise = torch.Generator("cpu").manual_seed(seed)
 
@@ -59,8 +69,7 @@ class GeneratorTrainer:
             prior = self.log_evidence.log_softmax(0)
             for _ in range(self.steps if self.learning != "off" else 0):
                 log_probs = self._logits().log_softmax(0)
-                objective = self._expected(log_probs, known) + TAU * (
-                    log_probs.exp() * (log_probs - prior)).sum()
+                objective = self._expected(log_probs, known) + TAU * (log_probs.exp() * (log_probs - prior)).sum()
                 self.optimizer.zero_grad()
                 objective.backward()
                 self.optimizer.step()

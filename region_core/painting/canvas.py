@@ -35,26 +35,44 @@ class Work:
     @staticmethod
     def cat(parts: Sequence[Work]) -> Work:
         """Parts at the same step of the same schedule as one, in order; decoded where all of them are."""
-        boxes, painted, windows = (torch.cat([getattr(part, name) for part in parts])
-                                   for name in ("boxes", "painted", "windows"))
+        boxes, painted, windows = (
+            torch.cat([getattr(part, name) for part in parts]) for name in ("boxes", "painted", "windows")
+        )
         edits = [part.edits for part in parts if part.edits is not None]
-        return Work(boxes, painted, windows, Latents.cat([part.latents for part in parts]),
-                    torch.cat(edits) if len(edits) == len(parts) else None)
+        return Work(
+            boxes,
+            painted,
+            windows,
+            Latents.cat([part.latents for part in parts]),
+            torch.cat(edits) if len(edits) == len(parts) else None,
+        )
 
     def select(self, indices: Sequence[int]) -> Work:
         """The candidates named, in that order."""
         index = torch.as_tensor(indices, dtype=torch.long)
-        return replace(self, boxes=self.boxes[index], painted=self.painted[index],
-                       windows=self.windows[index],
-                       latents=self.latents.select(index),
-                       edits=None if self.edits is None else self.edits[index])
+        return replace(
+            self,
+            boxes=self.boxes[index],
+            painted=self.painted[index],
+            windows=self.windows[index],
+            latents=self.latents.select(index),
+            edits=None if self.edits is None else self.edits[index],
+        )
 
 
 class Canvas:
     """One source picture [1, 3, H, W] in front of one inpainter, all candidates from one noise."""
 
-    def __init__(self, source: Tensor, inpainter: Inpainter, *, seed: int, grow: float = 0,
-                 feather: float = 0, strength: float = 1.0) -> None:
+    def __init__(
+        self,
+        source: Tensor,
+        inpainter: Inpainter,
+        *,
+        seed: int,
+        grow: float = 0,
+        feather: float = 0,
+        strength: float = 1.0,
+    ) -> None:
         self.source, self.inpainter, self.seed = source, inpainter, seed
         self.grow, self.feather, self.strength = grow, feather, strength
         self.height, self.width = source.shape[-2:]
@@ -90,14 +108,12 @@ class Canvas:
         masks = box_masks(painted, windows, self.height, self.width, size)
         # seeds that are neighbours would share their noises
         seed = self.seed if sample == 0 else (self.seed * 1_000_003 + sample) % 2**63
-        latents = self.inpainter.begin(crop(self.source, windows, size), masks, seed, steps,
-                                       strength=self.strength)
+        latents = self.inpainter.begin(crop(self.source, windows, size), masks, seed, steps, strength=self.strength)
         return Work(boxes, painted, windows, latents)
 
     def advance(self, work: Work, stop: int, guidance: float) -> Work:
         """Sample on to step `stop` of the schedule."""
-        return replace(work, latents=self.inpainter.advance(work.latents, stop, guidance),
-                       edits=None)
+        return replace(work, latents=self.inpainter.advance(work.latents, stop, guidance), edits=None)
 
     def half_way(self, work: Work, steps: int, guidance: float) -> Work:
         """Sample on to the middle of what is left: one step at least, and one is left."""
@@ -117,8 +133,7 @@ class Canvas:
 
     def pictures(self, work: Work) -> Tensor:
         """The edits as they stand, in the small picture: [N, 3, h, w]."""
-        return stitch_at(self.small, self._edits(work), work.windows, work.painted, self.height,
-                         self.width)
+        return stitch_at(self.small, self._edits(work), work.windows, work.painted, self.height, self.width)
 
     def glimpse(self, work: Work) -> Tensor:
         """`pictures` at half the resolution: decoding costs a quarter."""

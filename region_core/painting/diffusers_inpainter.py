@@ -34,8 +34,9 @@ MIRRORS = {
 }
 
 
-def load_pipeline(path_or_id: str | Path, device: str | torch.device = "cpu",
-                  dtype: torch.dtype = torch.float32) -> Any:
+def load_pipeline(
+    path_or_id: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> Any:
     """A `StableDiffusionInpaintPipeline` from a local folder, a single file or a hub id.
 
     Raises InputError where nothing is found, nothing can be downloaded, or it is not an
@@ -46,8 +47,10 @@ def load_pipeline(path_or_id: str | Path, device: str | torch.device = "cpu",
     name = str(path_or_id)
     local = Path(name).expanduser()
     if not local.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
-        raise InputError(f"inpainting model {name!r}: no such file or folder; give a diffusers "
-                         f"folder, a .safetensors file or a hub id such as {DEFAULT_MODEL}")
+        raise InputError(
+            f"inpainting model {name!r}: no such file or folder; give a diffusers "
+            f"folder, a .safetensors file or a hub id such as {DEFAULT_MODEL}"
+        )
     if local.exists():
         (check_file if local.is_file() else check_folder)(local)
     try:
@@ -56,12 +59,15 @@ def load_pipeline(path_or_id: str | Path, device: str | torch.device = "cpu",
                 pipe = StableDiffusionInpaintPipeline.from_single_file(str(local), torch_dtype=dtype)
             else:
                 pipe = StableDiffusionInpaintPipeline.from_pretrained(
-                    str(local) if local.exists() else name, torch_dtype=dtype, safety_checker=None)
+                    str(local) if local.exists() else name, torch_dtype=dtype, safety_checker=None
+                )
     except Exception as error:  # of four libraries, on files of any kind
-        way = ("is it an inpainting pipeline?" if local.exists() else
-               "is there a network, and is the name right? A local folder works without one")
-        raise InputError(f"inpainting model {name!r} could not be loaded ({first_line(error)}); {way}"
-                         ) from error
+        way = (
+            "is it an inpainting pipeline?"
+            if local.exists()
+            else "is there a network, and is the name right? A local folder works without one"
+        )
+        raise InputError(f"inpainting model {name!r} could not be loaded ({first_line(error)}); {way}") from error
     _check_text_encoder(pipe, local / "text_encoder")
     pipe.set_progress_bar_config(disable=True)
     try:
@@ -69,8 +75,9 @@ def load_pipeline(path_or_id: str | Path, device: str | torch.device = "cpu",
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        raise InputError(f"inpainting model {name!r} is too large for {device} ({first_line(error)}); "
-                         f"{_LOWER}") from error
+        raise InputError(
+            f"inpainting model {name!r} is too large for {device} ({first_line(error)}); {_LOWER}"
+        ) from error
 
 
 def _check_text_encoder(pipe: Any, folder: Path) -> None:
@@ -86,8 +93,10 @@ def _check_text_encoder(pipe: Any, folder: Path) -> None:
             row = file.get_slice(names[0])[:1]
         taken = pipe.text_encoder.get_input_embeddings().weight[:1].detach().cpu()
         if not torch.equal(row.to(taken.dtype), taken):
-            raise InputError(f"'{path}' names its weights in a way that this version of transformers does "
-                             "not know; update transformers, or save the model anew with this one")
+            raise InputError(
+                f"'{path}' names its weights in a way that this version of transformers does "
+                "not know; update transformers, or save the model anew with this one"
+            )
         return  # model.fp16.safetensors beside model.safetensors says the same
 
 
@@ -100,15 +109,16 @@ class DiffusersInpainter:
     survivor goes on from its latents as if it had never stopped.
     """
 
-    def __init__(self, pipe: Any, prompt: str, negative_prompt: str = "", *,
-                 batch_size: int = 16) -> None:
+    def __init__(self, pipe: Any, prompt: str, negative_prompt: str = "", *, batch_size: int = 16) -> None:
         from diffusers import DDIMScheduler
 
         channels = pipe.unet.config.in_channels
         if channels != 9:
-            raise InputError(f"the model's UNet takes {channels} input channels and an inpainting "
-                             "model's takes 9; choose an inpainting model such as "
-                             f"{DEFAULT_MODEL}")
+            raise InputError(
+                f"the model's UNet takes {channels} input channels and an inpainting "
+                "model's takes 9; choose an inpainting model such as "
+                f"{DEFAULT_MODEL}"
+            )
         self.pipe = pipe
         self.batch_size = batch_size
         self.device = pipe.unet.device
@@ -129,8 +139,9 @@ class DiffusersInpainter:
         room = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
         with quiet_libraries():  # on what is too long, which is why it is parted
             chunks = pieces_that_fit(text, lambda part: len(tokenizer(part).input_ids) <= room)
-            ids = tokenizer(chunks or [""], padding="max_length", truncation=True, max_length=room,
-                            return_tensors="pt").input_ids
+            ids = tokenizer(
+                chunks or [""], padding="max_length", truncation=True, max_length=room, return_tensors="pt"
+            ).input_ids
         states = encoder(ids.to(encoder.device)).last_hidden_state
         return states.mean(dim=0, keepdim=True).to(self.dtype)
 
@@ -165,8 +176,9 @@ class DiffusersInpainter:
         return parts
 
     @torch.inference_mode()
-    def begin(self, images: torch.Tensor, masks: torch.Tensor, seed: int, steps: int, *,
-              strength: float = 1.0) -> Latents:
+    def begin(
+        self, images: torch.Tensor, masks: torch.Tensor, seed: int, steps: int, *, strength: float = 1.0
+    ) -> Latents:
         """Noise for N edits, the same for all: images [N, 3, s, s] 0..1, masks [N, 1, s, s] 0/1, with
         s the model's own side or another multiple of 8.
 
@@ -186,8 +198,9 @@ class DiffusersInpainter:
             z = schedule.add_noise(self._encode_pictures(images), noise, schedule.timesteps[first])
         small = F.interpolate(masks, size=(side, side), mode="nearest").to(self.device, self.dtype)
         condition = torch.cat([small, self._encode_pictures(hole)], dim=1)
-        return Latents(z=z.clone(), denoised=torch.zeros_like(z), step=first, steps=steps,
-                       extra={"condition": condition})
+        return Latents(
+            z=z.clone(), denoised=torch.zeros_like(z), step=first, steps=steps, extra={"condition": condition}
+        )
 
     def _schedule(self, steps: int) -> Any:
         schedule = type(self.schedule).from_config(self.schedule.config)
@@ -222,8 +235,7 @@ class DiffusersInpainter:
         checked_finite(z, "the UNet's latents", _PRECISION)
         return Latents(z=z, denoised=denoised, step=stop, steps=latents.steps, extra=latents.extra)
 
-    def _predict(self, z: torch.Tensor, condition: torch.Tensor, time: torch.Tensor,
-                 guidance: float) -> torch.Tensor:
+    def _predict(self, z: torch.Tensor, condition: torch.Tensor, time: torch.Tensor, guidance: float) -> torch.Tensor:
         inputs = torch.cat([z, condition], dim=1)
         positive = self.positive.expand(len(z), -1, -1)
         if guidance <= 1:

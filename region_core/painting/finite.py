@@ -15,6 +15,5 @@ def checked_finite(rows: Tensor, what: str, way_out: str) -> Tensor:
     are not pass: edits that are sound go on, and the ranking puts the others last.
     """
     if len(rows) and not bool(torch.isfinite(rows).flatten(1).all(dim=1).any()):
-        raise InputError(f"{what} are not numbers (NaN or infinity), as half precision can make them; "
-                         f"{way_out}")
+        raise InputError(f"{what} are not numbers (NaN or infinity), as half precision can make them; {way_out}")
     return rows

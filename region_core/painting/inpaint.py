@@ -89,9 +89,7 @@ class Inpainter(Protocol):
     def device(self) -> torch.device:
         """Where pictures are wanted and given."""
 
-    def begin(
-        self, images: Tensor, masks: Tensor, seed: int, steps: int, *, strength: float = 1.0
-    ) -> Latents:
+    def begin(self, images: Tensor, masks: Tensor, seed: int, steps: int, *, strength: float = 1.0) -> Latents:
         """Start N edits of images [N,3,s,s] where masks [N,1,s,s] are 1, all from the same noise.
 
         The side s is `size`, or for a preview another multiple of 8 pixels.
@@ -105,9 +103,7 @@ class Inpainter(Protocol):
         """Pictures [N,3,s,s] in 0..1, of the denoised estimate where sampling is not finished."""
 
 
-def window_for(
-    box: Sequence[float] | Tensor, height: int, width: int, native: int
-) -> tuple[int, int, int, int]:
+def window_for(box: Sequence[float] | Tensor, height: int, width: int, native: int) -> tuple[int, int, int, int]:
     """The square window round one box: side min(max(2 * box side, native), longer side of picture).
 
     It is shifted to lie inside the picture; where the picture is shorter than the window, the
@@ -146,9 +142,7 @@ def crop(source: Tensor, windows: Tensor, native: int) -> Tensor:
     return torch.cat([cuts[row] for row in rows])
 
 
-def region_mask(
-    boxes: Tensor, height: int, width: int, grow: float = 0, feather: float = 0
-) -> Tensor:
+def region_mask(boxes: Tensor, height: int, width: int, grow: float = 0, feather: float = 0) -> Tensor:
     """Masks [N,1,H,W] in 0..1 of boxes [N,4] in source pixels.
 
     grow moves the border outward by so many pixels. feather is the width, in pixels, of the ramp
@@ -221,9 +215,7 @@ def stitch(source: Tensor, edits: Tensor, windows: Tensor, masks: Tensor) -> Ten
     return out
 
 
-def stitch_at(
-    small: Tensor, edits: Tensor, windows: Tensor, boxes: Tensor, height: int, width: int
-) -> Tensor:
+def stitch_at(small: Tensor, edits: Tensor, windows: Tensor, boxes: Tensor, height: int, width: int) -> Tensor:
     """The edits in a reduced copy of the picture, for scoring: [N,C,h,w], no full picture made.
 
     small [1,C,h,w] is the source of height x width at any scale; boxes [N,4] in source pixels.
@@ -260,9 +252,7 @@ def _depth(low: Tensor, high: Tensor, length: int) -> Tensor:
     return torch.minimum(from_low, from_high)
 
 
-def _inside(
-    window: Sequence[int], height: int, width: int
-) -> tuple[tuple[slice, slice], tuple[int, int, int, int]]:
+def _inside(window: Sequence[int], height: int, width: int) -> tuple[tuple[slice, slice], tuple[int, int, int, int]]:
     """The picture's rows and columns in a window, and what is missing: left, right, top, bottom."""
     x0, y0, x1, y1 = window
     rows, columns = slice(max(y0, 0), min(y1, height)), slice(max(x0, 0), min(x1, width))

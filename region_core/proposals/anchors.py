@@ -48,9 +48,7 @@ def pick_anchors(attention: Tensor, count: int, min_distance: float = 2.0) -> Te
     Raises InputError where `count` is below 1 or above the number of cells.
     """
     if attention.ndim != 2:
-        raise InputError(
-            f"The attention map has shape {tuple(attention.shape)}; pass one image's map, [h, w]."
-        )
+        raise InputError(f"The attention map has shape {tuple(attention.shape)}; pass one image's map, [h, w].")
     if not 1 <= count <= attention.numel():
         raise InputError(
             f"The number of anchor points is {count}; choose 1 to {attention.numel()}, the number "
@@ -113,21 +111,24 @@ def candidate_boxes(
     return CandidateSet(boxes=cells * scale, cells=cells, anchors=anchors, sizes=half)
 
 
-def place_candidates(features: PatchFeatures, height: int, width: int, settings: SearchSettings,
-                     region_prior: Tensor | None = None) -> CandidateSet:
+def place_candidates(
+    features: PatchFeatures, height: int, width: int, settings: SearchSettings, region_prior: Tensor | None = None
+) -> CandidateSet:
     """Anchors where DINO attends (and, with a prior mask [1, 1, H, W], only where it is white),
     and boxes of growing size round each.
     """
     attention = features.attention[0]
     if region_prior is not None:
         if not bool((region_prior > 0.5).any()):
-            raise InputError("the region prior is empty (no pixel above 0.5); paint it where the "
-                             "region may be, or leave it out")
+            raise InputError(
+                "the region prior is empty (no pixel above 0.5); paint it where the region may be, or leave it out"
+            )
         grid = covered(region_prior, *attention.shape)[0, 0]
         attention = attention.masked_fill((grid <= 0.5).to(attention.device), -torch.inf)
     count = settings.point_number
     allowed = int(attention.isfinite().sum())
-    anchors = pick_anchors(attention, min(count, allowed) if region_prior is not None else count,
-                           settings.anchor_distance)
+    anchors = pick_anchors(
+        attention, min(count, allowed) if region_prior is not None else count, settings.anchor_distance
+    )
     rows, columns = attention.shape
     return candidate_boxes(anchors, settings.max_window_size, (rows, columns), (height, width))

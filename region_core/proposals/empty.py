@@ -17,8 +17,9 @@ MOST = 32
 CROWDED = 0.5  # IoU above which two places are one
 
 
-def empty_places(features: PatchFeatures, cells_a_pixel: Tensor, prior: Prior | None
-                 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def empty_places(
+    features: PatchFeatures, cells_a_pixel: Tensor, prior: Prior | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Boxes [N, 4] of the picture, scores [N] in nats up to a constant, numbers [N, 5], map [1, 1, h, w].
 
     `cells_a_pixel` [4] brings boxes in pixels into cells of DINO's grid.
@@ -29,8 +30,9 @@ def empty_places(features: PatchFeatures, cells_a_pixel: Tensor, prior: Prior | 
     attention = features.attention[0].float().cpu()
     rows, columns = attention.shape
     cells = centred_cells(features.features[0].cpu())
-    steps = [(row, column) for row in range(2, rows, max(1, rows // 8))
-             for column in range(2, columns, max(1, columns // 8))]
+    steps = [
+        (row, column) for row in range(2, rows, max(1, rows // 8)) for column in range(2, columns, max(1, columns // 8))
+    ]
     masks = window_masks(steps, (rows, columns))[1:]
     boxes = boxes_round(masks) / cells_a_pixel
     stacked = torch.stack([torch.from_numpy(mask) for mask in masks]).float()
@@ -42,7 +44,8 @@ def empty_places(features: PatchFeatures, cells_a_pixel: Tensor, prior: Prior | 
     busiest = (inside * attention.flatten()).amax(dim=1)
     score = -2 * standardised(busiest) - standardised(seen.apart) + standardised(seen.share.log())
     best = nms(boxes, score, CROWDED)[:MOST]
-    numbers = torch.stack([standardised(v[best]) for v in (
-        seen.ring, seen.apart, -busiest, score, seen.share.log())], dim=1)
+    numbers = torch.stack(
+        [standardised(v[best]) for v in (seen.ring, seen.apart, -busiest, score, seen.share.log())], dim=1
+    )
     calm = 1 - attention / attention.amax().clamp(min=1e-8)
     return boxes[best], score[best], numbers, calm[None, None]

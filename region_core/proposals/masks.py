@@ -41,7 +41,7 @@ def similarity_masks(cells: Tensor, anchors: Iterable[Anchor]) -> list[Mask]:
     """
     masks = []
     for row, column in anchors:
-        near = cells[:, max(0, row - 1):row + 2, max(0, column - 1):column + 2]
+        near = cells[:, max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
         own = F.normalize(near.mean(dim=(1, 2)), dim=0)
         likeness = _finer(torch.einsum("d,dhw->hw", own, cells))
         place = int((row + 0.5) * FINE), int((column + 0.5) * FINE)
@@ -62,8 +62,7 @@ def level_masks(values: Tensor) -> list[Mask]:
     for level in range(1, LEVELS):
         parts, count = ndimage.label(fine > low + (high - low) * level / LEVELS)
         sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
-        masks += [ndimage.binary_fill_holes(parts == index + 1)
-                  for index in np.argsort(-sizes, kind="stable")[:PIECES]]
+        masks += [ndimage.binary_fill_holes(parts == index + 1) for index in np.argsort(-sizes, kind="stable")[:PIECES]]
     return masks
 
 
@@ -76,8 +75,7 @@ def window_masks(anchors: Iterable[Anchor], grid: tuple[int, int]) -> list[Mask]
             for aspect in ASPECTS:
                 length = side * math.sqrt(rows * columns) / 2
                 across, down = length * math.sqrt(aspect), length / math.sqrt(aspect)
-                boxes.append((column + 0.5 - across, row + 0.5 - down,
-                              column + 0.5 + across, row + 0.5 + down))
+                boxes.append((column + 0.5 - across, row + 0.5 - down, column + 0.5 + across, row + 0.5 + down))
     return [box_mask(box, grid) for box in boxes]
 
 
@@ -87,7 +85,7 @@ def box_mask(box: tuple[float, ...], grid: tuple[int, int]) -> Mask:
     mask = np.zeros((rows * FINE, columns * FINE), dtype=bool)
     x0 = min(max(0, round(box[0] * FINE)), columns * FINE - 1)
     y0 = min(max(0, round(box[1] * FINE)), rows * FINE - 1)
-    mask[y0:max(y0 + 1, round(box[3] * FINE)), x0:max(x0 + 1, round(box[2] * FINE))] = True
+    mask[y0 : max(y0 + 1, round(box[3] * FINE)), x0 : max(x0 + 1, round(box[2] * FINE))] = True
     return mask
 
 
@@ -121,9 +119,14 @@ def _means(points: Tensor, count: int) -> Tensor:
     centres = points[torch.linspace(0, len(points) - 1, count).long()]
     for _ in range(5):
         nearest = (points @ centres.T).argmax(dim=1)
-        centres = torch.stack([
-            F.normalize(points[nearest == index].mean(dim=0), dim=0) if bool((nearest == index).any())
-            else centres[index] for index in range(count)])
+        centres = torch.stack(
+            [
+                F.normalize(points[nearest == index].mean(dim=0), dim=0)
+                if bool((nearest == index).any())
+                else centres[index]
+                for index in range(count)
+            ]
+        )
     return centres
 
 

@@ -15,8 +15,7 @@ class Prior:
     def __init__(self, mask: Tensor) -> None:
         white = (mask[0, 0] > 0.5).cpu()
         rows, columns = white.any(dim=1).nonzero()[:, 0], white.any(dim=0).nonzero()[:, 0]
-        self.bounds = torch.tensor([float(columns[0]), float(rows[0]),
-                                    float(columns[-1]) + 1, float(rows[-1]) + 1])
+        self.bounds = torch.tensor([float(columns[0]), float(rows[0]), float(columns[-1]) + 1, float(rows[-1]) + 1])
         height, width = white.shape
         self.sums = torch.zeros(height + 1, width + 1, dtype=torch.float64)
         self.sums[1:, 1:] = white.double().cumsum(0).cumsum(1)

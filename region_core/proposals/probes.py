@@ -38,8 +38,7 @@ class MapEvidence:
     share: Tensor
 
 
-def map_evidence(masks: Tensor, relevance: Tensor, cells: Tensor, weights: Tensor | None = None
-                 ) -> MapEvidence:
+def map_evidence(masks: Tensor, relevance: Tensor, cells: Tensor, weights: Tensor | None = None) -> MapEvidence:
     """masks [N, h*FINE, w*FINE] float, relevance [Z, h, w], cells [D, h, w] of unit length.
 
     weights [N, Z] of the maps in each region's evidence; equal ones by default.
@@ -62,9 +61,9 @@ def map_evidence(masks: Tensor, relevance: Tensor, cells: Tensor, weights: Tenso
     around = torch.where(ring.sum(dim=1, keepdim=True) > 0.5, _mean(ring, values), lowest)
     beyond = torch.where(outside.sum(dim=1, keepdim=True) > 0.5, _mean(outside, values), lowest)
     own = (likeness * inside).sum(dim=1) / inside.sum(dim=1).clamp(min=1e-6)
-    others = torch.where(ring.sum(dim=1) > 0.5,
-                         (likeness * ring).sum(dim=1) / ring.sum(dim=1).clamp(min=1e-6),
-                         likeness.mean(dim=1))
+    others = torch.where(
+        ring.sum(dim=1) > 0.5, (likeness * ring).sum(dim=1) / ring.sum(dim=1).clamp(min=1e-6), likeness.mean(dim=1)
+    )
     by_ring = ((answered - around) * weights).sum(dim=1)
     by_rest = ((answered - beyond) * weights).sum(dim=1)
     return MapEvidence(by_ring, by_rest * share**GAIN, own - others, share)
@@ -86,14 +85,17 @@ class CropEvidence:
     blur_spread: Tensor
 
 
-def crop_evidence(scorer: ClipScorer, picture: Tensor, boxes: Tensor, caption: Tensor, rivals: Tensor
-                  ) -> CropEvidence:
+def crop_evidence(scorer: ClipScorer, picture: Tensor, boxes: Tensor, caption: Tensor, rivals: Tensor) -> CropEvidence:
     """Two encodings a box: picture [1, 3, H, W], boxes [N, 4] in its pixels."""
     wider = expand(boxes, AROUND, *picture.shape[-2:])
     near = scorer.encode_images(_crops(picture, wider, scorer.image_size))
     alone = scorer.encode_images(blurred_outside(picture, boxes, scorer.image_size))
-    values = (contrast(near, caption, rivals), contrast(alone, caption, rivals),
-              spread(near, caption, rivals), spread(alone, caption, rivals))
+    values = (
+        contrast(near, caption, rivals),
+        contrast(alone, caption, rivals),
+        spread(near, caption, rivals),
+        spread(alone, caption, rivals),
+    )
     return CropEvidence(*(value.float().cpu() for value in values))
 
 

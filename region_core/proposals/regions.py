@@ -19,15 +19,7 @@ from ..encoders import ClipScorer, PatchFeatures
 from ..settings import SearchSettings
 from .anchors import pick_anchors
 from .empty import empty_places
-from .masks import (
-    Mask,
-    box_mask,
-    boxes_round,
-    fitted_mask,
-    level_masks,
-    similarity_masks,
-    window_masks,
-)
+from .masks import Mask, box_mask, boxes_round, fitted_mask, level_masks, similarity_masks, window_masks
 from .prior import INSIDE, Prior
 from .probes import CropEvidence, MapEvidence, crop_evidence, map_evidence
 from .relevance import centred_cells, relevance_maps, shared_by_likeness, zoom_weights
@@ -71,8 +63,7 @@ class RegionProposals:
 class PictureEvidence:
     """One picture [1, 3, h, w] and one edit's texts in front of CLIP and DINO, each encoded once."""
 
-    def __init__(self, picture: Tensor, caption: str, prompt: str, scorer: ClipScorer,
-                 features: PatchFeatures) -> None:
+    def __init__(self, picture: Tensor, caption: str, prompt: str, scorer: ClipScorer, features: PatchFeatures) -> None:
         self.picture, self.caption, self.prompt = picture, caption, prompt
         self.scorer, self.features = scorer, features
         self.embedding = scorer.encode_images(picture)  # [1, E]
@@ -86,8 +77,9 @@ class PictureEvidence:
         return torch.tensor([columns / width, rows / height] * 2)
 
 
-def propose_regions(evidence: PictureEvidence, settings: SearchSettings, prior: Tensor | None = None,
-                    on_round: OnRound | None = None) -> RegionProposals:
+def propose_regions(
+    evidence: PictureEvidence, settings: SearchSettings, prior: Tensor | None = None, on_round: OnRound | None = None
+) -> RegionProposals:
     """At most MOST regions; with a prior [1, 1, h, w] they lie where it is white.
 
     `on_round` is told the best boxes [n, 4] so far and their evidence [n], best first.
@@ -96,10 +88,10 @@ def propose_regions(evidence: PictureEvidence, settings: SearchSettings, prior: 
     before = scorer.images_encoded
     white = None if prior is None else Prior(prior)
     if is_ground(evidence.caption):
-        boxes, score, numbers, relevance = empty_places(
-            evidence.features, evidence.cells_a_pixel, white)
-        return RegionProposals(boxes, score.log_softmax(0), numbers, relevance, True, float("nan"),
-                               scorer.images_encoded - before)
+        boxes, score, numbers, relevance = empty_places(evidence.features, evidence.cells_a_pixel, white)
+        return RegionProposals(
+            boxes, score.log_softmax(0), numbers, relevance, True, float("nan"), scorer.images_encoded - before
+        )
 
     # 1. Where is the caption?
     caption, others = evidence.texts[1:].float(), rivals(scorer)
@@ -135,26 +127,37 @@ def propose_regions(evidence: PictureEvidence, settings: SearchSettings, prior: 
     kept = nms(boxes, expected, DISTINCT)[:MOST]
     if on_round is not None:
         on_round(pixels[kept[:8]], expected[kept[:8]])
-    numbers = torch.stack([standardised(v[kept]) for v in (
-        maps.ring, maps.apart, crop, blur, maps.share.log())], dim=1)
+    numbers = torch.stack([standardised(v[kept]) for v in (maps.ring, maps.apart, crop, blur, maps.share.log())], dim=1)
     presence = _presence(crops, outstanding)
     return RegionProposals(
-        pixels[kept], (SHARPNESS * expected[kept].clamp(min=1e-6).log()).log_softmax(0), numbers,
-        _zero_to_one(values), presence >= PRESENT, presence, scorer.images_encoded - before)
+        pixels[kept],
+        (SHARPNESS * expected[kept].clamp(min=1e-6).log()).log_softmax(0),
+        numbers,
+        _zero_to_one(values),
+        presence >= PRESENT,
+        presence,
+        scorer.images_encoded - before,
+    )
 
 
-def _candidates(seen: Tensor, attention: Tensor, cells: Tensor, evidence: PictureEvidence,
-                settings: SearchSettings, white: Prior | None) -> list[Mask]:
+def _candidates(
+    seen: Tensor,
+    attention: Tensor,
+    cells: Tensor,
+    evidence: PictureEvidence,
+    settings: SearchSettings,
+    white: Prior | None,
+) -> list[Mask]:
     """Masks of all kinds, each box once: round the anchors of DINO's attention and of the map."""
     values = seen.mean(dim=0)
     grid = (int(values.shape[0]), int(values.shape[1]))
     count = min(settings.point_number, values.numel())
     peaks, salient = (
         [(int(row), int(column)) for row, column in pick_anchors(each, count, settings.anchor_distance)]
-        for each in (_within(values, white, evidence), _within(attention, white, evidence)))
+        for each in (_within(values, white, evidence), _within(attention, white, evidence))
+    )
     levels = [mask for each in seen for mask in level_masks(each)]
-    masks = [*similarity_masks(cells, [*peaks, *salient]), *levels,
-             *window_masks(peaks[:WINDOWED], grid)]
+    masks = [*similarity_masks(cells, [*peaks, *salient]), *levels, *window_masks(peaks[:WINDOWED], grid)]
     if white is not None:
         x0, y0, x1, y1 = (white.whole()[0] * evidence.cells_a_pixel).tolist()
         masks.append(box_mask((x0, y0, x1, y1), grid))
@@ -167,12 +170,13 @@ def _within(values: Tensor, white: Prior | None, evidence: PictureEvidence) -> T
         return values
     x0, y0, x1, y1 = (white.whole()[0] * evidence.cells_a_pixel).tolist()
     inside = torch.zeros_like(values, dtype=torch.bool)
-    inside[int(y0):max(int(y0) + 1, round(y1)), int(x0):max(int(x0) + 1, round(x1))] = True
+    inside[int(y0) : max(int(y0) + 1, round(y1)), int(x0) : max(int(x0) + 1, round(x1))] = True
     return values.masked_fill(~inside, float(values.min()) - 1)
 
 
-def _distinct(masks: list[Mask], evidence: PictureEvidence, settings: SearchSettings,
-              white: Prior | None) -> list[Mask]:
+def _distinct(
+    masks: list[Mask], evidence: PictureEvidence, settings: SearchSettings, white: Prior | None
+) -> list[Mask]:
     """The masks of a size that may be, each box once; those within a prior where there is one."""
     most = (2 * settings.max_window_size + 1) ** 2  # cells: a window of the largest half side
     kept: dict[tuple[float, ...], Mask] = {}

@@ -34,13 +34,18 @@ def windows(height: int, width: int, zoom: float) -> Tensor:
     """
     side = min((height * width) ** 0.5 / zoom, float(min(height, width)))
     rows, columns = (max(1, round(length / side + 0.49)) for length in (height, width))
-    return torch.tensor([[x, y, x + side, y + side]
-                         for y in torch.linspace(0, height - side, rows).tolist()
-                         for x in torch.linspace(0, width - side, columns).tolist()])
+    return torch.tensor(
+        [
+            [x, y, x + side, y + side]
+            for y in torch.linspace(0, height - side, rows).tolist()
+            for x in torch.linspace(0, width - side, columns).tolist()
+        ]
+    )
 
 
-def relevance_maps(scorer: ClipScorer, picture: Tensor, features: Tensor, caption: Tensor,
-                   rivals: Tensor) -> tuple[Tensor, float] | None:
+def relevance_maps(
+    scorer: ClipScorer, picture: Tensor, features: Tensor, caption: Tensor, rivals: Tensor
+) -> tuple[Tensor, float] | None:
     """How much each cell of DINO's grid answers to a caption against other texts, seen at each of `ZOOMS`,
     and how far the most answering place stands out among those texts.
 
@@ -54,8 +59,10 @@ def relevance_maps(scorer: ClipScorer, picture: Tensor, features: Tensor, captio
     maps, outstanding = [], 0.0
     for zoom in ZOOMS:
         boxes = windows(height, width, zoom)
-        seen = scorer.places(_cut(picture, boxes, scorer.image_size), _cut(
-            features[None], boxes * torch.tensor([columns / width, rows / height] * 2), PLACES))
+        seen = scorer.places(
+            _cut(picture, boxes, scorer.image_size),
+            _cut(features[None], boxes * torch.tensor([columns / width, rows / height] * 2), PLACES),
+        )
         if seen is None:
             return None
         whole = contrast(F.normalize(seen[0], dim=1), caption, rivals).float().cpu()

@@ -59,5 +59,3 @@ def standardised(values: Tensor) -> Tensor:
 
 def _article(noun: str) -> str:
     return "an" if noun[0] in "aeiou" else "a"
-
-

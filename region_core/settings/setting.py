@@ -63,8 +63,9 @@ class Setting:
         """Its value in each preset, "fast 5, standard 9, quality 12"; empty where they all agree."""
         if not self.presets:
             return ""
-        return separator.join(f"{name} {self.presets.get(name, self.default)}" for name in PRESET_NAMES
-                              if name not in self.not_in)
+        return separator.join(
+            f"{name} {self.presets.get(name, self.default)}" for name in PRESET_NAMES if name not in self.not_in
+        )
 
     def tooltip(self, language: str) -> str:
         """What its widget in ComfyUI says, in "en" or "zh"."""
@@ -81,14 +82,14 @@ class Setting:
         return f"{self.en} ({self.values_by_preset() or f'default: {self.default}'})"
 
 
-def setting(default: Any, low: float | None = None, high: float | None = None, *, en: str, zh: str,
-            **more: Any) -> Any:
+def setting(default: Any, low: float | None = None, high: float | None = None, *, en: str, zh: str, **more: Any) -> Any:
     """A dataclass field with its description; `more` are fields of `Setting`."""
     return field(default=default, metadata={_KEY: {"low": low, "high": high, "en": en, "zh": zh, **more}})
 
 
 def described(cls: Any) -> dict[str, Setting]:
     """The descriptions of a dataclass's fields, by name, in order."""
+
     def one(made: Field[Any]) -> Setting:
         return Setting(name=made.name, default=made.default, **made.metadata[_KEY])
 

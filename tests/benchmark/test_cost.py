@@ -88,8 +88,15 @@ def test_memory_is_read_where_the_system_tells() -> None:
 
 
 def test_a_point_is_measured_on_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny = {"point_number": 1, "max_window_size": 6, "per_image_iteration": 1, "preview_steps": 1,
-            "steps": 2, "num_regions": 1, "previews": "always"}
+    tiny = {
+        "point_number": 1,
+        "max_window_size": 6,
+        "per_image_iteration": 1,
+        "preview_steps": 1,
+        "steps": 2,
+        "num_regions": 1,
+        "previews": "always",
+    }
     monkeypatch.setattr(cost, "plan", lambda axis, factor: (tiny, 128, 16))
     got = cost.measure_point("anchors", 1, 7)
     assert (got.candidates, got.axis) == (6, "anchors")
@@ -99,11 +106,14 @@ def test_a_point_is_measured_on_the_model(monkeypatch: pytest.MonkeyPatch) -> No
     assert got.share == pytest.approx(1 - (got.unet + got.vae + got.encoders) / got.seconds)
 
 
-@pytest.mark.parametrize(("more", "words"), [
-    (("--axes", "colour"), "axes names 'colour'"), (("--factors", "3"), "factors names '3'"),
-    (("--axes", ","), "axes names ''"),
-])
-def test_bad_words_are_refused(more: tuple[str, str], words: str,
-                               capsys: pytest.CaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--axes", "colour"), "axes names 'colour'"),
+        (("--factors", "3"), "factors names '3'"),
+        (("--axes", ","), "axes names ''"),
+    ],
+)
+def test_bad_words_are_refused(more: tuple[str, str], words: str, capsys: pytest.CaptureFixture) -> None:
     assert command.main(["cost", *more]) == 2
     assert words in capsys.readouterr().err

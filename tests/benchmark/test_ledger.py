@@ -19,8 +19,20 @@ from region_core.encoders.loading import Models
 from region_core.errors import InputError
 from region_core.settings import SearchSettings
 
-ROW = Row(scene=0, kind="replace", clip="demo", box=None, iou=0.0, hit=0.0, recognised=None,
-          false_alarm=1.0, success=0.0, background_psnr=60.0, cost=Cost().as_dict(), seconds=0.5)
+ROW = Row(
+    scene=0,
+    kind="replace",
+    clip="demo",
+    box=None,
+    iou=0.0,
+    hit=0.0,
+    recognised=None,
+    false_alarm=1.0,
+    success=0.0,
+    background_psnr=60.0,
+    cost=Cost().as_dict(),
+    seconds=0.5,
+)
 SETTINGS = {"standard": SearchSettings()}
 
 
@@ -90,6 +102,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
         def run(task, setup) -> Outcome:
             calls.append((name, task.kind, setup.seed - measuring.SEED))
             return untouched(task)
+
         return run
 
     from benchmark import methods
@@ -112,16 +125,19 @@ def test_what_was_measured_is_not_measured_again(tmp_path: Path, asked: list) ->
     assert asked == [("standard", "replace", 0), ("exhaustive", "replace", 0)]
     asked.clear()
     assert ask("--scenes", 2, "--json", file, "--kind", "replace,add") == 0
-    assert sorted(asked) == sorted([
-        (name, kind, scene) for name in ("standard", "exhaustive")
-        for kind, scene in (("add", 0), ("replace", 1), ("add", 1))])
+    assert sorted(asked) == sorted(
+        [
+            (name, kind, scene)
+            for name in ("standard", "exhaustive")
+            for kind, scene in (("add", 0), ("replace", 1), ("add", 1))
+        ]
+    )
     asked.clear()
     assert ask("--scenes", 2, "--json", file, "--redo", "exhaustive") == 0
     assert asked == [("exhaustive", "replace", 0), ("exhaustive", "replace", 1)]
 
 
-def test_a_stopped_run_leaves_its_scenes(tmp_path: Path, asked: list,
-                                         monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_run_leaves_its_scenes(tmp_path: Path, asked: list, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "b.json"
     real = ShapesWorld.task
 
@@ -142,33 +158,35 @@ def test_a_stopped_run_leaves_its_scenes(tmp_path: Path, asked: list,
     assert {scene for *_, scene in asked} == {2, 3}
 
 
-def test_dear_methods_run_on_the_first_scenes_only(tmp_path: Path, asked: list,
-                                                   capsys: pytest.CaptureFixture) -> None:
+def test_dear_methods_run_on_the_first_scenes_only(tmp_path: Path, asked: list, capsys: pytest.CaptureFixture) -> None:
     assert ask("--scenes", 3, "--first", 5, "--limits", "exhaustive=2") == 0
     assert [scene for name, _, scene in asked if name == "exhaustive"] == [5, 6]
     assert [scene for name, _, scene in asked if name == "standard"] == [5, 6, 7]
     assert "| exhaustive | 2 |" in capsys.readouterr().out
 
 
-def test_markdown_and_sheets_are_written(tmp_path: Path, asked: list,
-                                               capsys: pytest.CaptureFixture) -> None:
+def test_markdown_and_sheets_are_written(tmp_path: Path, asked: list, capsys: pytest.CaptureFixture) -> None:
     assert ask("--scenes", 1, "--markdown", tmp_path / "b.md", "--sheets", tmp_path / "sheets") == 0
     assert (tmp_path / "b.md").read_text().strip() == capsys.readouterr().out.strip()
     assert (tmp_path / "sheets" / "standard_failures.png").is_file()
 
 
-@pytest.mark.parametrize(("more", "words"), [
-    (("--limits", "paper=3"), "none of the methods"),
-    (("--limits", "standard=x"), "whole number"),
-    (("--kind", "replace,paint"), "kind is 'paint'"),
-    (("--world", "moon"), "world is 'moon'"),
-    (("--world", "things", "--painter", "real"), "no diffusion model"),
-    (("--clip", "bent:x"), "holds no CLIP"),
-    (("--redo", "magic"), "method 'magic' is not known"),
-    (("--first", -1), "first is -1"),
-])
-def test_bad_words_are_refused_before_any_work(more: tuple, words: str, asked: list,
-                                               capsys: pytest.CaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--limits", "paper=3"), "none of the methods"),
+        (("--limits", "standard=x"), "whole number"),
+        (("--kind", "replace,paint"), "kind is 'paint'"),
+        (("--world", "moon"), "world is 'moon'"),
+        (("--world", "things", "--painter", "real"), "no diffusion model"),
+        (("--clip", "bent:x"), "holds no CLIP"),
+        (("--redo", "magic"), "method 'magic' is not known"),
+        (("--first", -1), "first is -1"),
+    ],
+)
+def test_bad_words_are_refused_before_any_work(
+    more: tuple, words: str, asked: list, capsys: pytest.CaptureFixture
+) -> None:
     assert ask("--scenes", 1, *more) == 2
     assert words in capsys.readouterr().err
     assert not asked

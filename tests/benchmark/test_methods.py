@@ -24,8 +24,9 @@ from region_core.proposals.components import box_around, strongest_component
 from region_core.published import draw_sizes
 
 WORLD = ShapesWorld()
-QUICK = WORLD.settings("standard").with_values(steps=2, preview_steps=1, point_number=2, max_window_size=2,
-                                               previews="never")
+QUICK = WORLD.settings("standard").with_values(
+    steps=2, preview_steps=1, point_number=2, max_window_size=2, previews="never"
+)
 Do = Callable[..., tuple[Outcome, Setup]]
 
 
@@ -43,6 +44,7 @@ def do(models: Models, monkeypatch: pytest.MonkeyPatch) -> Do:
     def run(name: str, task: Task, seed: int = 42, world: ShapesWorld = WORLD) -> tuple[Outcome, Setup]:
         setup = Setup(models, world.painter(task, models), lambda _: QUICK, seed)
         return METHODS[name](task, setup), setup
+
     return run
 
 
@@ -51,9 +53,23 @@ def met(outcome: Outcome, task: Task) -> float:
 
 
 def test_every_row_of_the_benchmark_is_there() -> None:
-    rows = {"standard", "fast", "quality", "centre", "salient", "random", "clip_heatmap", "reclip",
-            "whole_picture", "best_candidate", "best_proposed", "true_box", "released", "paper",
-            "diffedit"}
+    rows = {
+        "standard",
+        "fast",
+        "quality",
+        "centre",
+        "salient",
+        "random",
+        "clip_heatmap",
+        "reclip",
+        "whole_picture",
+        "best_candidate",
+        "best_proposed",
+        "true_box",
+        "released",
+        "paper",
+        "diffedit",
+    }
     assert rows <= set(METHODS)
     assert set(NOTES) - {"before"} <= set(METHODS)
 
@@ -95,8 +111,7 @@ def test_released_anchors_are_transposed_crowded_and_kept_from_the_border() -> N
     points = released.released_anchors(attention, 2, 6)
     # row 10 is taken for x; neighbours are no hindrance, the border is
     assert points.tolist() == [[10, 20], [10, 21]]
-    assert released.released_boxes(points[:1], torch.tensor([4]), (32, 32), 128, 128).tolist() == [
-        [24, 64, 56, 96]]
+    assert released.released_boxes(points[:1], torch.tensor([4]), (32, 32), 128, 128).tolist() == [[24, 64, 56, 96]]
     # at the largest window four cells are left, then the best of all without regard to the border
     few = released.released_anchors(attention, 5, 15)
     assert sorted(few[:4].tolist()) == [[15, 15], [15, 16], [16, 15], [16, 16]]
@@ -116,16 +131,24 @@ def test_paper_draws_one_size_an_anchor_from_its_softmax() -> None:
 def test_prices_are_counted(do: Do) -> None:
     task = WORLD.task("replace", 5, 1)
     one = 2 * QUICK.steps  # guidance counts two
-    expected = {"true_box": one, "centre": one, "salient": one, "random": one, "best_candidate": one,
-                "best_proposed": one, "clip_heatmap": one, "reclip": one,
-                "diffedit": one + 2 * diffedit.NOISES, "released": 99 * one}
+    expected = {
+        "true_box": one,
+        "centre": one,
+        "salient": one,
+        "random": one,
+        "best_candidate": one,
+        "best_proposed": one,
+        "clip_heatmap": one,
+        "reclip": one,
+        "diffedit": one + 2 * diffedit.NOISES,
+        "released": 99 * one,
+    }
     for name, price in expected.items():
         outcome, setup = do(name, task)
         assert setup.inpainter.evaluations * outcome.times == price, name
         assert outcome.image.shape == (3, 128, 128)
     setup = Setup(setup.models, WORLD.painter(task, setup.models), lambda _: QUICK, 42)
-    methods.ours(lambda _: QUICK.with_values(method="published", loss_crop=0.0, learning="gumbel"))(
-        task, setup)
+    methods.ours(lambda _: QUICK.with_values(method="published", loss_crop=0.0, learning="gumbel"))(task, setup)
     # every anchor's every size at most once: a box drawn again is not painted again
     assert 2 * one <= setup.inpainter.evaluations <= 4 * one
     assert setup.inpainter.evaluations % one == 0

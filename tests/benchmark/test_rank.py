@@ -10,12 +10,15 @@ from benchmark import rank
 from benchmark.__main__ import main
 
 
-@pytest.mark.parametrize(("a", "b", "want"), [
-    ([1, 2, 3, 4], [10, 200, 3000, 4e4], 1.0),
-    ([1, 2, 3, 4], [4, 3, 2, 1], -1.0),
-    ([1, 2, 3, 4, 5], [2, 1, 4, 3, 5], 0.8),
-    ([1, 2, 2, 3], [1, 2, 3, 4], 4.5 / math.sqrt(4.5 * 5)),
-])
+@pytest.mark.parametrize(
+    ("a", "b", "want"),
+    [
+        ([1, 2, 3, 4], [10, 200, 3000, 4e4], 1.0),
+        ([1, 2, 3, 4], [4, 3, 2, 1], -1.0),
+        ([1, 2, 3, 4, 5], [2, 1, 4, 3, 5], 0.8),
+        ([1, 2, 2, 3], [1, 2, 3, 4], 4.5 / math.sqrt(4.5 * 5)),
+    ],
+)
 def test_spearman(a, b, want):
     assert rank.spearman(torch.tensor(a).float(), torch.tensor(b).float()) == pytest.approx(want)
 
@@ -23,10 +26,12 @@ def test_spearman(a, b, want):
 def test_the_table_and_the_numbers(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(rank, "LOOKS", ((1, 1.0),))
     quick = rank.shapes_settings("standard").with_values(
-        steps=2, guidance_scale=1.0, preview_steps=2, preview_guidance=1.0, point_number=2, max_window_size=4)
+        steps=2, guidance_scale=1.0, preview_steps=2, preview_guidance=1.0, point_number=2, max_window_size=4
+    )
     monkeypatch.setattr(rank, "shapes_settings", lambda _: quick)
-    assert main(["rank", "--scenes", "2", "--seed", "5", "--candidates", "4", "--json",
-                 str(tmp_path / "rank.json")]) == 0
+    assert (
+        main(["rank", "--scenes", "2", "--seed", "5", "--candidates", "4", "--json", str(tmp_path / "rank.json")]) == 0
+    )
     lines = capsys.readouterr().out.splitlines()
     # two steps without guidance are the full edit here, so the order is the same
     assert "| 2 | 1 | common | 2 | 1.00 | 1.00 to 1.00 |" in lines
@@ -34,7 +39,11 @@ def test_the_table_and_the_numbers(tmp_path, monkeypatch, capsys):
     assert lines[-1].startswith("| 2 | 1 | each its own | 2 | ")
     found = json.loads((tmp_path / "rank.json").read_text())
     assert [(one["steps"], one["own_noise"]) for one in found["looks"]] == [
-        (1, False), (2, False), (2, True), (2, True)]
+        (1, False),
+        (2, False),
+        (2, True),
+        (2, True),
+    ]
     assert all(len(one["per_scene"]) == 2 for one in found["looks"])
 
 

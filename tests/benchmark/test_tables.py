@@ -19,8 +19,20 @@ def cost(evaluations: float, clip: float = 0) -> dict[str, float]:
     return Cost(unet_evaluations=evaluations, clip_images=clip).as_dict()
 
 
-ROW = Row(scene=0, kind="replace", clip="demo", box=[0, 0, 8, 8], iou=0.5, hit=1.0, recognised=None,
-          false_alarm=0.0, success=1.0, background_psnr=40.0, cost=cost(40), seconds=1.0)
+ROW = Row(
+    scene=0,
+    kind="replace",
+    clip="demo",
+    box=[0, 0, 8, 8],
+    iou=0.5,
+    hit=1.0,
+    recognised=None,
+    false_alarm=0.0,
+    success=1.0,
+    background_psnr=40.0,
+    cost=cost(40),
+    seconds=1.0,
+)
 
 
 def rows(ious: list[float], **same) -> list[Row]:
@@ -28,8 +40,7 @@ def rows(ious: list[float], **same) -> list[Row]:
 
 
 def test_means_leave_out_what_does_not_apply() -> None:
-    got = means([*rows([0.2, 0.6]), replace(ROW, kind="absent", iou=None, hit=None, false_alarm=None,
-                                            success=0.0)])
+    got = means([*rows([0.2, 0.6]), replace(ROW, kind="absent", iou=None, hit=None, false_alarm=None, success=0.0)])
     assert got["iou"] == pytest.approx(0.4)
     assert got["hit"] == 0.5
     assert got["success"] == pytest.approx(2 / 3)
@@ -53,8 +64,7 @@ def test_methods_are_compared_on_the_scenes_that_both_have() -> None:
     assert c.scenes == 12
     assert c.difference == pytest.approx(0.4)
     assert c.interval == pytest.approx((0.4, 0.4))
-    assert compare({"a": ours, "b": [replace(r, scene=r.scene + 50) for r in theirs]}, "a", "b",
-                   "iou") is None
+    assert compare({"a": ours, "b": [replace(r, scene=r.scene + 50) for r in theirs]}, "a", "b", "iou") is None
     assert compare({"a": ours, "b": [replace(r, iou=None) for r in theirs]}, "a", "b", "iou") is None
 
 
@@ -85,8 +95,7 @@ def test_the_table_shows_every_part_of_the_cost_and_the_whole() -> None:
 
 
 def test_kinds_stand_side_by_side() -> None:
-    absent = [replace(r, kind="absent", box=None, iou=None, hit=None, recognised=1.0)
-              for r in rows([0.1] * 5)]
+    absent = [replace(r, kind="absent", box=None, iou=None, hit=None, recognised=1.0) for r in rows([0.1] * 5)]
     text = by_kind({"a": [*rows([0.25, 0.75]), *absent]}, ["replace", "absent"])
     assert "| a | 0.50 / 0.50 | said 1.00 |" in text
     assert "| scenes, at most | 2 | 5 |" in text
@@ -94,8 +103,12 @@ def test_kinds_stand_side_by_side() -> None:
 
 def test_the_report_keeps_clips_apart() -> None:
     bent = [replace(r, clip="bent:x") for r in rows([0.1] * 5)]
-    text = report({"a": [*rows([0.9] * 5), *bent], "b": rows([0.2] * 5)}, "shapes", 7,
-                  {"b": "a note on b", "c": "none of this run"})
+    text = report(
+        {"a": [*rows([0.9] * 5), *bent], "b": rows([0.2] * 5)},
+        "shapes",
+        7,
+        {"b": "a note on b", "c": "none of this run"},
+    )
     first, second = text.split("## CLIP bent:x")
     assert "## CLIP demo" in first
     assert "| a | 5 | 0.90 |" in first
@@ -108,10 +121,15 @@ def test_the_curve_has_a_dot_where_price_and_success_say() -> None:
     cheap = rows([0.5] * 10, success=0.0, cost=cost(40))
     dear = rows([0.5] * 10, success=1.0, cost=cost(4000))
     picture = success_curve({"standard": cheap, "paper": dear})
-    blue = [(x, y) for x in range(picture.width) for y in range(picture.height)
-            if picture.getpixel((x, y)) == (58, 110, 190)]
-    orange = [(x, y) for x in range(picture.width) for y in range(picture.height)
-              if picture.getpixel((x, y)) == (255, 92, 40)]
+    blue = [
+        (x, y)
+        for x in range(picture.width)
+        for y in range(picture.height)
+        if picture.getpixel((x, y)) == (58, 110, 190)
+    ]
+    orange = [
+        (x, y) for x in range(picture.width) for y in range(picture.height) if picture.getpixel((x, y)) == (255, 92, 40)
+    ]
     assert blue
     assert orange
     assert max(x for x, _ in orange) < min(x for x, _ in blue)  # dearer is right

@@ -34,8 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def python(*args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *args], cwd=ROOT, capture_output=True, text=True,
-                          check=False)
+    return subprocess.run([sys.executable, *args], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 class NoEngine(Engine):
@@ -81,50 +80,67 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def arguments(*more: str) -> list[str]:
-    return ["edit", "--image_file_path", "good.png", "--image_caption", "a red circle",
-            "--editing_prompt", "a blue square", "--output_dir", "out", "--models", "shapes", *more]
+    return [
+        "edit",
+        "--image_file_path",
+        "good.png",
+        "--image_caption",
+        "a red circle",
+        "--editing_prompt",
+        "a blue square",
+        "--output_dir",
+        "out",
+        "--models",
+        "shapes",
+        *more,
+    ]
 
 
-@pytest.mark.parametrize(("more", "says"), [
-    (["--image_file_path", "none.png"], "none.png"),
-    (["--image_file_path", "plain"], "folder"),
-    (["--image_file_path", "text.png"], "not an image"),
-    (["--image_file_path", "cut.png"], "cut short"),
-    (["--image_file_path", "small.png"], "at least 32"),
-    (["--editing_prompt", " "], "editing_prompt is empty"),
-    (["--image_caption", ""], "image_caption is empty"),
-    (["--editing_prompt", "A  red circle"], "not there yet"),
-    (["--steps", "-3"], "steps is -3"),
-    (["--per_image_iteration", "0"], "per_image_iteration is 0"),
-    (["--max_window_size", "0"], "max_window_size is 0"),
-    (["--point_number", "-1"], "point_number is -1"),
-    (["--lr", "0"], "lr is 0"),
-    (["--lr", "nan"], "lr is nan"),
-    (["--loss_alpha", "-1"], "loss_alpha is -1"),
-    (["--seed", "-1"], "seed is -1"),
-    (["--seed", "many"], "'many'"),
-    (["--learning", "fast"], "learning is 'fast'"),
-    (["--preset", "best"], "fast, standard, quality"),
-    (["--pre", "fast"], "--pre"),
-    (["--models", "large"], "models is 'large'"),
-    (["--device", "abacus"], "device is 'abacus'"),
-    (["--dtype", "int4"], "dtype is 'int4'"),
-    (["--diffusion_model_path", "./none"], "no such file or folder"),
-    (["--diffusion_model_path", "none"], "no such file or folder"),
-    (["--diffusion_model_path", "plain"], "model_index.json"),
-    (["--diffusion_model_path", "four"], "4 input channels"),
-    (["--diffusion_model_path", "file"], ".safetensors"),
-    (["--dino_model", "./none"], "dino_model is './none'"),
-    (["--clip_model", "local-dir:none"], "clip_model is 'none'"),
-    (["--clip_pretrained", "./none.pt"], "clip_pretrained is './none.pt'"),
-    (["--load_checkpoint_path", "none"], "no checkpoint 'none'"),
-    (["--load_checkpoint_path", "file"], "'file'"),
-    (["--save_path", "file/a.safetensors"], "save_path is 'file'"),
-    (["--save_path", "saved", "--learning", "off"], "learning is off"),
-    (["--output_dir", "file/out"], "is a file"),
-], ids=lambda value: "=".join(value) if isinstance(value, list) else "")
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--image_file_path", "none.png"], "none.png"),
+        (["--image_file_path", "plain"], "folder"),
+        (["--image_file_path", "text.png"], "not an image"),
+        (["--image_file_path", "cut.png"], "cut short"),
+        (["--image_file_path", "small.png"], "at least 32"),
+        (["--editing_prompt", " "], "editing_prompt is empty"),
+        (["--image_caption", ""], "image_caption is empty"),
+        (["--editing_prompt", "A  red circle"], "not there yet"),
+        (["--steps", "-3"], "steps is -3"),
+        (["--per_image_iteration", "0"], "per_image_iteration is 0"),
+        (["--max_window_size", "0"], "max_window_size is 0"),
+        (["--point_number", "-1"], "point_number is -1"),
+        (["--lr", "0"], "lr is 0"),
+        (["--lr", "nan"], "lr is nan"),
+        (["--loss_alpha", "-1"], "loss_alpha is -1"),
+        (["--seed", "-1"], "seed is -1"),
+        (["--seed", "many"], "'many'"),
+        (["--learning", "fast"], "learning is 'fast'"),
+        (["--preset", "best"], "fast, standard, quality"),
+        (["--pre", "fast"], "--pre"),
+        (["--models", "large"], "models is 'large'"),
+        (["--device", "abacus"], "device is 'abacus'"),
+        (["--dtype", "int4"], "dtype is 'int4'"),
+        (["--diffusion_model_path", "./none"], "no such file or folder"),
+        (["--diffusion_model_path", "none"], "no such file or folder"),
+        (["--diffusion_model_path", "plain"], "model_index.json"),
+        (["--diffusion_model_path", "four"], "4 input channels"),
+        (["--diffusion_model_path", "file"], ".safetensors"),
+        (["--dino_model", "./none"], "dino_model is './none'"),
+        (["--clip_model", "local-dir:none"], "clip_model is 'none'"),
+        (["--clip_pretrained", "./none.pt"], "clip_pretrained is './none.pt'"),
+        (["--load_checkpoint_path", "none"], "no checkpoint 'none'"),
+        (["--load_checkpoint_path", "file"], "'file'"),
+        (["--save_path", "file/a.safetensors"], "save_path is 'file'"),
+        (["--save_path", "saved", "--learning", "off"], "learning is off"),
+        (["--output_dir", "file/out"], "is a file"),
+    ],
+    ids=lambda value: "=".join(value) if isinstance(value, list) else "",
+)
 def test_bad_input_is_one_sentence_and_changes_nothing(
-        folder: Path, capsys: pytest.CaptureFixture[str], more: list[str], says: str) -> None:
+    folder: Path, capsys: pytest.CaptureFixture[str], more: list[str], says: str
+) -> None:
     before = sorted(folder.rglob("*"))
     assert cli.main(arguments(*more), NoEngine()) == 2
     out, err = capsys.readouterr()
@@ -138,7 +154,8 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
 
 @pytest.mark.usefixtures("folder")
 def test_an_output_folder_that_cannot_be_written_to(
-        capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refused(**_options: object) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -148,8 +165,7 @@ def test_an_output_folder_that_cannot_be_written_to(
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_result_never_replaces_the_picture_that_is_read(
-        capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_result_never_replaces_the_picture_that_is_read(capsys: pytest.CaptureFixture[str]) -> None:
     Path("good.png").rename("edited.png")
     before = Path("edited.png").read_bytes()
     assert cli.main(arguments("--image_file_path", "edited.png", "--output_dir", "."), NoEngine()) == 2
@@ -173,11 +189,22 @@ def test_a_single_file_model_is_judged_by_its_header(tmp_path: Path) -> None:
 
 def test_a_hub_id_without_a_network_is_one_sentence(tmp_path: Path) -> None:
     Image.fromarray(make_scene(1).image).save(tmp_path / "good.png")
-    code = ("import os, sys; os.environ['HF_HUB_OFFLINE'] = '1'; "
-            "from region_core.cli.main import main; sys.exit(main(sys.argv[1:]))")
-    ran = python("-c", code, *arguments(
-        "--image_file_path", str(tmp_path / "good.png"), "--output_dir", str(tmp_path / "out"),
-        "--diffusion_model_path", "nobody/nothing"))
+    code = (
+        "import os, sys; os.environ['HF_HUB_OFFLINE'] = '1'; "
+        "from region_core.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
+    ran = python(
+        "-c",
+        code,
+        *arguments(
+            "--image_file_path",
+            str(tmp_path / "good.png"),
+            "--output_dir",
+            str(tmp_path / "out"),
+            "--diffusion_model_path",
+            "nobody/nothing",
+        ),
+    )
     assert ran.returncode == 2, ran.stderr
     assert ran.stderr.count("\n") == 1
     assert ran.stderr.startswith("error: inpainting model 'nobody/nothing' could not be loaded")
@@ -186,19 +213,23 @@ def test_a_hub_id_without_a_network_is_one_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [[], ["demo"], ["edit"]])
 def test_help_is_quick_and_needs_no_torch(command: list[str]) -> None:
-    code = ("import sys\nfrom region_core.cli.main import main\n"
-            f"try: main({[*command, '--help']})\nexcept SystemExit as end: assert not end.code\n"
-            "assert 'torch' not in sys.modules")
+    code = (
+        "import sys\nfrom region_core.cli.main import main\n"
+        f"try: main({[*command, '--help']})\nexcept SystemExit as end: assert not end.code\n"
+        "assert 'torch' not in sys.modules"
+    )
     ran = python("-c", code)
     assert ran.returncode == 0, ran.stderr
     assert "usage: python -m region_core" in ran.stdout
 
 
 def test_the_core_needs_neither_comfyui_nor_diffusers() -> None:
-    code = ("import sys\nfrom region_core import edit_image, SearchSettings\n"
-            "import region_core.cli.main\n"
-            "named = {'diffusers', 'comfy', 'folder_paths'} & set(sys.modules)\n"
-            "assert not named, named")
+    code = (
+        "import sys\nfrom region_core import edit_image, SearchSettings\n"
+        "import region_core.cli.main\n"
+        "named = {'diffusers', 'comfy', 'folder_paths'} & set(sys.modules)\n"
+        "assert not named, named"
+    )
     ran = python("-c", code)
     assert ran.returncode == 0, ran.stderr
 
@@ -232,9 +263,22 @@ def result_of(image: object, on_event: object, settings: SearchSettings) -> Edit
     for done in (1, 2):
         on_event(Event("look", done, 2, torch.tensor([box]).float(), edited, 0.5, 0.7))  # type: ignore[operator]
     return EditResult(
-        edited, alpha, mask, box, "edited", 0.7, float("nan"), [Candidate(edited, box, 0.7)],
-        [{"round": 0, "loss": 0.5, "best": 0.5}], 12, 0.1, torch.tensor([box]).float(), mask,
-        settings, settings.seed)
+        edited,
+        alpha,
+        mask,
+        box,
+        "edited",
+        0.7,
+        float("nan"),
+        [Candidate(edited, box, 0.7)],
+        [{"round": 0, "loss": 0.5, "best": 0.5}],
+        12,
+        0.1,
+        torch.tensor([box]).float(),
+        mask,
+        settings,
+        settings.seed,
+    )
 
 
 def fake(image: object, *, settings: SearchSettings, on_event: object, **_rest: object) -> EditResult:
@@ -248,10 +292,8 @@ def test_all_results_are_written(capsys: pytest.CaptureFixture[str]) -> None:
     assert "edited" in out
     assert "loss 0.500, best score 0.700" in err
     found = {str(p.relative_to("out")) for p in Path("out").rglob("*") if p.is_file()}
-    assert found == {"edited.png", "region.png", "candidates.png", "loss.png", "report.json",
-                     "boxes/good.png"}
-    edited, region = np.asarray(Image.open("out/edited.png")), np.asarray(
-        Image.open("out/region.png"))
+    assert found == {"edited.png", "region.png", "candidates.png", "loss.png", "report.json", "boxes/good.png"}
+    edited, region = np.asarray(Image.open("out/edited.png")), np.asarray(Image.open("out/region.png"))
     source = np.asarray(Image.open("good.png"))
     assert edited.shape == (128, 128, 4)
     assert region.shape == (128, 128)
@@ -279,8 +321,19 @@ def test_ctrl_c_leaves_the_best_so_far(looks: int, capsys: pytest.CaptureFixture
 
     def stopped(_image: object, *, on_event: object, **_rest: object) -> EditResult:
         for done in range(looks):
-            on_event(Event("look", done, 9, torch.zeros(1, 4), best, 0.5, 0.7,  # type: ignore[operator]
-                           torch.tensor([1.0, 2, 30, 40]), {"round": done, "loss": 0.5}))
+            on_event(
+                Event(
+                    "look",
+                    done,
+                    9,
+                    torch.zeros(1, 4),
+                    best,
+                    0.5,
+                    0.7,  # type: ignore[operator]
+                    torch.tensor([1.0, 2, 30, 40]),
+                    {"round": done, "loss": 0.5},
+                )
+            )
         raise KeyboardInterrupt
 
     Path("out/region.png").write_text("of an earlier run")
@@ -291,8 +344,7 @@ def test_ctrl_c_leaves_the_best_so_far(looks: int, capsys: pytest.CaptureFixture
         want = (best[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
         assert (edited == want).all()
         report = json.loads(Path("out/report.json").read_text())
-        assert (report["verdict"], report["box"], report["score"]) == (
-            "stopped", [1, 2, 30, 40], None)
+        assert (report["verdict"], report["box"], report["score"]) == ("stopped", [1, 2, 30, 40], None)
         assert [one["round"] for one in report["rounds"]] == [0, 1]
         assert report["unet_evaluations"] == 8
         assert np.asarray(Image.open("out/loss.png")).shape == (400, 640, 3)
@@ -306,8 +358,9 @@ def test_ctrl_c_leaves_the_best_so_far(looks: int, capsys: pytest.CaptureFixture
 def test_the_inpainter_is_given_the_prompt_and_not_the_files_name() -> None:
     given = []
 
-    def seen(image: object, *, inpainter: Any, settings: SearchSettings, on_event: object,
-             **_rest: object) -> EditResult:
+    def seen(
+        image: object, *, inpainter: Any, settings: SearchSettings, on_event: object, **_rest: object
+    ) -> EditResult:
         given.append((inpainter.prompt, inpainter.negative_prompt))
         return result_of(image, on_event, settings)
 
@@ -316,17 +369,31 @@ def test_the_inpainter_is_given_the_prompt_and_not_the_files_name() -> None:
     assert given == [("a blue square", "grey")]
 
 
-def test_a_real_edit_from_the_command_line(tmp_path: Path,
-                                           capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_real_edit_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The whole way with the embedded models and as little work as there can be."""
     scene, wish = held_out(3, 0)
     picture = tmp_path / "scene.png"
     Image.fromarray(scene.image).save(picture)
     saved = tmp_path / "saved"
-    little = ["--image_file_path", str(picture), "--image_caption", wish.caption,
-              "--editing_prompt", wish.prompt, "--output_dir", str(tmp_path / "out"),
-              "--preset", "fast", "--per_image_iteration", "2", "--steps", "3", "--preview_steps", "1",
-              "--quiet"]
+    little = [
+        "--image_file_path",
+        str(picture),
+        "--image_caption",
+        wish.caption,
+        "--editing_prompt",
+        wish.prompt,
+        "--output_dir",
+        str(tmp_path / "out"),
+        "--preset",
+        "fast",
+        "--per_image_iteration",
+        "2",
+        "--steps",
+        "3",
+        "--preview_steps",
+        "1",
+        "--quiet",
+    ]
     teach = [*little, "--save_path", str(saved), "--previews", "always"]
     assert cli.main(arguments(*teach)) == 0, capsys.readouterr().err
     assert (saved / "generator.safetensors").is_file()
@@ -360,10 +427,27 @@ def test_ctrl_c_after_half_of_a_real_edit(tmp_path: Path, capsys: pytest.Capture
 
             return super().edit(*asked, on_event=told, **options)
 
-    assert cli.main(arguments(
-        "--image_file_path", str(picture), "--image_caption", wish.caption, "--editing_prompt",
-        wish.prompt, "--output_dir", str(out), "--steps", "4", "--previews", "never", "--quiet"),
-        Pressed()) == 130
+    assert (
+        cli.main(
+            arguments(
+                "--image_file_path",
+                str(picture),
+                "--image_caption",
+                wish.caption,
+                "--editing_prompt",
+                wish.prompt,
+                "--output_dir",
+                str(out),
+                "--steps",
+                "4",
+                "--previews",
+                "never",
+                "--quiet",
+            ),
+            Pressed(),
+        )
+        == 130
+    )
     assert "2 of 3 stages" in capsys.readouterr().err
     report = json.loads((out / "report.json").read_text())
     assert report["verdict"] == "stopped"
@@ -380,8 +464,14 @@ def test_ctrl_c_after_half_of_a_real_edit(tmp_path: Path, capsys: pytest.Capture
 def test_a_window_larger_than_the_grid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "good.png"
     Image.fromarray(make_scene(1).image).save(picture)
-    assert cli.main(arguments("--image_file_path", str(picture), "--max_window_size", "128",
-                              "--output_dir", str(tmp_path / "out"))) == 2
+    assert (
+        cli.main(
+            arguments(
+                "--image_file_path", str(picture), "--max_window_size", "128", "--output_dir", str(tmp_path / "out")
+            )
+        )
+        == 2
+    )
     assert "max_window_size is 128" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -419,18 +509,22 @@ def test_no_held_out_scene_is_one_of_trainings() -> None:
             assert not (held_out(seed, index)[0].image == trained).all()
 
 
-@pytest.mark.parametrize("ask", [
-    ["scenes", "--scenes", "0", "--seed", "1", "--output_dir", "x"],
-    ["scenes", "--scenes", "1", "--seed", "-1", "--output_dir", "x"],
-    ["scenes", "--scenes", "1", "--seed", "1", "--kind", "paint", "--output_dir", "x"],
-    ["bench", "--scenes", "1", "--seed", "1", "--methods", "magic"],
-    ["bench", "--scenes", "1", "--seed", "1", "--methods", ","],
-    ["train", "--parts", "moon"],
-    ["train", "--minutes", "0"],
-    [],
-])
-def test_bad_words_to_the_shapes_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                       capsys: pytest.CaptureFixture[str], ask: list[str]) -> None:
+@pytest.mark.parametrize(
+    "ask",
+    [
+        ["scenes", "--scenes", "0", "--seed", "1", "--output_dir", "x"],
+        ["scenes", "--scenes", "1", "--seed", "-1", "--output_dir", "x"],
+        ["scenes", "--scenes", "1", "--seed", "1", "--kind", "paint", "--output_dir", "x"],
+        ["bench", "--scenes", "1", "--seed", "1", "--methods", "magic"],
+        ["bench", "--scenes", "1", "--seed", "1", "--methods", ","],
+        ["train", "--parts", "moon"],
+        ["train", "--minutes", "0"],
+        [],
+    ],
+)
+def test_bad_words_to_the_shapes_world(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ask: list[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert shapes_cli.main(ask) == 2
     assert capsys.readouterr().err.count("\n") == 1
@@ -440,8 +534,19 @@ def test_bad_words_to_the_shapes_world(tmp_path: Path, monkeypatch: pytest.Monke
 def test_what_suits_the_embedded_model_gives_way_to_what_was_said() -> None:
     def settings(*more: str):
         args = build_parser().parse_args(
-            ["edit", "--image_file_path", "a.png", "--image_caption", "a", "--editing_prompt", "b",
-             "--output_dir", "o", *more])
+            [
+                "edit",
+                "--image_file_path",
+                "a.png",
+                "--image_caption",
+                "a",
+                "--editing_prompt",
+                "b",
+                "--output_dir",
+                "o",
+                *more,
+            ]
+        )
         found = suited(settings_from(args), args, given_settings(args))
         return found.guidance_scale, found.grow
 

@@ -25,18 +25,26 @@ HALF = "a red circle \ud83d"
 
 @pytest.mark.parametrize("option", ["image_caption", "editing_prompt", "negative_prompt"])
 def test_half_a_character_is_one_sentence_before_any_model(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-        option: str) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
     def never(_job: object) -> None:
         raise AssertionError("models were loaded before the input was checked")
 
     monkeypatch.setattr(edit_command, "load_models", never)
     Image.fromarray(make_scene(1).image).save(tmp_path / "good.png")
-    texts = {"image_caption": "a red circle", "editing_prompt": "a blue square",
-             "negative_prompt": "", option: HALF}
-    code = cli.main(["edit", "--image_file_path", str(tmp_path / "good.png"), "--models", "shapes",
-                     "--output_dir", str(tmp_path / "out"),
-                     *(part for name, text in texts.items() for part in (f"--{name}", text))])
+    texts = {"image_caption": "a red circle", "editing_prompt": "a blue square", "negative_prompt": "", option: HALF}
+    code = cli.main(
+        [
+            "edit",
+            "--image_file_path",
+            str(tmp_path / "good.png"),
+            "--models",
+            "shapes",
+            "--output_dir",
+            str(tmp_path / "out"),
+            *(part for name, text in texts.items() for part in (f"--{name}", text)),
+        ]
+    )
     said = capsys.readouterr().err
     assert code == 2
     assert said.startswith(f"error: {option} has half of a character at place 14 (\\ud83d)")
@@ -49,8 +57,7 @@ def test_equal_texts_that_are_broken_are_told_to_be_broken() -> None:
         check_texts(HALF, HALF)
 
 
-@pytest.mark.parametrize("text", [
-    "\ud83d", "\udc80 name", "x\udfff", "\U0001f600 \u7ea2\u8272 caf\u00e9"])
+@pytest.mark.parametrize("text", ["\ud83d", "\udc80 name", "x\udfff", "\U0001f600 \u7ea2\u8272 caf\u00e9"])
 def test_every_error_can_be_written_in_utf_8(text: str) -> None:
     said = str(InputError(f"'{text}' is not known."))
     said.encode("utf-8")
@@ -65,15 +72,31 @@ def test_what_a_narrow_console_cannot_take_is_escaped(monkeypatch: pytest.Monkey
 
 
 def console(encoding: str, *args: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([sys.executable, "-m", "region_core", *args], cwd=ROOT, check=False,
-                          capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding})
+    return subprocess.run(
+        [sys.executable, "-m", "region_core", *args],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 def test_bad_input_in_chinese_on_a_narrow_console(tmp_path: Path, encoding: str) -> None:
-    done = console(encoding, "edit", "--image_file_path", str(tmp_path / "\u7ea2.png"), "--models",
-                   "shapes", "--image_caption", "\u7ea2", "--editing_prompt", "\u84dd",
-                   "--output_dir", str(tmp_path / "out"))
+    done = console(
+        encoding,
+        "edit",
+        "--image_file_path",
+        str(tmp_path / "\u7ea2.png"),
+        "--models",
+        "shapes",
+        "--image_caption",
+        "\u7ea2",
+        "--editing_prompt",
+        "\u84dd",
+        "--output_dir",
+        str(tmp_path / "out"),
+    )
     assert done.returncode == 2
     assert b"\\u7ea2.png" in done.stderr
     assert b"Traceback" not in done.stderr
@@ -83,9 +106,26 @@ def test_an_edit_in_chinese_on_a_narrow_console_is_kept_and_told(tmp_path: Path)
     grey = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     Image.fromarray(grey).save(tmp_path / "\u7ea2.png")
     out = tmp_path / "\u7ed3\u679c"
-    done = console("cp1252", "edit", "--image_file_path", str(tmp_path / "\u7ea2.png"), "--models",
-                   "shapes", "--image_caption", "\u7ea2", "--editing_prompt", "\u84dd \U0001f600",
-                   "--output_dir", str(out), "--preset", "fast", "--steps", "2", "--device", "cpu")
+    done = console(
+        "cp1252",
+        "edit",
+        "--image_file_path",
+        str(tmp_path / "\u7ea2.png"),
+        "--models",
+        "shapes",
+        "--image_caption",
+        "\u7ea2",
+        "--editing_prompt",
+        "\u84dd \U0001f600",
+        "--output_dir",
+        str(out),
+        "--preset",
+        "fast",
+        "--steps",
+        "2",
+        "--device",
+        "cpu",
+    )
     assert done.returncode == 0, done.stderr
     assert b"written to" in done.stdout
     assert b"\\u7ed3\\u679c" in done.stdout

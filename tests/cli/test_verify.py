@@ -56,8 +56,7 @@ def test_there_are_a_dozen_photographs_and_true_boxes_lie_in_them() -> None:
                 assert 0 <= y0 < y1 <= height
 
 
-def test_right_answers_are_counted_as_right(tmp_path: Path, one: None,
-                                            capsys: pytest.CaptureFixture) -> None:
+def test_right_answers_are_counted_as_right(tmp_path: Path, one: None, capsys: pytest.CaptureFixture) -> None:
     code, report = ask(tmp_path, BOXES)
     out = capsys.readouterr().out
     assert code == 0
@@ -70,8 +69,7 @@ def test_right_answers_are_counted_as_right(tmp_path: Path, one: None,
         assert sheet.width > 320
 
 
-def test_models_that_know_nothing_are_told_of(tmp_path: Path, one: None,
-                                              capsys: pytest.CaptureFixture) -> None:
+def test_models_that_know_nothing_are_told_of(tmp_path: Path, one: None, capsys: pytest.CaptureFixture) -> None:
     code, report = ask(tmp_path, {})
     assert code == 0
     assert "Nothing was found in any photograph" in capsys.readouterr().out
@@ -87,7 +85,8 @@ def test_a_region_for_what_is_not_there_is_wrong(tmp_path: Path, one: None) -> N
 
 
 def test_without_any_of_the_packages_it_says_what_to_install(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     monkeypatch.setattr(verify.Photograph, "file", lambda self: None)
     assert main(["verify", "--output_dir", str(tmp_path / "out")], Told({})) == 2
     said = capsys.readouterr().err
@@ -101,8 +100,7 @@ def test_a_photograph_that_is_none_is_named(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_the_embedded_models_run_through(tmp_path: Path, one: None) -> None:
-    assert main(["verify", "--models", "shapes", "--quiet", "--only", "chelsea", "--output_dir",
-                 str(tmp_path)]) == 0
+    assert main(["verify", "--models", "shapes", "--quiet", "--only", "chelsea", "--output_dir", str(tmp_path)]) == 0
     answers = json.loads((tmp_path / "report.json").read_text())["answers"]
     assert len(answers) == 2
     assert all(a["cost"] > 0 for a in answers)

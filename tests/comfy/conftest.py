@@ -29,8 +29,9 @@ def find_comfyui() -> Path | None:
     """The folder of a ComfyUI, or None."""
     named = os.environ.get("COMFYUI_DIR")
     places = [Path(named)] if named else [PACK.parents[1], Path.home() / "comfy" / "ComfyUI"]
-    return next((p.resolve() for p in places
-                 if (p / "comfy" / "sd.py").is_file() and (p / "execution.py").is_file()), None)
+    return next(
+        (p.resolve() for p in places if (p / "comfy" / "sd.py").is_file() and (p / "execution.py").is_file()), None
+    )
 
 
 def all_comfyuis() -> list[Path]:
@@ -38,8 +39,9 @@ def all_comfyuis() -> list[Path]:
     newest = find_comfyui()
     if newest is None:
         return []
-    others = [path for path in sorted(newest.parent.glob("ComfyUI-*"))
-              if (path / "main.py").is_file() and path != newest]
+    others = [
+        path for path in sorted(newest.parent.glob("ComfyUI-*")) if (path / "main.py").is_file() and path != newest
+    ]
     return [newest, *others]
 
 
@@ -89,8 +91,7 @@ class Run:
     @property
     def cached(self) -> set[str]:
         """Nodes that did not run again."""
-        return {node for event, data in self.messages if event == "execution_cached"
-                for node in data["nodes"]}
+        return {node for event, data in self.messages if event == "execution_cached" for node in data["nodes"]}
 
 
 class Comfy:
@@ -125,8 +126,12 @@ class Comfy:
         self.package = name[: name.rindex(".nodes.")]
         nodes.NODE_CLASS_MAPPINGS["TestSink"] = Sink
         self.server = SimpleNamespace(
-            client_id="test", last_node_id=None, last_prompt_id=None, sockets_metadata={},
-            send_sync=lambda event, data, sid=None: self.sent.append((event, data)))
+            client_id="test",
+            last_node_id=None,
+            last_prompt_id=None,
+            sockets_metadata={},
+            send_sync=lambda event, data, sid=None: self.sent.append((event, data)),
+        )
         assert server is not None
         self.executor = execution.PromptExecutor(self.server, **self._cache())
 
@@ -144,13 +149,11 @@ class Comfy:
         """Validate and execute a prompt in API format."""
         Sink.seen, self.sent[:] = {}, []
         number = uuid.uuid4().hex
-        valid, _error, outputs, problems = asyncio.run(
-            self.execution.validate_prompt(number, graph, None))
+        valid, _error, outputs, problems = asyncio.run(self.execution.validate_prompt(number, graph, None))
         if not valid:
             return Run(False, {}, [], [], problems)
         self.executor.execute(graph, number, {"client_id": "test"}, outputs)
-        return Run(self.executor.success, Sink.seen, list(self.executor.status_messages),
-                   list(self.sent))
+        return Run(self.executor.success, Sink.seen, list(self.executor.status_messages), list(self.sent))
 
     def forget(self) -> None:
         """Empty the cache of outputs."""
@@ -166,10 +169,8 @@ def comfy(tmp_path_factory: pytest.TempPathFactory) -> Comfy:
     return Comfy(root, tmp_path_factory.mktemp("comfy base"))
 
 
-@pytest.fixture(scope="session", params=VERSIONS or [None],
-                ids=lambda path: path.name if path else "none")
-def server(request: pytest.FixtureRequest,
-           tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="session", params=VERSIONS or [None], ids=lambda path: path.name if path else "none")
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A started server, once a version; the tests of one version follow each other."""
     if request.param is None:
         pytest.skip("no ComfyUI here: set COMFYUI_DIR to the folder of one")
@@ -183,32 +184,70 @@ def server(request: pytest.FixtureRequest,
 
 def demo_graph(seed: int = 3, kind: str = "recolour", **optimize: Any) -> dict:
     """The demo as a prompt; `optimize` sets widgets of Region Inpaint Optimize."""
-    widgets = {"preset": "fast", "seed": 42, "steps": 4, "cfg": 2.0, "sampler_name": "ddim",
-               "scheduler": "ddim_uniform", "denoise": 1.0, "mask_grow": 0, "mask_feather": 0,
-               "per_image_iteration": 10, "lr": 0.005, "looks_per_round": 2, "look_steps": 3,
-               "look_guidance": 1.0, "finalists": 2, "drafts": 2, "generator_steps": 20,
-               "test_alpha": 2.0, "test_beta": 1.0, "test_gamma": 40.0,
-               "learning": "exact", "native_size": 0, "screen": True, "previews": "auto", **optimize}
+    widgets = {
+        "preset": "fast",
+        "seed": 42,
+        "steps": 4,
+        "cfg": 2.0,
+        "sampler_name": "ddim",
+        "scheduler": "ddim_uniform",
+        "denoise": 1.0,
+        "mask_grow": 0,
+        "mask_feather": 0,
+        "per_image_iteration": 10,
+        "lr": 0.005,
+        "looks_per_round": 2,
+        "look_steps": 3,
+        "look_guidance": 1.0,
+        "finalists": 2,
+        "drafts": 2,
+        "generator_steps": 20,
+        "test_alpha": 2.0,
+        "test_beta": 1.0,
+        "test_gamma": 40.0,
+        "learning": "exact",
+        "native_size": 0,
+        "screen": True,
+        "previews": "auto",
+        **optimize,
+    }
     graph = {
         "demo": {"class_type": "LearnableRegions_LoadShapesDemo", "inputs": {}},
-        "scene": {"class_type": "LearnableRegions_ShapesScene",
-                  "inputs": {"seed": seed, "kind": kind}},
-        "positive": {"class_type": "CLIPTextEncode",
-                     "inputs": {"clip": ["demo", 1], "text": ["scene", 2]}},
+        "scene": {"class_type": "LearnableRegions_ShapesScene", "inputs": {"seed": seed, "kind": kind}},
+        "positive": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["demo", 1], "text": ["scene", 2]}},
         "negative": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["demo", 1], "text": ""}},
-        "generator": {"class_type": "LearnableRegions_RegionGenerator", "inputs": {
-            "image": ["scene", 0], "dino": ["demo", 3], "point_number": 5, "max_window_size": 6,
-            "seed": 42}},
-        "loss": {"class_type": "LearnableRegions_ClipRegionLoss", "inputs": {
-            "scorer": ["demo", 4], "image_caption": ["scene", 1], "editing_prompt": ["scene", 2],
-            "loss_alpha": 1.0, "loss_beta": 1.0, "loss_gamma": 1.0, "views": 2, "loss_area": 0.3,
-            "loss_crop": 1.0}},
-        "edit": {"class_type": "LearnableRegions_RegionInpaintOptimize", "inputs": {
-            "model": ["demo", 0], "vae": ["demo", 2], "positive": ["positive", 0],
-            "negative": ["negative", 0], "image": ["scene", 0], "generator": ["generator", 0],
-            "loss": ["loss", 0], **widgets}},
+        "generator": {
+            "class_type": "LearnableRegions_RegionGenerator",
+            "inputs": {"image": ["scene", 0], "dino": ["demo", 3], "point_number": 5, "max_window_size": 6, "seed": 42},
+        },
+        "loss": {
+            "class_type": "LearnableRegions_ClipRegionLoss",
+            "inputs": {
+                "scorer": ["demo", 4],
+                "image_caption": ["scene", 1],
+                "editing_prompt": ["scene", 2],
+                "loss_alpha": 1.0,
+                "loss_beta": 1.0,
+                "loss_gamma": 1.0,
+                "views": 2,
+                "loss_area": 0.3,
+                "loss_crop": 1.0,
+            },
+        },
+        "edit": {
+            "class_type": "LearnableRegions_RegionInpaintOptimize",
+            "inputs": {
+                "model": ["demo", 0],
+                "vae": ["demo", 2],
+                "positive": ["positive", 0],
+                "negative": ["negative", 0],
+                "image": ["scene", 0],
+                "generator": ["generator", 0],
+                "loss": ["loss", 0],
+                **widgets,
+            },
+        },
     }
     sink = {f"v{i}": ["edit", i] for i in range(8)}
-    graph["sink"] = {"class_type": "TestSink",
-                     "inputs": {**sink, "v8": ["scene", 0], "v9": ["scene", 3]}}
+    graph["sink"] = {"class_type": "TestSink", "inputs": {**sink, "v8": ["scene", 0], "v9": ["scene", 3]}}
     return graph

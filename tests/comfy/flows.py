@@ -19,32 +19,50 @@ OURS: dict[str, dict] = json.loads(SOCKETS.read_text(encoding="utf-8"))
 # Inputs in the front end's order and outputs of the core nodes, alike in 0.3.64 and 0.33
 CORE: dict[str, tuple[dict[str, str], list[tuple[str, str]]]] = {
     "CLIPTextEncode": ({"clip": "CLIP", "text": "STRING"}, [("CONDITIONING", "CONDITIONING")]),
-    "CheckpointLoaderSimple": ({"ckpt_name": "COMBO"},
-                               [("MODEL", "MODEL"), ("CLIP", "CLIP"), ("VAE", "VAE")]),
+    "CheckpointLoaderSimple": ({"ckpt_name": "COMBO"}, [("MODEL", "MODEL"), ("CLIP", "CLIP"), ("VAE", "VAE")]),
     "LoadImage": ({"image": "COMBO"}, [("IMAGE", "IMAGE"), ("MASK", "MASK")]),
     "PreviewImage": ({"images": "IMAGE"}, []),
     "PreviewAny": ({"source": "*"}, []),
     "PrimitiveString": ({"value": "STRING"}, [("STRING", "STRING")]),
     "UNETLoader": ({"unet_name": "COMBO", "weight_dtype": "COMBO"}, [("MODEL", "MODEL")]),
-    "DualCLIPLoader": ({"clip_name1": "COMBO", "clip_name2": "COMBO", "type": "COMBO",
-                        "device": "COMBO"}, [("CLIP", "CLIP")]),
+    "DualCLIPLoader": (
+        {"clip_name1": "COMBO", "clip_name2": "COMBO", "type": "COMBO", "device": "COMBO"},
+        [("CLIP", "CLIP")],
+    ),
     "VAELoader": ({"vae_name": "COMBO"}, [("VAE", "VAE")]),
-    "FluxGuidance": ({"conditioning": "CONDITIONING", "guidance": "FLOAT"},
-                     [("CONDITIONING", "CONDITIONING")]),
+    "FluxGuidance": ({"conditioning": "CONDITIONING", "guidance": "FLOAT"}, [("CONDITIONING", "CONDITIONING")]),
     "ConditioningZeroOut": ({"conditioning": "CONDITIONING"}, [("CONDITIONING", "CONDITIONING")]),
     "InpaintModelConditioning": (
-        {"positive": "CONDITIONING", "negative": "CONDITIONING", "vae": "VAE", "pixels": "IMAGE",
-         "mask": "MASK", "noise_mask": "BOOLEAN"},
-        [("positive", "CONDITIONING"), ("negative", "CONDITIONING"), ("latent", "LATENT")]),
+        {
+            "positive": "CONDITIONING",
+            "negative": "CONDITIONING",
+            "vae": "VAE",
+            "pixels": "IMAGE",
+            "mask": "MASK",
+            "noise_mask": "BOOLEAN",
+        },
+        [("positive", "CONDITIONING"), ("negative", "CONDITIONING"), ("latent", "LATENT")],
+    ),
     "KSampler": (
-        {"model": "MODEL", "positive": "CONDITIONING", "negative": "CONDITIONING",
-         "latent_image": "LATENT", "seed": "INT", "steps": "INT", "cfg": "FLOAT",
-         "sampler_name": "COMBO", "scheduler": "COMBO", "denoise": "FLOAT"},
-        [("LATENT", "LATENT")]),
+        {
+            "model": "MODEL",
+            "positive": "CONDITIONING",
+            "negative": "CONDITIONING",
+            "latent_image": "LATENT",
+            "seed": "INT",
+            "steps": "INT",
+            "cfg": "FLOAT",
+            "sampler_name": "COMBO",
+            "scheduler": "COMBO",
+            "denoise": "FLOAT",
+        },
+        [("LATENT", "LATENT")],
+    ),
     "VAEDecode": ({"samples": "LATENT", "vae": "VAE"}, [("IMAGE", "IMAGE")]),
     "ImageCompositeMasked": (
-        {"destination": "IMAGE", "source": "IMAGE", "mask": "MASK", "x": "INT", "y": "INT",
-         "resize_source": "BOOLEAN"}, [("IMAGE", "IMAGE")]),
+        {"destination": "IMAGE", "source": "IMAGE", "mask": "MASK", "x": "INT", "y": "INT", "resize_source": "BOOLEAN"},
+        [("IMAGE", "IMAGE")],
+    ),
 }
 
 
@@ -91,8 +109,7 @@ def as_prompt(flow: dict) -> dict[str, dict]:
     prompt = {}
     for node in running(flow):
         inputs = widgets_of(node)
-        inputs.update({slot["name"]: links[slot["link"]] for slot in node["inputs"]
-                       if slot["link"] is not None})
+        inputs.update({slot["name"]: links[slot["link"]] for slot in node["inputs"] if slot["link"] is not None})
         prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
     return prompt
 
@@ -114,44 +131,49 @@ def unpacked(blueprint: dict, **given: Any) -> tuple[dict[str, dict], dict[str, 
     prompt = {}
     for node in graph["nodes"]:
         inputs = widgets_of(node)
-        inputs.update({slot["name"]: links[slot["link"]] for slot in node["inputs"]
-                       if slot["link"] in links})
+        inputs.update({slot["name"]: links[slot["link"]] for slot in node["inputs"] if slot["link"] in links})
         prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
     return prompt, ends
 
 
 def find(prompt: dict[str, dict], kind: str) -> str:
     """The id of the first node of a kind; ours by the name without the prefix."""
-    return next(key for key, node in prompt.items()
-                if node["class_type"] in (kind, f"LearnableRegions_{kind}"))
+    return next(key for key, node in prompt.items() if node["class_type"] in (kind, f"LearnableRegions_{kind}"))
 
 
 def show_text(prompt: dict[str, dict], **ends: tuple[str, int]) -> dict[str, dict]:
     """The prompt with a Preview as Text node of each name at the outputs named."""
-    extra = {name: {"class_type": "PreviewAny", "inputs": {"source": list(end)}}
-             for name, end in ends.items()}
+    extra = {name: {"class_type": "PreviewAny", "inputs": {"source": list(end)}} for name, end in ends.items()}
     return {**json.loads(json.dumps(prompt)), **extra}
 
 
-_SHAPES_OUTPUTS = {"CheckpointLoaderSimple": (0, 1, 2), "UNETLoader": (0,), "DualCLIPLoader": (1,),
-                   "VAELoader": (2,), "LearnableRegions_LoadDinoEncoder": (3,),
-                   "LearnableRegions_LoadClipScorer": (4,)}
+_SHAPES_OUTPUTS = {
+    "CheckpointLoaderSimple": (0, 1, 2),
+    "UNETLoader": (0,),
+    "DualCLIPLoader": (1,),
+    "VAELoader": (2,),
+    "LearnableRegions_LoadDinoEncoder": (3,),
+    "LearnableRegions_LoadClipScorer": (4,),
+}
 
 
 def with_shapes(prompt: dict[str, dict], picture: str, caption: str, wish: str) -> dict[str, dict]:
     """The same graph with the embedded models in the place of all loaders, a picture of shapes, its
     two texts, and settings that suit them."""
-    loaders = {key: _SHAPES_OUTPUTS[node["class_type"]] for key, node in prompt.items()
-               if node["class_type"] in _SHAPES_OUTPUTS}
-    made: dict[str, dict] = {"shapes": {"class_type": "LearnableRegions_LoadShapesDemo",
-                                        "inputs": {}}}
+    loaders = {
+        key: _SHAPES_OUTPUTS[node["class_type"]]
+        for key, node in prompt.items()
+        if node["class_type"] in _SHAPES_OUTPUTS
+    }
+    made: dict[str, dict] = {"shapes": {"class_type": "LearnableRegions_LoadShapesDemo", "inputs": {}}}
     strings = iter((caption, wish))  # in the order of the graph: the caption comes first
     for key, node in prompt.items():
         if key in loaders:
             continue
-        inputs = {name: ["shapes", loaders[value[0]][value[1]]]
-                  if isinstance(value, list) and value[0] in loaders else value
-                  for name, value in node["inputs"].items()}
+        inputs = {
+            name: ["shapes", loaders[value[0]][value[1]]] if isinstance(value, list) and value[0] in loaders else value
+            for name, value in node["inputs"].items()
+        }
         kind = node["class_type"]
         if kind == "LoadImage":
             inputs["image"] = picture

@@ -8,15 +8,37 @@ from typing import Any
 import torch
 
 UNET = {
-    "image_size": 32, "in_channels": 9, "out_channels": 4, "model_channels": 320,
-    "num_res_blocks": [2, 2, 2, 2], "channel_mult": [1, 2, 4, 4],
-    "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0], "transformer_depth_middle": 1,
+    "image_size": 32,
+    "in_channels": 9,
+    "out_channels": 4,
+    "model_channels": 320,
+    "num_res_blocks": [2, 2, 2, 2],
+    "channel_mult": [1, 2, 4, 4],
+    "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0],
+    "transformer_depth_middle": 1,
     "transformer_depth_output": [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0],
-    "use_spatial_transformer": True, "legacy": False, "context_dim": 1024,
-    "use_linear_in_transformer": True, "adm_in_channels": None, "use_temporal_attention": False}
-VAE = {"embed_dim": 4, "ddconfig": {
-    "double_z": True, "z_channels": 4, "resolution": 256, "in_channels": 3, "out_ch": 3, "ch": 128,
-    "ch_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_resolutions": [], "dropout": 0.0}}
+    "use_spatial_transformer": True,
+    "legacy": False,
+    "context_dim": 1024,
+    "use_linear_in_transformer": True,
+    "adm_in_channels": None,
+    "use_temporal_attention": False,
+}
+VAE = {
+    "embed_dim": 4,
+    "ddconfig": {
+        "double_z": True,
+        "z_channels": 4,
+        "resolution": 256,
+        "in_channels": 3,
+        "out_ch": 3,
+        "ch": 128,
+        "ch_mult": [1, 2, 4, 4],
+        "num_res_blocks": 2,
+        "attn_resolutions": [],
+        "dropout": 0.0,
+    },
+}
 META = torch.device("meta")
 
 
@@ -33,8 +55,8 @@ def _random(shapes: dict[str, torch.Tensor], dtype: torch.dtype) -> dict[str, to
             continue
         count, fan = like.numel(), like[0].numel()
         # short of a whole number of blocks, so that no two rows are alike
-        flat = block[: 1_048_573].repeat(-(-count // 1_048_573))[:count]
-        made[name] = (flat.view(like.shape) * fan ** -0.5).to(dtype)
+        flat = block[:1_048_573].repeat(-(-count // 1_048_573))[:count]
+        made[name] = (flat.view(like.shape) * fan**-0.5).to(dtype)
     return made
 
 
@@ -53,9 +75,11 @@ def write_sd2_inpainting(path: Path) -> None:
         autoencoder = AutoencoderKL(**VAE)
     vae = _random(autoencoder.state_dict(), half)
     text = _random(SD2ClipModel(device=META, dtype=half).state_dict(), half)
-    whole = {**config.process_unet_state_dict_for_saving(unet),
-             **config.process_vae_state_dict_for_saving(vae),
-             **config.process_clip_state_dict_for_saving(text)}
+    whole = {
+        **config.process_unet_state_dict_for_saving(unet),
+        **config.process_vae_state_dict_for_saving(vae),
+        **config.process_clip_state_dict_for_saving(text),
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: weight.contiguous() for name, weight in whole.items()}, str(path))
 
@@ -64,8 +88,15 @@ def write_dino(folder: Path) -> None:
     """A folder in the form of facebook/dino-vitb8."""
     from transformers import ViTConfig, ViTModel
 
-    config = ViTConfig(hidden_size=768, num_hidden_layers=12, num_attention_heads=12,
-                       intermediate_size=3072, patch_size=8, image_size=224, qkv_bias=True)
+    config = ViTConfig(
+        hidden_size=768,
+        num_hidden_layers=12,
+        num_attention_heads=12,
+        intermediate_size=3072,
+        patch_size=8,
+        image_size=224,
+        qkv_bias=True,
+    )
     ViTModel(config, add_pooling_layer=False).save_pretrained(str(folder))
 
 

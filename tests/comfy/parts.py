@@ -14,8 +14,16 @@ import torch
 from .conftest import Comfy, demo_graph
 
 NATIVE = 64  # pixels a side
-TINY = {"preset": "custom", "per_image_iteration": 2, "previews": "always", "look_steps": 1,
-        "steps": 2, "finalists": 1, "drafts": 1, "generator_steps": 1}  # of Region Inpaint Optimize
+TINY = {
+    "preset": "custom",
+    "per_image_iteration": 2,
+    "previews": "always",
+    "look_steps": 1,
+    "steps": 2,
+    "finalists": 1,
+    "drafts": 1,
+    "generator_steps": 1,
+}  # of Region Inpaint Optimize
 DEMO_NAMES = ("model", "clip", "vae", "dino", "scorer")
 
 
@@ -44,8 +52,7 @@ def take(comfy: Comfy, graph: dict, socket: str, thing: Any) -> None:
     comfy.nodes.NODE_CLASS_MAPPINGS["TestShelf"] = Shelf
     node, name = socket.split(".")
     Shelf.things[socket] = thing
-    graph[f"shelf {socket}"] = {"class_type": "TestShelf",
-                                "inputs": {"name": socket, "version": 0}}
+    graph[f"shelf {socket}"] = {"class_type": "TestShelf", "inputs": {"name": socket, "version": 0}}
     graph[node]["inputs"][name] = [f"shelf {socket}", 0]
 
 
@@ -98,7 +105,7 @@ def _filled(model: torch.nn.Module) -> torch.nn.Module:
                 weight.fill_(1)
             else:
                 fan = weight[0].numel() if weight.ndim > 1 else 1
-                weight.copy_(torch.randn(weight.shape, generator=source) * fan ** -0.5)
+                weight.copy_(torch.randn(weight.shape, generator=source) * fan**-0.5)
     return model
 
 
@@ -118,18 +125,37 @@ def tiny_unet(family: str, in_channels: int, **more: Any) -> Any:
     base = getattr(supported_models, family)
     wide = "SDXL" in family
     config = {
-        "image_size": 32, "in_channels": in_channels, "out_channels": 4,
-        "model_channels": 64 if wide else 32, "num_res_blocks": [1, 1], "channel_mult": [1, 2],
+        "image_size": 32,
+        "in_channels": in_channels,
+        "out_channels": 4,
+        "model_channels": 64 if wide else 32,
+        "num_res_blocks": [1, 1],
+        "channel_mult": [1, 2],
         "transformer_depth": [0, 1] if wide else [1, 1],
         "transformer_depth_output": [0, 0, 1, 1] if wide else [1, 1, 1, 1],
-        "transformer_depth_middle": 1, "use_spatial_transformer": True, "legacy": False,
-        "context_dim": 48, "use_linear_in_transformer": family != "SD15", "adm_in_channels": None,
-        "use_temporal_attention": False, **more}
+        "transformer_depth_middle": 1,
+        "use_spatial_transformer": True,
+        "legacy": False,
+        "context_dim": 48,
+        "use_linear_in_transformer": family != "SD15",
+        "adm_in_channels": None,
+        "use_temporal_attention": False,
+        **more,
+    }
     if wide:
         config.update(adm_in_channels=2816, num_classes="sequential")
-    tiny = type(f"Tiny{family}", (base,), {"native_size": NATIVE, "unet_extra_config": {
-        **base.unet_extra_config, "num_heads": -1 if wide else 4,
-        "num_head_channels": 32 if wide else -1}})
+    tiny = type(
+        f"Tiny{family}",
+        (base,),
+        {
+            "native_size": NATIVE,
+            "unet_extra_config": {
+                **base.unet_extra_config,
+                "num_heads": -1 if wide else 4,
+                "num_head_channels": 32 if wide else -1,
+            },
+        },
+    )
     return _patcher(tiny(config))
 
 
@@ -139,14 +165,25 @@ def tiny_flux_fill() -> Any:
     from comfy.ldm.flux.model import FluxParams
 
     config = {
-        "in_channels": 96, "out_channels": 16, "vec_in_dim": 24, "context_in_dim": 48,
-        "hidden_size": 64, "mlp_ratio": 2.0, "num_heads": 2, "depth": 1, "depth_single_blocks": 1,
-        "axes_dim": [4, 14, 14], "theta": 10_000, "patch_size": 2, "qkv_bias": True,
-        "guidance_embed": True, "txt_ids_dims": []}
+        "in_channels": 96,
+        "out_channels": 16,
+        "vec_in_dim": 24,
+        "context_in_dim": 48,
+        "hidden_size": 64,
+        "mlp_ratio": 2.0,
+        "num_heads": 2,
+        "depth": 1,
+        "depth_single_blocks": 1,
+        "axes_dim": [4, 14, 14],
+        "theta": 10_000,
+        "patch_size": 2,
+        "qkv_bias": True,
+        "guidance_embed": True,
+        "txt_ids_dims": [],
+    }
     known = {field.name for field in dataclasses.fields(FluxParams)}
     tiny = type("TinyFluxFill", (supported_models.FluxInpaint,), {"native_size": NATIVE})
-    return _patcher(tiny({"image_model": "flux",
-                          **{key: value for key, value in config.items() if key in known}}))
+    return _patcher(tiny({"image_model": "flux", **{key: value for key, value in config.items() if key in known}}))
 
 
 def tiny_vae(channels: int = 4) -> Any:
@@ -154,10 +191,21 @@ def tiny_vae(channels: int = 4) -> Any:
     import comfy.sd
     from comfy.ldm.models.autoencoder import AutoencoderKL
 
-    params = {"embed_dim": channels, "ddconfig": {
-        "double_z": True, "z_channels": channels, "resolution": 64, "in_channels": 3, "out_ch": 3,
-        "ch": 32, "ch_mult": [1, 1, 1, 1], "num_res_blocks": 1, "attn_resolutions": [],
-        "dropout": 0.0}}
+    params = {
+        "embed_dim": channels,
+        "ddconfig": {
+            "double_z": True,
+            "z_channels": channels,
+            "resolution": 64,
+            "in_channels": 3,
+            "out_ch": 3,
+            "ch": 32,
+            "ch_mult": [1, 1, 1, 1],
+            "num_res_blocks": 1,
+            "attn_resolutions": [],
+            "dropout": 0.0,
+        },
+    }
     with torch.random.fork_rng(devices=[]):
         state = _filled(AutoencoderKL(**params)).state_dict()
     vae = comfy.sd.VAE(sd=state, config={"params": params})

@@ -42,22 +42,27 @@ def results(server: Server, path: Path) -> tuple[list[Image.Image], list[str]]:
     edit = find(prompt, "RegionInpaintOptimize")
     for name, end in (("boxes", [edit, 4]), ("candidates", [find(prompt, "RegionGenerator"), 2])):
         prompt[name] = {"class_type": "PreviewImage", "inputs": {"images": end}}
-    after = next(node["id"] for node in load(path)["nodes"]
-                 if node.get("title", "").startswith("After"))
+    after = next(node["id"] for node in load(path)["nodes"] if node.get("title", "").startswith("After"))
     heard = server.run(prompt)
     assert heard.status == "success", heard.problem
-    pictures = [before.convert("RGB"), shown(server, heard, "candidates"),
-                shown(server, heard, "boxes"), shown(server, heard, str(after))]
-    return pictures, [f"before: {caption}", "where it may be", "boxes that were tried",
-                      f"after: {wish}"]
+    pictures = [
+        before.convert("RGB"),
+        shown(server, heard, "candidates"),
+        shown(server, heard, "boxes"),
+        shown(server, heard, str(after)),
+    ]
+    return pictures, [f"before: {caption}", "where it may be", "boxes that were tried", f"after: {wish}"]
 
 
 def sheet(pictures: list[Image.Image], labels: list[str], square: bool) -> Image.Image:
     """All pictures as a square, or a row of the three that matter most."""
     keep = range(4) if square else (0, 2, 3)
-    return contact_sheet([pictures[i] for i in keep], [labels[i] for i in keep],
-                         columns=2 if square else 3,
-                         cell=SIDE // 2 if square else SIDE // 3).convert("RGB")
+    return contact_sheet(
+        [pictures[i] for i in keep],
+        [labels[i] for i in keep],
+        columns=2 if square else 3,
+        cell=SIDE // 2 if square else SIDE // 3,
+    ).convert("RGB")
 
 
 def with_graph(graph: Image.Image, row: Image.Image) -> Image.Image:

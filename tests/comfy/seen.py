@@ -48,8 +48,8 @@ PATIENCE = 120_000  # milliseconds; a wait ends when the thing is there
 def chromium() -> str | None:
     """A Chromium or Chrome: CHROMIUM names it, or it lies on the path."""
     return os.environ.get("CHROMIUM") or next(
-        (found for name in ("chromium", "chromium-browser", "google-chrome")
-         if (found := shutil.which(name))), None)
+        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+    )
 
 
 class Seen:
@@ -72,7 +72,8 @@ class Seen:
         self.page.get_by_test_id(f"template-workflow-{path.stem}").click()
         self.page.wait_for_function(
             "kinds => JSON.stringify(app.graph.nodes.map(n => n.type).sort()) === kinds",
-            arg=json.dumps(kinds, separators=(",", ":")))
+            arg=json.dumps(kinds, separators=(",", ":")),
+        )
         self.page.get_by_test_id("template-workflows-content").wait_for(state="hidden")
 
     def canvas(self) -> dict:
@@ -90,7 +91,9 @@ class Seen:
         return self.page.evaluate(
             "title => { const n = app.graph.nodes.find(n => n.title === title), d = app.canvas.ds;"
             "return [(n.pos[0] + 150 + d.offset[0]) * d.scale,"
-            "        (n.pos[1] - 15 + d.offset[1]) * d.scale] }", title)
+            "        (n.pos[1] - 15 + d.offset[1]) * d.scale] }",
+            title,
+        )
 
     def shoot(self, name: str) -> Path:
         """What the page shows now, as a picture of that name among the screenshots."""
@@ -105,21 +108,25 @@ class Seen:
         from PIL import Image
 
         self.page.evaluate("flow => app.loadGraphData(flow)", load(path))
-        self.page.evaluate("() => document.querySelectorAll('[data-testid=minimap-container]')"
-                           ".forEach(element => element.remove())")
+        self.page.evaluate(
+            "() => document.querySelectorAll('[data-testid=minimap-container]').forEach(element => element.remove())"
+        )
         if self.page.get_by_text("Workflow Overview").is_visible():  # a wide window shows it
             self.page.get_by_role("button", name="Toggle properties panel").click()
         box = self.fit((90, 140, 60, 90))
         shot = Image.open(io.BytesIO(self.page.screenshot()))
         edge = 12
-        return shot.crop((int(box[0]) - edge, int(box[1]) - edge, int(box[2]) + edge,
-                          int(box[3]) + edge)).convert("RGB")
+        return shot.crop((int(box[0]) - edge, int(box[1]) - edge, int(box[2]) + edge, int(box[3]) + edge)).convert(
+            "RGB"
+        )
 
     def pictures(self, title: str) -> list[list[int]]:
         """Sizes of the pictures that a node of this title shows."""
         return self.page.evaluate(
             "title => (app.graph.nodes.find(n => n.title === title)?.imgs ?? [])"
-            ".map(i => [i.naturalWidth, i.naturalHeight])", title)
+            ".map(i => [i.naturalWidth, i.naturalHeight])",
+            title,
+        )
 
 
 @contextmanager
@@ -132,9 +139,9 @@ def looking_at(server: Server, folder: Path, size: tuple[int, int] = (1600, 1000
     folder.mkdir(parents=True, exist_ok=True)
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-gpu", "--mute-audio"])
+            executable_path=program, args=["--no-sandbox", "--disable-gpu", "--mute-audio"]
+        )
         try:
-            yield Seen(browser.new_page(viewport={"width": size[0], "height": size[1]}), server.url,
-                       folder)
+            yield Seen(browser.new_page(viewport={"width": size[0], "height": size[1]}), server.url, folder)
         finally:
             browser.close()

@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 PACK_FOLDER = "learnable-regions"  # no name that Python could import; the path has a space too
-DECOY = '''
+DECOY = """
 import os
 import sys
 
@@ -45,7 +45,7 @@ class Decoy:
 
 
 NODE_CLASS_MAPPINGS = {"DecoyNode": Decoy}
-'''
+"""
 
 
 def install(pack: Path, custom_nodes: Path) -> Path:
@@ -57,8 +57,7 @@ def install(pack: Path, custom_nodes: Path) -> Path:
     ignored = [line.rstrip("/") for line in (pack / ".comfyignore").read_text().split()]
 
     def skip(_folder: str, names: list[str]) -> set[str]:
-        return {name for name in names
-                if name.startswith(".") or any(fnmatch.fnmatch(name, one) for one in ignored)}
+        return {name for name in names if name.startswith(".") or any(fnmatch.fnmatch(name, one) for one in ignored)}
 
     folder = custom_nodes / PACK_FOLDER
     shutil.copytree(pack, folder, ignore=skip)
@@ -114,42 +113,55 @@ class Client:
     def upload(self, name: str, png: bytes) -> str:
         """Put a picture into ComfyUI's input folder; its name there, for Load Image."""
         edge = uuid.uuid4().hex
-        body = (f'--{edge}\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n'
-                f"Content-Type: image/png\r\n\r\n").encode() + png + f"\r\n--{edge}--\r\n".encode()
+        body = (
+            (
+                f'--{edge}\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n'
+                f"Content-Type: image/png\r\n\r\n"
+            ).encode()
+            + png
+            + f"\r\n--{edge}--\r\n".encode()
+        )
         request = urllib.request.Request(
-            self.url + "/upload/image", body,
-            {"Content-Type": f"multipart/form-data; boundary={edge}"})
+            self.url + "/upload/image", body, {"Content-Type": f"multipart/form-data; boundary={edge}"}
+        )
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read())["name"]
 
-    def run(self, graph: dict, on_frame: Callable[[int], None] | None = None,
-            seconds: float = 900) -> Heard:
+    def run(self, graph: dict, on_frame: Callable[[int], None] | None = None, seconds: float = 900) -> Heard:
         """Queue a prompt and listen until it has ended; `on_frame(n)` at each preview frame."""
         return asyncio.run(asyncio.wait_for(self._run(graph, on_frame), seconds))
 
     def interrupt(self) -> None:
         """What the Cancel button does."""
         urllib.request.urlopen(
-            urllib.request.Request(self.url + "/interrupt", b"{}", method="POST"), timeout=60).close()
+            urllib.request.Request(self.url + "/interrupt", b"{}", method="POST"), timeout=60
+        ).close()
 
     def forget(self) -> None:
         """Empty the server's cache of outputs, so that the next prompt runs whole."""
-        urllib.request.urlopen(urllib.request.Request(
-            self.url + "/free", b'{"free_memory": true}', {"Content-Type": "application/json"},
-            method="POST"), timeout=60).close()
+        urllib.request.urlopen(
+            urllib.request.Request(
+                self.url + "/free", b'{"free_memory": true}', {"Content-Type": "application/json"}, method="POST"
+            ),
+            timeout=60,
+        ).close()
         # it is done between two prompts, so this one goes first
-        self.run({"1": {"class_type": "EmptyImage", "inputs": {
-            "width": 8, "height": 8, "batch_size": 1, "color": 0}},
-            "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}})
+        self.run(
+            {
+                "1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 0}},
+                "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
+            }
+        )
 
     async def _run(self, graph: dict, on_frame: Callable[[int], None] | None) -> Heard:
         import aiohttp
 
         heard, client = Heard(), uuid.uuid4().hex
-        async with aiohttp.ClientSession() as session, session.ws_connect(
-                f"{self.url}/ws?clientId={client}", max_msg_size=0) as socket_:
-            async with session.post(f"{self.url}/prompt", json={
-                    "prompt": graph, "client_id": client}) as answer:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"{self.url}/ws?clientId={client}", max_msg_size=0) as socket_,
+        ):
+            async with session.post(f"{self.url}/prompt", json={"prompt": graph, "client_id": client}) as answer:
                 body = await answer.json()
             heard.refused = body.get("node_errors", {})
             if "prompt_id" not in body:
@@ -161,7 +173,8 @@ class Client:
                     if on_frame:
                         on_frame(len(heard.frames))
                 elif message.type == aiohttp.WSMsgType.TEXT and _hear(
-                        heard, json.loads(message.data), body["prompt_id"]):
+                    heard, json.loads(message.data), body["prompt_id"]
+                ):
                     break
             history: dict = {}
             while body["prompt_id"] not in history:  # it is written after the last message
@@ -209,11 +222,24 @@ class Server(Client):
         self.log = base / "server.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "main.py", "--cpu", "--base-directory", str(base), "--port",
-                 str(port), "--disable-api-nodes", "--database-url", "sqlite:///:memory:",
-                 "--disable-auto-launch"],
-                cwd=comfyui, stdout=log, stderr=subprocess.STDOUT,
-                env={**os.environ, "HF_HUB_OFFLINE": "1", **self._own_templates()})
+                [
+                    sys.executable,
+                    "main.py",
+                    "--cpu",
+                    "--base-directory",
+                    str(base),
+                    "--port",
+                    str(port),
+                    "--disable-api-nodes",
+                    "--database-url",
+                    "sqlite:///:memory:",
+                    "--disable-auto-launch",
+                ],
+                cwd=comfyui,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "HF_HUB_OFFLINE": "1", **self._own_templates()},
+            )
 
     def _own_templates(self) -> dict[str, str]:
         """An older ComfyUI will not start beside the package of ComfyUI's templates as it is today;

@@ -50,39 +50,75 @@ def not_a_number() -> torch.Tensor:
 
 # name: (socket, what is put there, the node that speaks, words of value and way out)
 BAD: dict[str, tuple[str, Callable[[], Any], str, tuple[str, ...]]] = {
-    "a sound model": ("edit.model", lambda: other_latent(latent_dimensions=1), EDIT,
-                      ("MODEL", "single pictures", "connect an inpainting model")),
-    "a video model": ("edit.model", lambda: other_latent(latent_dimensions=3), EDIT,
-                      ("MODEL", "single pictures", "connect an inpainting model")),
-    "a video UNet": ("edit.model", video_unet, EDIT,
-                     ("single pictures", "connect an inpainting model")),
-    "a model that reads a picture": ("edit.model", lambda: tiny_unet("SD15_instructpix2pix", 8),
-                                     EDIT, ("SD15_instructpix2pix", "no mask", "connect")),
-    "a depth model": ("edit.model", lambda: tiny_unet("SD15", 5), EDIT,
-                      ("takes 5 channels", "9", "connect an inpainting model")),
+    "a sound model": (
+        "edit.model",
+        lambda: other_latent(latent_dimensions=1),
+        EDIT,
+        ("MODEL", "single pictures", "connect an inpainting model"),
+    ),
+    "a video model": (
+        "edit.model",
+        lambda: other_latent(latent_dimensions=3),
+        EDIT,
+        ("MODEL", "single pictures", "connect an inpainting model"),
+    ),
+    "a video UNet": ("edit.model", video_unet, EDIT, ("single pictures", "connect an inpainting model")),
+    "a model that reads a picture": (
+        "edit.model",
+        lambda: tiny_unet("SD15_instructpix2pix", 8),
+        EDIT,
+        ("SD15_instructpix2pix", "no mask", "connect"),
+    ),
+    "a depth model": (
+        "edit.model",
+        lambda: tiny_unet("SD15", 5),
+        EDIT,
+        ("takes 5 channels", "9", "connect an inpainting model"),
+    ),
     "no model at all": ("edit.model", lambda: None, EDIT, ("MODEL", "connect")),
-    "a VAE of 16 channels": ("edit.vae", lambda: tiny_vae(16), EDIT,
-                             ("16 channels", "takes 4", "belongs to the MODEL")),
+    "a VAE of 16 channels": (
+        "edit.vae",
+        lambda: tiny_vae(16),
+        EDIT,
+        ("16 channels", "takes 4", "belongs to the MODEL"),
+    ),
     "a VAE for video": ("edit.vae", video_vae, EDIT, ("VAE", "belongs to the MODEL")),
     "an empty VAE": ("edit.vae", empty_vae, EDIT, ("VAE", "Load VAE")),
-    "another CLIP": ("edit.positive", lambda: words(768), EDIT,
-                     ("positive", "768", "belongs to the MODEL")),
+    "another CLIP": ("edit.positive", lambda: words(768), EDIT, ("positive", "768", "belongs to the MODEL")),
     "no text": ("edit.negative", list, EDIT, ("negative", "empty", "CLIP Text Encode")),
-    "another picture": ("edit.image", lambda: picture(64, 96), EDIT,
-                        ("96 x 64", "connect the same image")),
-    "two pictures": ("edit.image", lambda: picture(128, 128, count=2), EDIT,
-                     ("2 of 128 x 128", "connect the same image")),
-    "two channels": ("generator.image", lambda: picture(64, 64, 2), GENERATOR,
-                     ("(1, 64, 64, 2)", "1, 3 or 4 channels")),
-    "no picture": ("generator.image", lambda: picture(64, 64)[:0], GENERATOR,
-                   ("(0, 64, 64, 3)", "at least one picture")),
-    "a tiny picture": ("generator.image", lambda: picture(16, 64), GENERATOR,
-                       ("64 x 16", "at least 32")),
+    "another picture": ("edit.image", lambda: picture(64, 96), EDIT, ("96 x 64", "connect the same image")),
+    "two pictures": (
+        "edit.image",
+        lambda: picture(128, 128, count=2),
+        EDIT,
+        ("2 of 128 x 128", "connect the same image"),
+    ),
+    "two channels": (
+        "generator.image",
+        lambda: picture(64, 64, 2),
+        GENERATOR,
+        ("(1, 64, 64, 2)", "1, 3 or 4 channels"),
+    ),
+    "no picture": (
+        "generator.image",
+        lambda: picture(64, 64)[:0],
+        GENERATOR,
+        ("(0, 64, 64, 3)", "at least one picture"),
+    ),
+    "a tiny picture": ("generator.image", lambda: picture(16, 64), GENERATOR, ("64 x 16", "at least 32")),
     "not a number": ("generator.image", not_a_number, GENERATOR, ("not numbers", "half precision")),
-    "a black mask": ("generator.region_prior", lambda: torch.zeros(1, 128, 128), GENERATOR,
-                     ("region_prior is empty", "disconnect")),
-    "three masks": ("generator.region_prior", lambda: torch.ones(3, 128, 128), GENERATOR,
-                    ("3 masks", "1 pictures", "give one mask")),
+    "a black mask": (
+        "generator.region_prior",
+        lambda: torch.zeros(1, 128, 128),
+        GENERATOR,
+        ("region_prior is empty", "disconnect"),
+    ),
+    "three masks": (
+        "generator.region_prior",
+        lambda: torch.ones(3, 128, 128),
+        GENERATOR,
+        ("3 masks", "1 pictures", "give one mask"),
+    ),
 }
 
 
@@ -105,9 +141,11 @@ def test_a_wrong_part_is_one_sentence(comfy: Comfy, mistake: str) -> None:
 def test_a_generator_taught_on_something_else(comfy: Comfy) -> None:
     descriptions = comfy.part("nodes.descriptions")
     build = comfy.part("region_core.generator.network").build_generator
-    for config, needle in (({"feature_dim": 7, "sizes": 1, "extra_dim": 5}, "DINO"),
-                           ({"feature_dim": 0, "sizes": 9, "extra_dim": 5}, "max_window_size"),
-                           ({"feature_dim": 0, "sizes": 1, "extra_dim": 0}, "extra_dim 0")):
+    for config, needle in (
+        ({"feature_dim": 7, "sizes": 1, "extra_dim": 5}, "DINO"),
+        ({"feature_dim": 0, "sizes": 9, "extra_dim": 5}, "max_window_size"),
+        ({"feature_dim": 0, "sizes": 1, "extra_dim": 0}, "extra_dim 0"),
+    ):
         if not config["feature_dim"]:
             config["feature_dim"] = dino_width(comfy)
         module = build(seed=1, **config)
@@ -138,18 +176,20 @@ def test_grey_and_transparent_pictures_are_edited(comfy: Comfy, channels: int) -
     assert run.seen["v1"].shape == (1, 64, 80)
 
 
-LOADERS = {"LearnableRegions_LoadClipScorer": ("clip_name", "ViT-B-16-openai.safetensors", {}),
-           "LearnableRegions_LoadDinoEncoder": ("dino_name", "facebook/dino-vitb8",
-                                                {"image_size": 256})}
+LOADERS = {
+    "LearnableRegions_LoadClipScorer": ("clip_name", "ViT-B-16-openai.safetensors", {}),
+    "LearnableRegions_LoadDinoEncoder": ("dino_name", "facebook/dino-vitb8", {"image_size": 256}),
+}
 
 
 @pytest.mark.parametrize("kind", LOADERS)
-def test_no_weights_and_no_network(comfy: Comfy, kind: str,
-                                   monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_weights_and_no_network(comfy: Comfy, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
     widget, name, more = LOADERS[kind]
-    graph = {"load": {"class_type": kind, "inputs": {widget: f"download: {name}", **more}},
-             "sink": {"class_type": "TestSink", "inputs": {"v0": ["load", 0]}}}
+    graph = {
+        "load": {"class_type": kind, "inputs": {widget: f"download: {name}", **more}},
+        "sink": {"class_type": "TestSink", "inputs": {"v0": ["load", 0]}},
+    }
     run = comfy.run(graph)
     assert not run.success
     message = run.error["exception_message"]
@@ -167,10 +207,13 @@ def test_no_weights_and_no_network(comfy: Comfy, kind: str,
 
 
 def test_a_learned_generator_that_is_not_there(comfy: Comfy) -> None:
-    graph = {"load": {"class_type": "LearnableRegions_LoadLearnedGenerator",
-                      "inputs": {"learned_name": "none saved yet"}},
-             "save": {"class_type": "LearnableRegions_SaveLearnedGenerator",
-                      "inputs": {"learned": ["load", 0], "filename_prefix": "../../elsewhere"}}}
+    graph = {
+        "load": {"class_type": "LearnableRegions_LoadLearnedGenerator", "inputs": {"learned_name": "none saved yet"}},
+        "save": {
+            "class_type": "LearnableRegions_SaveLearnedGenerator",
+            "inputs": {"learned": ["load", 0], "filename_prefix": "../../elsewhere"},
+        },
+    }
     run = comfy.run(graph)
     assert not run.success
     assert "save a learned generator there first" in str(run.problems)
@@ -179,14 +222,18 @@ def test_a_learned_generator_that_is_not_there(comfy: Comfy) -> None:
 
 def test_what_was_learned_is_saved_and_loaded(comfy: Comfy) -> None:
     graph = tiny_graph(comfy)
-    graph["save"] = {"class_type": "LearnableRegions_SaveLearnedGenerator",
-                     "inputs": {"learned": ["edit", 7], "filename_prefix": "deep/mine"}}
+    graph["save"] = {
+        "class_type": "LearnableRegions_SaveLearnedGenerator",
+        "inputs": {"learned": ["edit", 7], "filename_prefix": "deep/mine"},
+    }
     run = comfy.run(graph)
     assert run.success, run.messages
     learned = run.seen["v7"]
     again = tiny_graph(comfy)
-    again["load"] = {"class_type": "LearnableRegions_LoadLearnedGenerator",
-                     "inputs": {"learned_name": "deep/mine_00001.safetensors"}}
+    again["load"] = {
+        "class_type": "LearnableRegions_LoadLearnedGenerator",
+        "inputs": {"learned_name": "deep/mine_00001.safetensors"},
+    }
     again["generator"]["inputs"]["learned"] = ["load", 0]
     again["sink"]["inputs"]["v9"] = ["load", 0]
     run = comfy.run(again)

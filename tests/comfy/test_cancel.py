@@ -11,8 +11,14 @@ import torch
 from .conftest import Comfy, Run
 from .parts import DEMO_NAMES, demo_parts, take, tiny_graph
 
-SOCKETS = {"model": ["edit.model"], "clip": ["positive.clip", "negative.clip"],
-           "vae": ["edit.vae"], "dino": ["generator.dino"], "scorer": ["loss.scorer"]}
+SOCKETS = {
+    "model": ["edit.model"],
+    "clip": ["positive.clip", "negative.clip"],
+    "vae": ["edit.vae"],
+    "dino": ["generator.dino"],
+    "scorer": ["loss.scorer"],
+}
+
 
 @pytest.fixture(scope="module")
 def parts(comfy: Comfy) -> dict[str, Any]:
@@ -24,8 +30,9 @@ class Pressed:
     """Presses Cancel when a module begins its n-th forward (once `after`, (module, times), is over)
     and keeps what begins after that."""
 
-    def __init__(self, comfy: Comfy, modules: dict[str, torch.nn.Module], at: tuple[str, int],
-                 after: tuple[str, int] | None) -> None:
+    def __init__(
+        self, comfy: Comfy, modules: dict[str, torch.nn.Module], at: tuple[str, int], after: tuple[str, int] | None
+    ) -> None:
         self.comfy, self.modules, self.at, self.after = comfy, modules, at, after
         self.begun: Counter[str] = Counter()
         self.before: Counter[str] | None = None  # what had begun when `after` was over
@@ -37,8 +44,7 @@ class Pressed:
         if self.pressed:
             self.too_late.append(name)
             return
-        if self.before is None and (self.after is None
-                                    or self.begun[self.after[0]] == self.after[1]):
+        if self.before is None and (self.after is None or self.begun[self.after[0]] == self.after[1]):
             self.before = self.begun.copy()
         self.begun[name] += 1
         which, times = self.at
@@ -47,8 +53,10 @@ class Pressed:
             self.comfy.nodes.interrupt_processing(True)
 
     def __enter__(self) -> Pressed:
-        self.handles = [module.register_forward_pre_hook(lambda *_, name=name: self.saw(name))
-                        for name, module in self.modules.items()]
+        self.handles = [
+            module.register_forward_pre_hook(lambda *_, name=name: self.saw(name))
+            for name, module in self.modules.items()
+        ]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,15 +72,26 @@ def modules_of(parts: dict[str, Any]) -> dict[str, torch.nn.Module]:
         "DINO": parts["dino"].encoder.model,
         "CLIP's words": next(m for m in clip.modules() if isinstance(m, torch.nn.Embedding)),
         "CLIP": next(m for m in clip.visual.modules() if isinstance(m, torch.nn.Conv2d)),
-        "encoder": vae.encoder, "UNet": parts["model"].model.diffusion_model,
-        "decoder": vae.decoder}
+        "encoder": vae.encoder,
+        "UNet": parts["model"].model.diffusion_model,
+        "decoder": vae.decoder,
+    }
 
 
 def run_with(comfy: Comfy, parts: dict[str, Any]) -> Run:
     """Two previews of two steps; two regions from two noise samples each, of four steps, of which the
     better sample goes on half way."""
-    graph = tiny_graph(comfy, preset="custom", steps=4, cfg=2.0, finalists=2, drafts=2, look_steps=2,
-                       per_image_iteration=2, previews="always")
+    graph = tiny_graph(
+        comfy,
+        preset="custom",
+        steps=4,
+        cfg=2.0,
+        finalists=2,
+        drafts=2,
+        look_steps=2,
+        per_image_iteration=2,
+        previews="always",
+    )
     for name in DEMO_NAMES:
         for socket in SOCKETS[name]:
             take(comfy, graph, socket, parts[name])
@@ -82,13 +101,20 @@ def run_with(comfy: Comfy, parts: dict[str, Any]) -> Run:
 
 def state_of(parts: dict[str, Any]) -> tuple[Any, ...]:
     """All that an edit must leave as it was: weights (their sums), options, patches, random state."""
-    modules = (parts["model"].model, parts["vae"].first_stage_model,
-               parts["clip"].cond_stage_model, parts["dino"].encoder.model,
-               parts["scorer"].encoder.model)
+    modules = (
+        parts["model"].model,
+        parts["vae"].first_stage_model,
+        parts["clip"].cond_stage_model,
+        parts["dino"].encoder.model,
+        parts["scorer"].encoder.model,
+    )
     model = parts["model"]
-    return ([float(w.detach().double().sum()) for m in modules for w in m.state_dict().values()],
-            repr(sorted(model.model_options)), list(model.patches),
-            torch.random.get_rng_state().tolist())
+    return (
+        [float(w.detach().double().sum()) for m in modules for w in m.state_dict().values()],
+        repr(sorted(model.model_options)),
+        list(model.patches),
+        torch.random.get_rng_state().tolist(),
+    )
 
 
 # where Cancel is pressed: the forward that has begun, counted from where another model has run so
@@ -121,7 +147,8 @@ def undisturbed(comfy: Comfy, parts: dict[str, Any]) -> Run:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_cancel_stops_at_every_stage_and_the_next_prompt_works(
-        comfy: Comfy, parts: dict[str, Any], undisturbed: Run, stage: str) -> None:
+    comfy: Comfy, parts: dict[str, Any], undisturbed: Run, stage: str
+) -> None:
     """No forward of any model begins after Cancel, the prompt counts as interrupted, and models and
     random state are as before. Then, after every stage, the same prompt runs
     through and gives bit for bit what it gives when nothing was ever cancelled."""
@@ -144,8 +171,7 @@ def test_cancel_stops_at_every_stage_and_the_next_prompt_works(
         assert torch.equal(again.seen[output], undisturbed.seen[output]), output
 
 
-def test_a_run_tells_looks_and_shows_boxes_and_the_best_so_far(comfy: Comfy,
-                                                               parts: dict[str, Any]) -> None:
+def test_a_run_tells_looks_and_shows_boxes_and_the_best_so_far(comfy: Comfy, parts: dict[str, Any]) -> None:
     from PIL import Image
 
     comfy.forget()
@@ -160,8 +186,9 @@ def test_a_run_tells_looks_and_shows_boxes_and_the_best_so_far(comfy: Comfy,
     before = utils.PROGRESS_BAR_HOOK
     utils.set_progress_bar_global_hook(hook)
     try:
-        graph = tiny_graph(comfy, preset="custom", per_image_iteration=3, steps=4, finalists=2, drafts=2,
-                           previews="always")
+        graph = tiny_graph(
+            comfy, preset="custom", per_image_iteration=3, steps=4, finalists=2, drafts=2, previews="always"
+        )
         for name in DEMO_NAMES:
             for socket in SOCKETS[name]:
                 take(comfy, graph, socket, parts[name])

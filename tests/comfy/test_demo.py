@@ -16,8 +16,7 @@ def test_demo_runs_and_is_cached(comfy: Comfy) -> None:
     random = torch.random.get_rng_state()
     run = comfy.run(demo_graph())
     assert run.success, run.messages
-    edited, mask, box, ranked, boxes, curve, report, learned = (
-        run.seen[f"v{i}"] for i in range(8))
+    edited, mask, box, ranked, boxes, curve, report, learned = (run.seen[f"v{i}"] for i in range(8))
     source = run.seen["v8"]
     assert edited.shape == source.shape
     assert mask.shape == source.shape[:3]
@@ -43,8 +42,7 @@ def scene_of(comfy: Comfy, seed: int) -> tuple[torch.Tensor, str, str]:
     return comfy.part("nodes.shapes_demo").ShapesScene.execute(seed, "recolour").args[:3]
 
 
-def edit_of(comfy: Comfy, image: torch.Tensor, caption: str, prompt: str,
-            previews: str = "never") -> dict[str, Any]:
+def edit_of(comfy: Comfy, image: torch.Tensor, caption: str, prompt: str, previews: str = "never") -> dict[str, Any]:
     """What Region Inpaint Optimize gives for a picture or a batch, by output."""
     graph = tiny_graph(comfy, steps=4, cfg=2.0, finalists=2, previews=previews)
     for node in ("generator", "edit"):
@@ -54,15 +52,13 @@ def edit_of(comfy: Comfy, image: torch.Tensor, caption: str, prompt: str,
     comfy.forget()
     run = comfy.run(graph)
     assert run.success, (run.messages, run.problems)
-    return dict(zip(("edited", "mask", "bounding_box", "ranked"),
-                    (run.seen[f"v{i}"] for i in range(4)), strict=True))
+    return dict(zip(("edited", "mask", "bounding_box", "ranked"), (run.seen[f"v{i}"] for i in range(4)), strict=True))
 
 
 def test_each_picture_of_a_batch_comes_out_as_it_does_alone(comfy: Comfy) -> None:
     """Two scenes with the same thing to change in other places."""
     first, caption, prompt = scene_of(comfy, 3)
-    second = next(image for image, there, _ in (scene_of(comfy, seed) for seed in count(4))
-                  if there == caption)
+    second = next(image for image, there, _ in (scene_of(comfy, seed) for seed in count(4)) if there == caption)
     alone = [edit_of(comfy, one, caption, prompt) for one in (first, second)]
     batch = edit_of(comfy, torch.cat([first, second]), caption, prompt)
     for output in ("edited", "mask", "ranked"):
@@ -88,7 +84,7 @@ def test_a_batch_has_a_list_of_boxes_a_picture(comfy: Comfy) -> None:
     assert torch.equal(batch["ranked"][0], bare[0])
     assert len(batch["ranked"]) == 3
     inside = torch.zeros_like(batch["mask"][1])
-    inside[box["y"]:box["y"] + box["height"], box["x"]:box["x"] + box["width"]] = 1
+    inside[box["y"] : box["y"] + box["height"], box["x"] : box["x"] + box["width"]] = 1
     assert torch.equal(batch["mask"][1], inside)
 
 
@@ -114,13 +110,14 @@ def test_cancel_leaves_everything_as_it_was(comfy: Comfy, monkeypatch: pytest.Mo
 
 def test_nothing_learned_is_nothing_to_save(comfy: Comfy) -> None:
     taught = tiny_graph(comfy, generator_steps=3)
-    taught["save"] = {"class_type": "LearnableRegions_SaveLearnedGenerator",
-                      "inputs": {"learned": ["edit", 7], "filename_prefix": "regions"}}
+    taught["save"] = {
+        "class_type": "LearnableRegions_SaveLearnedGenerator",
+        "inputs": {"learned": ["edit", 7], "filename_prefix": "regions"},
+    }
     run = comfy.run(taught)
     assert run.success, run.messages
     learned = run.seen["v7"]
-    fresh = comfy.part("region_core.generator.network").build_generator(
-        seed=42, **learned.config).state_dict()
+    fresh = comfy.part("region_core.generator.network").build_generator(seed=42, **learned.config).state_dict()
     # not the last layers, which start at 0 here
     assert not torch.equal(learned.state["linear1.weight"], fresh["linear1.weight"]), "never learned"
     untaught = tiny_graph(comfy, learning="off", previews="auto")
@@ -139,8 +136,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("node", "inputs", "words"), BAD)
-def test_bad_widgets_are_told_before_anything_runs(comfy: Comfy, node: str, inputs: dict,
-                                                   words: str) -> None:
+def test_bad_widgets_are_told_before_anything_runs(comfy: Comfy, node: str, inputs: dict, words: str) -> None:
     graph = demo_graph()
     graph[node]["inputs"].update(inputs)
     run = comfy.run(graph)
@@ -152,15 +148,15 @@ def test_bad_graphs_name_node_value_and_way_out(comfy: Comfy) -> None:
     empty = demo_graph(kind="add")
     empty["generator"]["inputs"]["region_prior"] = ["scene", 3]
     other = demo_graph()
-    other["other"] = {"class_type": "EmptyImage", "inputs": {
-        "width": 64, "height": 64, "batch_size": 1, "color": 0}}
+    other["other"] = {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 0}}
     other["edit"]["inputs"]["image"] = ["other", 0]
     wide = demo_graph()
     wide["generator"]["inputs"]["max_window_size"] = 99
     for graph, name, words in (
-            (empty, "Learnable Region Generator", "region_prior is empty"),
-            (other, "Region Inpaint Optimize", "connect the same image"),
-            (wide, "Learnable Region Generator", "99")):
+        (empty, "Learnable Region Generator", "region_prior is empty"),
+        (other, "Region Inpaint Optimize", "connect the same image"),
+        (wide, "Learnable Region Generator", "99"),
+    ):
         run = comfy.run(graph)
         assert not run.success
         message = run.error["exception_message"]

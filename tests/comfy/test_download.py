@@ -67,7 +67,7 @@ class Page(BaseHTTPRequestHandler):
         if self.server.wrong:
             data = data[:-1] + bytes([data[-1] ^ 1])
         if self.server.stops == "middle":
-            self.wfile.write(data[:len(data) // 2])
+            self.wfile.write(data[: len(data) // 2])
             if not self.server.hangs_up:
                 self.server.fall_silent()
             return
@@ -92,16 +92,24 @@ def hub(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 def download(comfy: Comfy) -> Run:
     """A prompt that downloads the hub's DINO and loads it."""
     comfy.forget()
-    return comfy.run({
-        "load": {"class_type": "LearnableRegions_LoadDinoEncoder",
-                 "inputs": {"dino_name": f"download: facebook/{HUB_DINO}", "image_size": 64}},
-        "sink": {"class_type": "TestSink", "inputs": {"v0": ["load", 0]}}})
+    return comfy.run(
+        {
+            "load": {
+                "class_type": "LearnableRegions_LoadDinoEncoder",
+                "inputs": {"dino_name": f"download: facebook/{HUB_DINO}", "image_size": 64},
+            },
+            "sink": {"class_type": "TestSink", "inputs": {"v0": ["load", 0]}},
+        }
+    )
 
 
 def files_in(comfy: Comfy) -> list[str]:
     """What is there of the model, its folder too, and of what was not finished."""
-    return [path.name for path in (comfy.base / "models").rglob("*")
-            if HUB_DINO in path.parts or path.name.startswith(".download")]
+    return [
+        path.name
+        for path in (comfy.base / "models").rglob("*")
+        if HUB_DINO in path.parts or path.name.startswith(".download")
+    ]
 
 
 @pytest.mark.parametrize("stops", ["headers", "middle"])
@@ -120,13 +128,13 @@ def test_cancel_stops_a_download_on_a_silent_link(comfy: Comfy, hub: Hub, stops:
     assert again.success, again.messages
     assert sorted(files_in(comfy)) == ["config.json", HUB_DINO, "model.safetensors"]
     for name in ("config.json", "model.safetensors"):
-        assert (comfy.base / "models" / "dino" / HUB_DINO / name).read_bytes() == (
-            WEIGHTS / "dino" / name).read_bytes()
+        assert (comfy.base / "models" / "dino" / HUB_DINO / name).read_bytes() == (WEIGHTS / "dino" / name).read_bytes()
 
 
 @pytest.mark.parametrize("hangs_up", [True, False])
 def test_a_link_that_dies_is_told_and_leaves_no_half_file(
-        comfy: Comfy, hub: Hub, monkeypatch: pytest.MonkeyPatch, hangs_up: bool) -> None:
+    comfy: Comfy, hub: Hub, monkeypatch: pytest.MonkeyPatch, hangs_up: bool
+) -> None:
     monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "1")
     hub.stops, hub.hangs_up, hub.on_silence = "middle", hangs_up, lambda: None
     run = download(comfy)
@@ -135,8 +143,9 @@ def test_a_link_that_dies_is_told_and_leaves_no_half_file(
     assert files_in(comfy) == []
 
 
-@pytest.mark.parametrize(("what", "says"), [("page", "is a web page, not a model's file"),
-                                            ("wrong", "another checksum than the hub tells")])
+@pytest.mark.parametrize(
+    ("what", "says"), [("page", "is a web page, not a model's file"), ("wrong", "another checksum than the hub tells")]
+)
 def test_what_is_no_model_is_not_kept_as_one(comfy: Comfy, hub: Hub, what: str, says: str) -> None:
     setattr(hub, what, True)
     run = download(comfy)
@@ -149,8 +158,15 @@ def test_offline_is_heeded(comfy: Comfy, hub: Hub, monkeypatch: pytest.MonkeyPat
     for value in ("1", "true", "YES", "on"):
         monkeypatch.setenv("HF_HUB_OFFLINE", value)
         message = download(comfy).error["exception_message"]
-        for part in ("model.safetensors", "config.json", "about 90 MB", HUB_DINO, "HF_HUB_OFFLINE",
-                     f"facebook/{HUB_DINO}", str(comfy.base / "models" / "dino")):
+        for part in (
+            "model.safetensors",
+            "config.json",
+            "about 90 MB",
+            HUB_DINO,
+            "HF_HUB_OFFLINE",
+            f"facebook/{HUB_DINO}",
+            str(comfy.base / "models" / "dino"),
+        ):
             assert part in message, message
     assert files_in(comfy) == []
     hub.stops = ""

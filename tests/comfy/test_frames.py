@@ -18,22 +18,42 @@ FRAMES, HEIGHT, WIDTH = 40, 180, 320
 
 def held(values: Any) -> int:
     """Bytes of all memory behind tensors, each counted once."""
-    seen = {one.untyped_storage().data_ptr(): one.untyped_storage().nbytes()
-            for one in values if isinstance(one, torch.Tensor)}
+    seen = {
+        one.untyped_storage().data_ptr(): one.untyped_storage().nbytes()
+        for one in values
+        if isinstance(one, torch.Tensor)
+    }
     return sum(seen.values())
 
 
 def result_of(frame: torch.Tensor, settings: Any) -> Any:
-    edits = [SimpleNamespace(image=frame * share, box=(10, 10, 90, 90), score=0.5, deciding=0.5, parts={})
-             for share in (0.9, 0.8)]
+    edits = [
+        SimpleNamespace(image=frame * share, box=(10, 10, 90, 90), score=0.5, deciding=0.5, parts={})
+        for share in (0.9, 0.8)
+    ]
     mask = torch.zeros(1, 1, HEIGHT, WIDTH)
     mask[..., 10:90, 10:90] = 1
     return SimpleNamespace(
-        image=edits[0].image, mask=mask, candidates=edits, box=(10, 10, 90, 90), score=0.5,
-        source_score=0.4, tried_boxes=torch.tensor([[10.0, 10.0, 90.0, 90.0]]), rounds=[], verdict="edited",
-        reason="", unet_evaluations=2.0, cost=SimpleNamespace(total=3.0), seconds=0.1, seed=1,
-        settings=settings, generator=None, relevance=torch.zeros(1, 1, HEIGHT, WIDTH), presence=5.0,
-        stopped="")
+        image=edits[0].image,
+        mask=mask,
+        candidates=edits,
+        box=(10, 10, 90, 90),
+        score=0.5,
+        source_score=0.4,
+        tried_boxes=torch.tensor([[10.0, 10.0, 90.0, 90.0]]),
+        rounds=[],
+        verdict="edited",
+        reason="",
+        unet_evaluations=2.0,
+        cost=SimpleNamespace(total=3.0),
+        seconds=0.1,
+        seed=1,
+        settings=settings,
+        generator=None,
+        relevance=torch.zeros(1, 1, HEIGHT, WIDTH),
+        presence=5.0,
+        stopped="",
+    )
 
 
 def results_of(comfy: Comfy, count: int) -> tuple[Any, torch.Tensor, list[Any]]:
@@ -42,7 +62,7 @@ def results_of(comfy: Comfy, count: int) -> tuple[Any, torch.Tensor, list[Any]]:
     settings = part("region_core.settings").preset("fast")
     results, watched = part("nodes.results").Results(frames), []
     for index in range(count):
-        core = part("nodes.common").to_core(frames[index:index + 1])
+        core = part("nodes.common").to_core(frames[index : index + 1])
         result = result_of(core, settings)
         watched += [weakref.ref(result.candidates[1].image), weakref.ref(core)]
         results.add(core, result)
@@ -77,6 +97,7 @@ def test_what_a_generator_keeps_of_many_frames(comfy: Comfy) -> None:
     node = comfy.part("nodes.region_generator").LearnableRegionGenerator
     with torch.inference_mode():
         made, saliency, drawn = node.execute(
-            image=frames, dino=demo_parts(comfy)["dino"], point_number=2, max_window_size=3, seed=1).args
+            image=frames, dino=demo_parts(comfy)["dino"], point_number=2, max_window_size=3, seed=1
+        ).args
     assert held([saliency, drawn]) <= 1.6 * frames.nbytes
     assert len(made) == len(saliency) == len(drawn) == 12

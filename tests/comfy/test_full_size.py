@@ -22,8 +22,17 @@ from .parts import PeakMemory
 FLOW = PACK / "workflows" / "learnable_regions_sd2_inpainting.json"
 SIDE = 512
 # all else as shipped; this much is done in minutes on a CPU
-FEW = {"preset": "custom", "per_image_iteration": 1, "looks_per_round": 1, "look_steps": 1,
-       "steps": 2, "finalists": 1, "drafts": 1, "generator_steps": 8, "test_gamma": 40.0}
+FEW = {
+    "preset": "custom",
+    "per_image_iteration": 1,
+    "looks_per_round": 1,
+    "look_steps": 1,
+    "steps": 2,
+    "finalists": 1,
+    "drafts": 1,
+    "generator_steps": 8,
+    "test_gamma": 40.0,
+}
 
 
 class Clock:
@@ -57,19 +66,18 @@ def as_queued(comfy: Comfy) -> dict[str, dict]:
     """The workflow as a prompt, less the nodes for show that only a server loads, and with the text
     nodes' texts written where they lead."""
     prompt = flows.as_prompt(flows.load(FLOW))
-    texts = {key: node["inputs"]["value"] for key, node in prompt.items()
-             if node["class_type"] == "PrimitiveString"}  # no node of the core that is loaded here
+    texts = {
+        key: node["inputs"]["value"] for key, node in prompt.items() if node["class_type"] == "PrimitiveString"
+    }  # no node of the core that is loaded here
     for node in prompt.values():
         for name, value in node["inputs"].items():
             if isinstance(value, list) and value[0] in texts:
                 node["inputs"][name] = texts[value[0]]
-    return {key: node for key, node in prompt.items()
-            if node["class_type"] in comfy.nodes.NODE_CLASS_MAPPINGS}
+    return {key: node for key, node in prompt.items() if node["class_type"] in comfy.nodes.NODE_CLASS_MAPPINGS}
 
 
 @pytest.mark.slow
-def test_the_sd2_workflow_on_a_checkpoint_of_full_size(comfy: Comfy,
-                                                       capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_sd2_workflow_on_a_checkpoint_of_full_size(comfy: Comfy, capsys: pytest.CaptureFixture[str]) -> None:
     prompt = as_queued(comfy)
     checkpoint = flows.find(prompt, "CheckpointLoaderSimple")
     dino, scorer = (flows.find(prompt, name) for name in ("LoadDinoEncoder", "LoadClipScorer"))
@@ -99,19 +107,21 @@ def test_the_sd2_workflow_on_a_checkpoint_of_full_size(comfy: Comfy,
     assert sum(p.numel() for p in model.model.diffusion_model.parameters()) == 865_925_124
     sizes: set[tuple[int, ...]] = set()
     see = model.model.diffusion_model.register_forward_pre_hook(
-        lambda _module, args: sizes.add(tuple(args[0].shape[1:])))
+        lambda _module, args: sizes.add(tuple(args[0].shape[1:]))
+    )
 
     prompt[edit]["inputs"].update(FEW)
-    prompt["sink"] = {"class_type": "TestSink",
-                      "inputs": {f"v{i}": [edit, i] for i in range(8)}}
+    prompt["sink"] = {"class_type": "TestSink", "inputs": {f"v{i}": [edit, i] for i in range(8)}}
     clock = Clock()
     with ExitStack() as stack:
         for part, module in (
-                ("UNet", model.model.diffusion_model), ("VAE encoder", vae.first_stage_model.encoder),
-                ("VAE decoder", vae.first_stage_model.decoder),
-                ("CLIP's image tower", judge.encoder.model.visual.transformer),
-                ("CLIP's text tower", judge.encoder.model.transformer),
-                ("DINO", eyes.encoder.model)):
+            ("UNet", model.model.diffusion_model),
+            ("VAE encoder", vae.first_stage_model.encoder),
+            ("VAE decoder", vae.first_stage_model.decoder),
+            ("CLIP's image tower", judge.encoder.model.visual.transformer),
+            ("CLIP's text tower", judge.encoder.model.transformer),
+            ("DINO", eyes.encoder.model),
+        ):
             stack.enter_context(clock.on(part, module))
         memory = stack.enter_context(PeakMemory())
         started = time.perf_counter()
@@ -129,8 +139,7 @@ def test_the_sd2_workflow_on_a_checkpoint_of_full_size(comfy: Comfy,
     shown(capsys, clock, memory, spent, run.seen["v6"])
 
 
-def shown(capsys: pytest.CaptureFixture[str], clock: Clock, memory: PeakMemory, spent: float,
-          report: str) -> None:
+def shown(capsys: pytest.CaptureFixture[str], clock: Clock, memory: PeakMemory, spent: float, report: str) -> None:
     """Print the bill, and what it would be at the settings that are shipped."""
     inside = clock.seconds["UNet"] + clock.seconds["VAE encoder"] + clock.seconds["VAE decoder"]
     evaluations = int(report.split("model evaluations: ")[1].split(",")[0])
@@ -141,7 +150,11 @@ def shown(capsys: pytest.CaptureFixture[str], clock: Clock, memory: PeakMemory, 
         for name, seconds in clock.seconds.items():
             print(f"{name:20} {seconds:8.1f} s in {clock.runs[name]} runs")
         print(f"{'everything':20} {spent:8.1f} s, {evaluations} evaluations of the UNet")
-        print(f"outside UNet and VAE: {1 - inside / spent:.0%} here; at 200 evaluations about "
-              f"{(spent - inside) / whole:.0%}")
-        print(f"resident memory: {memory.start / 2**30:.1f} GiB with all models loaded, at most "
-              f"{memory.more / 2**30:.1f} GiB more while it ran")
+        print(
+            f"outside UNet and VAE: {1 - inside / spent:.0%} here; at 200 evaluations about "
+            f"{(spent - inside) / whole:.0%}"
+        )
+        print(
+            f"resident memory: {memory.start / 2**30:.1f} GiB with all models loaded, at most "
+            f"{memory.more / 2**30:.1f} GiB more while it ran"
+        )

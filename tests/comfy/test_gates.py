@@ -11,8 +11,12 @@ import torch
 from .conftest import Comfy
 from .parts import demo_parts, picture, take, tiny_graph, words
 
-NODES = {"generator": "Learnable Region Generator", "loss": "CLIP Region Loss",
-         "edit": "Region Inpaint Optimize", "scene": "Shapes Scene"}
+NODES = {
+    "generator": "Learnable Region Generator",
+    "loss": "CLIP Region Loss",
+    "edit": "Region Inpaint Optimize",
+    "scene": "Shapes Scene",
+}
 HALF = "a \ud83d"
 
 
@@ -116,8 +120,7 @@ def test_half_a_character_typed_or_linked(comfy: Comfy) -> None:
     assert "editing_prompt has half of a character" in message
 
 
-HINTS = {"area": (64, 64, 0, 64), "mask": torch.ones(1, 64, 64), "control": object(),
-         "gligen": ("position", None, [])}
+HINTS = {"area": (64, 64, 0, 64), "mask": torch.ones(1, 64, 64), "control": object(), "gligen": ("position", None, [])}
 
 
 @pytest.mark.parametrize("hint", HINTS)
@@ -150,8 +153,28 @@ def test_values_of_8_bits_are_refused(comfy: Comfy) -> None:
 
 def test_names_that_lead_elsewhere_or_are_no_names(comfy: Comfy) -> None:
     learned = comfy.part("nodes.learned")
-    for name in ("../x", "a/../../x", "/x", "C:/x", "C:x", "a\\..\\..\\x", "CON", "con.txt", "a/aux", "x\0",
-                 "a?", "x" * 300, "", " ", ".", "..", "a/", HALF, "lpt1", "a. /b"):
+    for name in (
+        "../x",
+        "a/../../x",
+        "/x",
+        "C:/x",
+        "C:x",
+        "a\\..\\..\\x",
+        "CON",
+        "con.txt",
+        "a/aux",
+        "x\0",
+        "a?",
+        "x" * 300,
+        "",
+        " ",
+        ".",
+        "..",
+        "a/",
+        HALF,
+        "lpt1",
+        "a. /b",
+    ):
         assert learned._place(name) is None, name
     for name in ("regions", "deep/mine", "\u7ea2", "a.b", "console", "./x"):
         assert learned._place(name) is not None, name

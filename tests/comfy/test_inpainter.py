@@ -23,13 +23,16 @@ def demo(comfy: Comfy) -> dict[str, Any]:
         def encode(text: str) -> list:
             return clip.encode_from_tokens_scheduled(clip.tokenize(text))
 
-        return {"model": models.load_model(WEIGHTS), "vae": models.load_vae(WEIGHTS),
-                "positive": encode("a blue square"), "negative": encode("")}
+        return {
+            "model": models.load_model(WEIGHTS),
+            "vae": models.load_vae(WEIGHTS),
+            "positive": encode("a blue square"),
+            "negative": encode(""),
+        }
 
 
 def inpainter(comfy: Comfy, demo: dict[str, Any], **more: Any) -> Any:
-    return comfy.part("nodes.comfy.inpainter").ComfyInpainter(
-        **{**demo, **more})
+    return comfy.part("nodes.comfy.inpainter").ComfyInpainter(**{**demo, **more})
 
 
 def pictures() -> tuple[torch.Tensor, torch.Tensor]:
@@ -42,11 +45,9 @@ def pictures() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize(("steps", "strength", "guidance"), [(5, 1.0, 1.0), (6, 0.5, 3.0)])
-def test_same_as_diffusers(comfy: Comfy, demo: dict[str, Any], steps: int, strength: float,
-                           guidance: float) -> None:
+def test_same_as_diffusers(comfy: Comfy, demo: dict[str, Any], steps: int, strength: float, guidance: float) -> None:
     core = comfy.part("region_core.painting.diffusers_inpainter")
-    both = [inpainter(comfy, demo),
-            core.DiffusersInpainter(core.load_pipeline(WEIGHTS), "a blue square")]
+    both = [inpainter(comfy, demo), core.DiffusersInpainter(core.load_pipeline(WEIGHTS), "a blue square")]
     out = []
     for one in both:
         work = one.begin(*pictures(), 5, steps, strength=strength)
@@ -58,8 +59,7 @@ def test_same_as_diffusers(comfy: Comfy, demo: dict[str, Any], steps: int, stren
     assert both[0].evaluations == both[1].evaluations
 
 
-def test_stopping_changes_nothing_and_random_state_stays(comfy: Comfy,
-                                                         demo: dict[str, Any]) -> None:
+def test_stopping_changes_nothing_and_random_state_stays(comfy: Comfy, demo: dict[str, Any]) -> None:
     before = torch.random.get_rng_state()
     for sampler in ("ddim", "euler_ancestral"):
         one = inpainter(comfy, demo, sampler=sampler, scheduler="normal")
@@ -70,8 +70,7 @@ def test_stopping_changes_nothing_and_random_state_stays(comfy: Comfy,
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_halves_on_out_of_memory(comfy: Comfy, demo: dict[str, Any],
-                                 monkeypatch: pytest.MonkeyPatch) -> None:
+def test_halves_on_out_of_memory(comfy: Comfy, demo: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     module = comfy.part("nodes.comfy.inpainter")
     sizes: list[int] = []
     real = module.run_steps
@@ -91,8 +90,9 @@ def test_halves_on_out_of_memory(comfy: Comfy, demo: dict[str, Any],
     assert torch.allclose(got, want, atol=1e-5)
 
 
-def test_plain_model_keeps_the_picture_outside(comfy: Comfy, demo: dict[str, Any],
-                                               monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_model_keeps_the_picture_outside(
+    comfy: Comfy, demo: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     module = comfy.part("nodes.comfy.inpainter")
     monkeypatch.setattr(module, "reads_mask", lambda *_: False)
     one = inpainter(comfy, demo)
@@ -115,7 +115,11 @@ def test_a_schedule_that_is_not_a_number_is_refused(comfy: Comfy, demo: dict[str
 def test_wrong_parts_are_named(comfy: Comfy, demo: dict[str, Any]) -> None:
     error = comfy.part("region_core.errors").InputError
     wide = [[torch.zeros(1, 77, 768), {}]]
-    for more, words in (({"positive": wide}, "768 wide"), ({"positive": []}, "empty"),
-                        ({"size": 100}, "native_size is 100"), ({"model": object()}, "MODEL")):
+    for more, words in (
+        ({"positive": wide}, "768 wide"),
+        ({"positive": []}, "empty"),
+        ({"size": 100}, "native_size is 100"),
+        ({"model": object()}, "MODEL"),
+    ):
         with pytest.raises(error, match=words):
             inpainter(comfy, demo, **more)

@@ -16,13 +16,14 @@ def pieces() -> tuple[torch.Tensor, torch.Tensor]:
     """Eight squares and their masks."""
     masks = torch.zeros(8, 1, NATIVE, NATIVE)
     for index, mask in enumerate(masks):
-        mask[:, :16 + 4 * index, :40] = 1
+        mask[:, : 16 + 4 * index, :40] = 1
     return picture(NATIVE, NATIVE).movedim(-1, 1).repeat(8, 1, 1, 1), masks
 
 
 def inpainter(comfy: Comfy, model: Any) -> Any:
     return comfy.part("nodes.comfy.inpainter").ComfyInpainter(
-        model, tiny_vae(), words(), words(), sampler="euler", scheduler="simple", size=NATIVE)
+        model, tiny_vae(), words(), words(), sampler="euler", scheduler="simple", size=NATIVE
+    )
 
 
 def tight(model: Any, most: int, error: Exception) -> tuple[Any, list[int]]:
@@ -39,10 +40,15 @@ def tight(model: Any, most: int, error: Exception) -> tuple[Any, list[int]]:
     return clone, sizes
 
 
-@pytest.mark.parametrize("error", [
-    torch.cuda.OutOfMemoryError("CUDA out of memory"),
-    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
-    RuntimeError("MPS backend out of memory")], ids=["CUDA", "CPU", "MPS"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.cuda.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        RuntimeError("MPS backend out of memory"),
+    ],
+    ids=["CUDA", "CPU", "MPS"],
+)
 def test_candidates_are_halved_until_they_fit(comfy: Comfy, pieces: Any, error: Exception) -> None:
     plain = tiny_unet("SD15", 9)
     whole = inpainter(comfy, plain)
@@ -74,8 +80,7 @@ def test_one_candidate_that_does_not_fit_is_an_error(comfy: Comfy, pieces: Any) 
     assert sizes == [8, 4, 2, 1]
 
 
-def test_as_many_at_once_as_memory_allows(comfy: Comfy, pieces: Any,
-                                          monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_many_at_once_as_memory_allows(comfy: Comfy, pieces: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from comfy import model_management
 
     model, sizes = tight(tiny_unet("SD15", 9), 99, RuntimeError())
@@ -116,8 +121,7 @@ def test_encoders_come_and_go_with_the_memory_manager(comfy: Comfy) -> None:
     assert dino.patcher in loaded()
 
 
-def test_answers_of_encoders_are_where_the_pictures_are(comfy: Comfy,
-                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_of_encoders_are_where_the_pictures_are(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:
     from comfy import model_management
 
     parts = demo_parts(comfy)
@@ -127,9 +131,14 @@ def test_answers_of_encoders_are_where_the_pictures_are(comfy: Comfy,
     monkeypatch.setattr(model_management, "intermediate_device", lambda: elsewhere)
     found = parts["dino"](image)
     scorer = parts["scorer"]
-    answers = [found.features, found.attention, scorer.encode_text("a cat"),
-               scorer.encode_images(image), *scorer.encode_images_and_tokens(image),
-               scorer.patch_tokens(image)]
+    answers = [
+        found.features,
+        found.attention,
+        scorer.encode_text("a cat"),
+        scorer.encode_images(image),
+        *scorer.encode_images_and_tokens(image),
+        scorer.patch_tokens(image),
+    ]
     assert {answer.device.type for answer in answers} == {"meta"}
     assert scorer.device == parts["dino"].device == elsewhere
 

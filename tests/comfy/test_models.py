@@ -37,8 +37,9 @@ FAMILIES: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
 }
 
 
-def with_model(comfy: Comfy, model: Any, image: torch.Tensor, conditioning: list,
-               channels: int = 4, **optimize: Any) -> dict:
+def with_model(
+    comfy: Comfy, model: Any, image: torch.Tensor, conditioning: list, channels: int = 4, **optimize: Any
+) -> dict:
     graph = tiny_graph(comfy, image, **optimize)
     take(comfy, graph, "edit.model", model)
     take(comfy, graph, "edit.vae", tiny_vae(channels))
@@ -60,8 +61,9 @@ def test_every_family_edits_through_the_same_node(comfy: Comfy, family: str) -> 
     image = picture(96, 128)
     channels = 16 if family == "Flux Fill" else 4
     scheduler = {"scheduler": "simple", "sampler_name": "euler"} if channels == 16 else {}
-    run = comfy.run(with_model(comfy, watch(make(), see), image, words(**text), channels,
-                               native_size=NATIVE, **scheduler))
+    run = comfy.run(
+        with_model(comfy, watch(make(), see), image, words(**text), channels, native_size=NATIVE, **scheduler)
+    )
     assert run.success, run.messages
     edited, mask = run.seen["v0"], run.seen["v1"]
     assert edited.shape == image.shape
@@ -72,14 +74,19 @@ def test_every_family_edits_through_the_same_node(comfy: Comfy, family: str) -> 
     assert all(modes), "the sampler kept what gradients need"
 
 
-@pytest.mark.parametrize("family", ["SD1.5 inpainting", "SDXL inpainting", "plain SD1.5",
-                                    "Flux Fill"])
+@pytest.mark.parametrize("family", ["SD1.5 inpainting", "SDXL inpainting", "plain SD1.5", "Flux Fill"])
 def test_each_candidate_has_its_own_mask(comfy: Comfy, family: str) -> None:
     make, text = FAMILIES[family]
     conditioning = words(**text)
     one = comfy.part("nodes.comfy.inpainter").ComfyInpainter(
-        make(), tiny_vae(16 if family == "Flux Fill" else 4), conditioning, conditioning,
-        sampler="euler", scheduler="simple", size=NATIVE)
+        make(),
+        tiny_vae(16 if family == "Flux Fill" else 4),
+        conditioning,
+        conditioning,
+        sampler="euler",
+        scheduler="simple",
+        size=NATIVE,
+    )
     masks = torch.zeros(2, 1, NATIVE, NATIVE)
     masks[0, :, :32, :32] = 1
     masks[1, :, 32:, 32:] = 1
@@ -100,8 +107,7 @@ def test_a_large_picture_is_edited_in_crops_of_the_models_size(comfy: Comfy) -> 
         image = picture(height, width)
         graph = with_model(comfy, model, image, words(), native_size=NATIVE)
         inner = Shelf.things["edit.vae"].first_stage_model.encoder
-        handle = inner.register_forward_pre_hook(
-            lambda _module, args: encoded.add(tuple(args[0].shape[-2:])))
+        handle = inner.register_forward_pre_hook(lambda _module, args: encoded.add(tuple(args[0].shape[-2:])))
         with PeakMemory() as peak:
             run = comfy.run(graph)
         handle.remove()
@@ -156,8 +162,22 @@ print(json.dumps({
 
 def test_half_precision_on_a_cpu(comfy: Comfy, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", HALF, str(comfy.root), str(tmp_path), str(PACK), "--bf16-unet",
-         "--bf16-vae", "--fp16-text-enc"], capture_output=True, text=True, timeout=600, check=False)
+        [
+            sys.executable,
+            "-c",
+            HALF,
+            str(comfy.root),
+            str(tmp_path),
+            str(PACK),
+            "--bf16-unet",
+            "--bf16-vae",
+            "--fp16-text-enc",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.strip().splitlines()[-1])
     assert found["unet"] == found["vae"] == "torch.bfloat16"

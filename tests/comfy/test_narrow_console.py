@@ -25,17 +25,18 @@ def graph_with(caption: str, prompt: str) -> dict:
 
 
 @pytest.mark.parametrize("encoding", ["cp1252"])
-def test_texts_that_the_log_cannot_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                        encoding: str) -> None:
+def test_texts_that_the_log_cannot_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
     if not VERSIONS:
         pytest.skip("no ComfyUI here: set COMFYUI_DIR to the folder of one")
     monkeypatch.setenv("PYTHONIOENCODING", encoding)
     server = Server(VERSIONS[0], PACK, tmp_path / "base folder")
     try:
         server.wait()
-        for caption, prompt, says in ((HALF, HALF, "image_caption has half of a character"),
-                                      (CHINESE, CHINESE, "image_caption and editing_prompt are both"),
-                                      ("red circle", HALF, "editing_prompt has half of a character")):
+        for caption, prompt, says in (
+            (HALF, HALF, "image_caption has half of a character"),
+            (CHINESE, CHINESE, "image_caption and editing_prompt are both"),
+            ("red circle", HALF, "editing_prompt has half of a character"),
+        ):
             heard = server.run(graph_with(caption, prompt), seconds=120)
             assert heard.status == "error", heard
             assert says in heard.problem

@@ -18,14 +18,15 @@ def pieces() -> tuple[torch.Tensor, torch.Tensor]:
     """Three squares and their masks."""
     masks = torch.zeros(3, 1, NATIVE, NATIVE)
     for index, mask in enumerate(masks):
-        mask[:, 8 * index:40 + 8 * index, 8:50 - 8 * index] = 1
+        mask[:, 8 * index : 40 + 8 * index, 8 : 50 - 8 * index] = 1
     images = picture(NATIVE, NATIVE, count=3).movedim(-1, 1)
     return images * torch.tensor([1.0, 0.2, 0.6])[:, None, None, None], masks
 
 
 def inpainter(comfy: Comfy, model: Any, vae: Any = None) -> Any:
     return comfy.part("nodes.comfy.inpainter").ComfyInpainter(
-        model, vae or tiny_vae(), words(), words(), sampler="euler", scheduler="simple", size=NATIVE)
+        model, vae or tiny_vae(), words(), words(), sampler="euler", scheduler="simple", size=NATIVE
+    )
 
 
 def patched(module: str, name: str, **values: Any) -> Callable[[Any], Any]:
@@ -56,11 +57,15 @@ def own_mean(model: Any) -> Any:
     return clone
 
 
-PATCHES = {"RenormCFG": patched("nodes_lumina2", "RenormCFG", cfg_trunc=100.0, renorm_cfg=0.5),
-           "Mahiro": patched("nodes_mahiro", "Mahiro"),
-           "RescaleCFG": lambda model: importlib.import_module(
-               "comfy_extras.nodes_model_advanced").RescaleCFG().patch(model, 0.7)[0],
-           "a wrapper": batches_of_two, "a mean": own_mean}
+PATCHES = {
+    "RenormCFG": patched("nodes_lumina2", "RenormCFG", cfg_trunc=100.0, renorm_cfg=0.5),
+    "Mahiro": patched("nodes_mahiro", "Mahiro"),
+    "RescaleCFG": lambda model: (
+        importlib.import_module("comfy_extras.nodes_model_advanced").RescaleCFG().patch(model, 0.7)[0]
+    ),
+    "a wrapper": batches_of_two,
+    "a mean": own_mean,
+}
 
 
 @pytest.mark.parametrize("name", PATCHES)
@@ -111,14 +116,18 @@ def spoilt(model: Any, rows: Any) -> Any:
 
 def test_a_model_that_gives_no_numbers_is_told_of(comfy: Comfy, pieces: Any) -> None:
     one = inpainter(comfy, spoilt(tiny_unet("SD15", 9), slice(None)))
-    with pytest.raises(ValueError, match=r"the latents of the MODEL \(.*\) are not numbers.*half precision.*"
-                                         "--force-fp32"):
+    with pytest.raises(
+        ValueError,
+        match=r"the latents of the MODEL \(.*\) are not numbers.*half precision.*"
+        "--force-fp32",
+    ):
         one.advance(one.begin(*pieces, 3, 1), 1, 1.0)
 
 
 @pytest.mark.parametrize("way", ["encode", "decode"])
-def test_a_vae_that_gives_no_numbers_is_told_of(comfy: Comfy, pieces: Any, way: str,
-                                                monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vae_that_gives_no_numbers_is_told_of(
+    comfy: Comfy, pieces: Any, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vae = tiny_vae()
     call = getattr(vae, way)
     monkeypatch.setattr(vae, way, lambda samples: call(samples) * torch.nan)

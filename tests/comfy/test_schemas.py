@@ -25,8 +25,7 @@ def infos(comfy: Comfy) -> dict:
 
 def inputs_of(info: dict) -> dict[str, tuple]:
     """What the node asks for, in order: type or list of options, and the fields beside it."""
-    return {key: spec for group in ("required", "optional")
-            for key, spec in info["input"].get(group, {}).items()}
+    return {key: spec for group in ("required", "optional") for key, spec in info["input"].get(group, {}).items()}
 
 
 def test_sockets_are_as_in_the_golden_file(comfy: Comfy) -> None:
@@ -34,17 +33,20 @@ def test_sockets_are_as_in_the_golden_file(comfy: Comfy) -> None:
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
     assert set(comfy.classes) == set(golden)
     for name, info in infos(comfy).items():
-        inputs = {group: {key: spec[0] if isinstance(spec[0], str) else "COMBO"
-                          for key, spec in info["input"].get(group, {}).items()}
-                  for group in ("required", "optional")}
+        inputs = {
+            group: {
+                key: spec[0] if isinstance(spec[0], str) else "COMBO"
+                for key, spec in info["input"].get(group, {}).items()
+            }
+            for group in ("required", "optional")
+        }
         for group, own in inputs.items():  # what the front end goes by
             assert info["input_order"].get(group, []) == list(own), name
         outputs = [list(pair) for pair in zip(info["output_name"], info["output"], strict=True)]
         found = {"inputs": inputs, "outputs": outputs}
         assert json.dumps(found, indent=1) == json.dumps(golden[name], indent=1), name
         # the front end puts one more value behind these
-        controlled = [key for key, spec in inputs_of(info).items()
-                      if spec[1].get("control_after_generate")]
+        controlled = [key for key, spec in inputs_of(info).items() if spec[1].get("control_after_generate")]
         assert controlled == [key for key in inputs_of(info) if key == "seed"], name
 
 
@@ -78,8 +80,9 @@ def test_translations_fit_the_schemas(comfy: Comfy, language: str) -> None:
     path = PACK / "locales" / language / "nodeDefs.json"
     texts = json.loads(path.read_text(encoding="utf-8"))
     for name, info in infos(comfy).items():
-        specs = {key: spec[1] for group in ("required", "optional")
-                 for key, spec in info["input"].get(group, {}).items()}
+        specs = {
+            key: spec[1] for group in ("required", "optional") for key, spec in info["input"].get(group, {}).items()
+        }
         shown, outputs = texts[name]["inputs"], texts[name]["outputs"]
         assert list(shown) == list(specs)
         assert list(outputs) == [str(place) for place in range(len(info["output"]))]
@@ -89,9 +92,11 @@ def test_translations_fit_the_schemas(comfy: Comfy, language: str) -> None:
             assert texts[name]["display_name"] == info["display_name"]
             assert texts[name]["description"] == info["description"]
             assert {key: one["tooltip"] for key, one in shown.items()} == {
-                key: fields["tooltip"] for key, fields in specs.items()}
+                key: fields["tooltip"] for key, fields in specs.items()
+            }
             assert [(one["name"], one["tooltip"]) for one in outputs.values()] == list(
-                zip(info["output_name"], info["output_tooltips"], strict=True))
+                zip(info["output_name"], info["output_tooltips"], strict=True)
+            )
         else:
             told = [texts[name]["description"], *(one["tooltip"] for one in shown.values())]
             assert all(any("\u4e00" <= letter <= "\u9fff" for letter in text) for text in told)
@@ -101,7 +106,6 @@ def test_translations_fit_the_schemas(comfy: Comfy, language: str) -> None:
 def test_custom_as_it_comes_is_the_standard_preset(comfy: Comfy) -> None:
     settings = comfy.part("region_core.settings")
     node = comfy.part("nodes.region_inpaint_optimize")
-    widgets = {one.id: one.default if one.default is not None else one.options[0]
-               for one in node._custom_inputs()}
+    widgets = {one.id: one.default if one.default is not None else one.options[0] for one in node._custom_inputs()}
     known = {name: value for name, value in widgets.items() if name != "native_size"}
     assert settings.SearchSettings().with_values(**known) == settings.preset("standard")

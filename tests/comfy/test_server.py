@@ -13,28 +13,19 @@ import pytest
 from PIL import Image, ImageChops
 
 from .conftest import VERSIONS
-from .flows import (
-    API_DEMO,
-    BLUEPRINTS,
-    OURS,
-    PACK,
-    WORKFLOWS,
-    as_prompt,
-    find,
-    load,
-    show_text,
-    unpacked,
-    with_shapes,
-)
+from .flows import API_DEMO, BLUEPRINTS, OURS, PACK, WORKFLOWS, as_prompt, find, load, show_text, unpacked, with_shapes
 from .scenes import drawn_scene, painted
 from .served import PACK_FOLDER, Heard, Server, template_path
 
 
 def sockets(info: dict) -> dict:
     """Sockets of a node in /object_info, as the golden file keeps them."""
-    inputs = {group: {key: spec[0] if isinstance(spec[0], str) else "COMBO"
-                      for key, spec in info["input"].get(group, {}).items()}
-              for group in ("required", "optional")}
+    inputs = {
+        group: {
+            key: spec[0] if isinstance(spec[0], str) else "COMBO" for key, spec in info["input"].get(group, {}).items()
+        }
+        for group in ("required", "optional")
+    }
     outputs = [list(pair) for pair in zip(info["output_name"], info["output"], strict=True)]
     return {"inputs": inputs, "outputs": outputs}
 
@@ -42,8 +33,7 @@ def sockets(info: dict) -> dict:
 def test_all_nodes_are_there_beside_a_decoy(server: Server) -> None:
     infos = server.json("/object_info")
     assert "DecoyNode" in infos, "the decoy did not load, so it proves nothing"
-    assert {name: sockets(infos[name]) for name in infos if name.startswith("LearnableRegions_")
-            } == OURS
+    assert {name: sockets(infos[name]) for name in infos if name.startswith("LearnableRegions_")} == OURS
     assert "IMPORT FAILED" not in server.log.read_text()
 
 
@@ -61,8 +51,9 @@ def test_blueprints_are_offered(server: Server) -> None:
         listed = server.json("/global_subgraphs")
     except urllib.error.HTTPError:
         pytest.skip("this ComfyUI knows no blueprints of packs")
-    ours = {number: entry for number, entry in listed.items()
-            if entry["info"]["node_pack"] == f"custom_nodes.{PACK_FOLDER}"}
+    ours = {
+        number: entry for number, entry in listed.items() if entry["info"]["node_pack"] == f"custom_nodes.{PACK_FOLDER}"
+    }
     assert sorted(entry["name"] for entry in ours.values()) == [path.stem for path in BLUEPRINTS]
     for number, entry in ours.items():
         data = json.loads(server.json(f"/global_subgraphs/{number}")["data"])
@@ -96,8 +87,11 @@ class Demo:
 
     def pictures(self, heard: Heard) -> list[Image.Image]:
         """All pictures that the graph shows."""
-        return [Image.open(io.BytesIO(self.server.picture(one)))
-                for output in heard.outputs.values() for one in output.get("images", [])]
+        return [
+            Image.open(io.BytesIO(self.server.picture(one)))
+            for output in heard.outputs.values()
+            for one in output.get("images", [])
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +117,7 @@ def test_demo_edits_the_object_that_was_named(demo: Demo) -> None:
 
 def test_demo_tells_how_far_it_is(demo: Demo) -> None:
     heard = demo.first
-    _, values, totals = zip(*(one for one in heard.progress if one[0] == demo.edit and one[1]),
-                            strict=True)
+    _, values, totals = zip(*(one for one in heard.progress if one[0] == demo.edit and one[1]), strict=True)
     assert list(values) == sorted(values)
     assert len(set(totals)) == 1
     assert values[-1] == totals[-1]
@@ -143,9 +136,11 @@ def test_a_second_run_is_cached_and_a_seed_reruns_what_hangs_on_it(demo: Demo) -
 
     reseeded = demo.server.run(demo.changed(seed=1))
     assert reseeded.status == "success"
-    behind = {key for key, node in demo.graph.items()
-              if any(isinstance(value, list) and value[0] == demo.edit
-                     for value in node["inputs"].values())}
+    behind = {
+        key
+        for key, node in demo.graph.items()
+        if any(isinstance(value, list) and value[0] == demo.edit for value in node["inputs"].values())
+    }
     assert set(reseeded.executed) == {demo.edit, *behind}
 
 
@@ -181,8 +176,7 @@ def test_workflows_run_with_the_shapes_models_in_their_loaders(server: Server, p
     heard = server.run(show_text(prompt, found=(edit, 2)))
     assert heard.status == "success", heard.problem
     assert overlap(heard.text("found"), truth) >= 0.3
-    result = next(node["id"] for node in load(path)["nodes"]
-                  if node.get("title", "").startswith("After"))
+    result = next(node["id"] for node in load(path)["nodes"] if node.get("title", "").startswith("After"))
     after = Image.open(io.BytesIO(server.picture(heard.outputs[str(result)]["images"][0])))
     assert after.size == picture.size
     changed = ImageChops.difference(after.convert("RGB"), picture.convert("RGB")).getbbox()
@@ -200,13 +194,15 @@ def test_workflows_run_with_the_shapes_models_in_their_loaders(server: Server, p
 def test_a_blueprint_runs_with_the_shapes_models_in_its_loaders(server: Server, path: Path) -> None:
     scene = load(API_DEMO)[find(load(API_DEMO), "ShapesScene")]
     _, caption, wish, truth = drawn_scene(server, scene["inputs"]["seed"])
-    inner, ends = unpacked(load(path), image=["scene", 0], image_caption=["scene", 1],
-                           editing_prompt=["scene", 2], seed=42)
+    inner, ends = unpacked(
+        load(path), image=["scene", 0], image_caption=["scene", 1], editing_prompt=["scene", 2], seed=42
+    )
     prompt = with_shapes(inner, "", caption, wish)
     prompt["scene"] = scene
     prompt["after"] = {"class_type": "PreviewImage", "inputs": {"images": ends["edited"]}}
-    heard = server.run(show_text(prompt, found=(find(prompt, "RegionInpaintOptimize"), 2),
-                                 report=tuple(ends["report"])))
+    heard = server.run(
+        show_text(prompt, found=(find(prompt, "RegionInpaintOptimize"), 2), report=tuple(ends["report"]))
+    )
     assert heard.status == "success", heard.problem
     assert overlap(heard.text("found"), truth) >= 0.5
     assert "edited" in heard.text("report")

@@ -46,9 +46,16 @@ def test_each_has_a_picture_of_its_size(path: Path) -> None:
 @each_workflow
 def test_nothing_lies_on_anything_else(path: Path) -> None:
     flow = load(path)
-    boxes = [(node["title"] if "title" in node else node["type"], node["pos"][0],
-              node["pos"][1] - AIR, node["pos"][0] + node["size"][0],
-              node["pos"][1] + node["size"][1]) for node in flow["nodes"]]
+    boxes = [
+        (
+            node["title"] if "title" in node else node["type"],
+            node["pos"][0],
+            node["pos"][1] - AIR,
+            node["pos"][0] + node["size"][0],
+            node["pos"][1] + node["size"][1],
+        )
+        for node in flow["nodes"]
+    ]
     for index, (name, x0, y0, x1, y1) in enumerate(boxes):
         for other, u0, v0, u1, v1 in boxes[:index]:
             assert x1 <= u0 or u1 <= x0 or y1 <= v0 or v1 <= y0, (name, other)
@@ -56,9 +63,11 @@ def test_nothing_lies_on_anything_else(path: Path) -> None:
     for group in flow["groups"]:
         left, top, width, height = group["bounding"]
         for name, x0, y0, x1, y1 in boxes:  # in it or out of it, never half
-            apart = (x1 <= left or left + width <= x0 or y1 <= top or top + height <= y0)
-            assert apart or (left <= x0 and x1 <= left + width and top <= y0
-                             and y1 <= top + height), (group["title"], name)
+            apart = x1 <= left or left + width <= x0 or y1 <= top or top + height <= y0
+            assert apart or (left <= x0 and x1 <= left + width and top <= y0 and y1 <= top + height), (
+                group["title"],
+                name,
+            )
 
 
 @each_workflow
@@ -99,8 +108,7 @@ def test_nodes_have_the_sockets_of_their_schema(path: Path) -> None:
             open_end = slot["link"] is None and "widget" not in slot
             assert not open_end or slot["name"] in optional, (kind, slot["name"])
         assert node["properties"]["Node name for S&R"] == kind
-        assert node["properties"]["cnr_id"] == (
-            "learnable-regions" if kind in OURS else "comfy-core")
+        assert node["properties"]["cnr_id"] == ("learnable-regions" if kind in OURS else "comfy-core")
         assert node["properties"]["ver"]
         widgets_of(node)
 
@@ -142,8 +150,9 @@ def test_models_to_fetch_are_the_ones_chosen(path: Path) -> None:
 
 def test_the_demo_in_api_form_is_the_demo() -> None:
     shown = as_prompt(load(PACK / "workflows" / "learnable_regions_demo.json"))
-    assert {key: {"class_type": node["class_type"], "inputs": node["inputs"]}
-            for key, node in load(API_DEMO).items()} == shown
+    assert {
+        key: {"class_type": node["class_type"], "inputs": node["inputs"]} for key, node in load(API_DEMO).items()
+    } == shown
 
 
 @each_blueprint
@@ -153,18 +162,22 @@ def test_a_blueprint_joins_what_it_shows_to_what_is_inside(path: Path) -> None:
     assert outer["type"] == graph["id"]
     assert graph["name"] == outer["title"] == path.stem
     assert [(slot["name"], slot["type"]) for slot in outer["inputs"]] == [
-        (slot["name"], slot["type"]) for slot in graph["inputs"]]
+        (slot["name"], slot["type"]) for slot in graph["inputs"]
+    ]
     assert [(slot["name"], slot["type"]) for slot in outer["outputs"]] == [
-        (slot["name"], slot["type"]) for slot in graph["outputs"]]
+        (slot["name"], slot["type"]) for slot in graph["outputs"]
+    ]
     inner = {node["id"]: node for node in graph["nodes"]}
     assert {"image", "image_caption", "editing_prompt"} <= {s["name"] for s in graph["inputs"]}
     links = {link["id"]: link for link in graph["links"]}
     assert len(links) == len(graph["links"])
     for link in links.values():
-        start = (graph["inputs"] if link["origin_id"] == -10 else
-                 inner[link["origin_id"]]["outputs"])[link["origin_slot"]]
-        end = (graph["outputs"] if link["target_id"] == -20 else
-               inner[link["target_id"]]["inputs"])[link["target_slot"]]
+        start = (graph["inputs"] if link["origin_id"] == -10 else inner[link["origin_id"]]["outputs"])[
+            link["origin_slot"]
+        ]
+        end = (graph["outputs"] if link["target_id"] == -20 else inner[link["target_id"]]["inputs"])[
+            link["target_slot"]
+        ]
         assert start["type"] == end["type"] == link["type"]
         assert link["id"] in (start["linkIds"] if "linkIds" in start else start["links"])
         assert link["id"] in end.get("linkIds", [end.get("link")])
@@ -186,8 +199,11 @@ def widget_specs(cls: Any) -> dict[str, tuple]:
     """A node class's widgets in order, as ComfyUI describes them to the front end."""
     inputs = cls.INPUT_TYPES()
     specs = {**inputs.get("required", {}), **inputs.get("optional", {})}
-    return {name: (spec[0], spec[1] if len(spec) > 1 else {}) for name, spec in specs.items()
-            if isinstance(spec[0], list) or spec[0] in WIDGETS}
+    return {
+        name: (spec[0], spec[1] if len(spec) > 1 else {})
+        for name, spec in specs.items()
+        if isinstance(spec[0], list) or spec[0] in WIDGETS
+    }
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, *BLUEPRINTS], ids=lambda path: path.stem)
@@ -200,15 +216,17 @@ def test_widget_values_fit_comfyuis_schemas(comfy: Comfy, path: Path) -> None:
             assert kind in CORE  # the extra nodes are loaded by the server alone
             continue
         specs = widget_specs(comfy.nodes.NODE_CLASS_MAPPINGS[kind])
-        extra = sum(bool(fields.get("control_after_generate")) + bool(fields.get("image_upload"))
-                    for _, fields in specs.values())
+        extra = sum(
+            bool(fields.get("control_after_generate")) + bool(fields.get("image_upload"))
+            for _, fields in specs.values()
+        )
         assert len(node["widgets_values"]) == len(specs) + extra, kind
         values = widgets_of(node)
         assert list(values) == list(specs), kind
         linked = {slot["name"] for slot in node["inputs"] if slot["link"] is not None}
         for name, (one, fields) in specs.items():
             value = values[name]
-            if fields.get("tooltip", "").startswith("Only with preset \"custom\""):
+            if fields.get("tooltip", "").startswith('Only with preset "custom"'):
                 assert value == fields.get("default", (fields.get("options") or one)[0]), name
             options = one if isinstance(one, list) else fields.get("options")
             if kind in OURS and options and "download: " not in str(value):
@@ -219,7 +237,8 @@ def test_widget_values_fit_comfyuis_schemas(comfy: Comfy, path: Path) -> None:
 
 
 def test_what_a_workflow_downloads_stays_in_the_list_when_it_is_there(
-        comfy: Comfy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    comfy: Comfy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Or the front end would report a missing model each time the workflow is opened again."""
     loaders = comfy.part("nodes.loaders")
     folders = comfy.part("nodes.loaders").folder_paths.folder_names_and_paths
@@ -230,13 +249,21 @@ def test_what_a_workflow_downloads_stays_in_the_list_when_it_is_there(
     for file in (dino / "config.json", clip):
         file.parent.mkdir(parents=True)
         file.touch()
-    options = {kind: node.define_schema().inputs[0].options for kind, node in (
-        ("LearnableRegions_LoadDinoEncoder", loaders.LoadDinoEncoder),
-        ("LearnableRegions_LoadClipScorer", loaders.LoadClipScorer))}
+    options = {
+        kind: node.define_schema().inputs[0].options
+        for kind, node in (
+            ("LearnableRegions_LoadDinoEncoder", loaders.LoadDinoEncoder),
+            ("LearnableRegions_LoadClipScorer", loaders.LoadClipScorer),
+        )
+    }
     assert dino.name in options["LearnableRegions_LoadDinoEncoder"]
     assert clip.name in options["LearnableRegions_LoadClipScorer"]
-    chosen = [(node["type"], node["widgets_values"][0]) for path in WORKFLOWS
-              for node in load(path)["nodes"] if node["type"] in options]
+    chosen = [
+        (node["type"], node["widgets_values"][0])
+        for path in WORKFLOWS
+        for node in load(path)["nodes"]
+        if node["type"] in options
+    ]
     assert chosen
     assert all(name in options[kind] for kind, name in chosen)
 

@@ -12,15 +12,7 @@ from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, ViTConfig, ViTModel
 
 from benchmark.training.vocabulary import write_tokenizer
-from region_core.encoders import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    TEMPLATE,
-    ClipScorer,
-    DinoEncoder,
-    load_clip,
-    load_dino,
-)
+from region_core.encoders import IMAGENET_MEAN, IMAGENET_STD, TEMPLATE, ClipScorer, DinoEncoder, load_clip, load_dino
 from region_core.encoders.clip import _trained_with_quick_gelu
 from region_core.errors import InputError
 
@@ -42,8 +34,13 @@ MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
 def tiny_vit(attention: str = "eager") -> ViTModel:
     config = ViTConfig(
-        hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=32,
-        image_size=32, patch_size=8, attn_implementation=attention,
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        intermediate_size=32,
+        image_size=32,
+        patch_size=8,
+        attn_implementation=attention,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -96,12 +93,8 @@ def test_dino_features_are_the_patch_tokens_row_by_row():
     assert found.attention.shape == (1, 8, 8)
     for row, column in [(0, 1), (3, 6), (7, 0)]:
         token = 1 + row * 8 + column
-        torch.testing.assert_close(
-            found.features[0, :, row, column], out.last_hidden_state[0, token]
-        )
-        torch.testing.assert_close(
-            found.attention[0, row, column], out.attentions[-1][0, :, 0, token].mean()
-        )
+        torch.testing.assert_close(found.features[0, :, row, column], out.last_hidden_state[0, token])
+        torch.testing.assert_close(found.attention[0, row, column], out.attentions[-1][0, :, 0, token].mean())
 
 
 def test_dino_shows_attention_whatever_the_model_was_built_with():
@@ -162,8 +155,7 @@ def test_load_dino_from_a_folder_needs_no_network_and_leaves_the_random_state(tm
 
 def test_load_dino_refuses_another_kind_of_model(tmp_path):
     config = CLIPTextConfig(
-        hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1,
-        vocab_size=32,
+        hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, vocab_size=32
     )
     CLIPTextModel(config).save_pretrained(tmp_path)
     with pytest.raises(InputError, match=r"dino-vitb8"):
@@ -345,9 +337,7 @@ def test_load_clip_without_network_says_what_to_do(monkeypatch, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("pretrained", "quick"), [("openai", True), ("laion2b_s34b_b88k", False)]
-)
+@pytest.mark.parametrize(("pretrained", "quick"), [("openai", True), ("laion2b_s34b_b88k", False)])
 def test_openai_weights_get_the_activation_they_were_trained_with(monkeypatch, pretrained, quick):
     asked = []
 
@@ -361,13 +351,19 @@ def test_openai_weights_get_the_activation_they_were_trained_with(monkeypatch, p
     assert asked == [quick]
 
 
-@pytest.mark.parametrize(("name", "file", "quick"), [
-    ("ViT-B-32", "ViT-B-32-laion400m_e31.safetensors", True),
-    ("ViT-B-32", "vit_b_32-laion400m-e32.pt", True),
-    ("ViT-B-32", "ViT-B-32-laion2b_s34b_b79k.safetensors", False),
-    ("ViT-B-16", "ViT-B-16-openai.safetensors", True), ("ViT-B-16", "ViT-B-16.pt", False),
-    ("ViT-H-14", "ViT-H-14-dfn5b.safetensors", True), ("ViT-L-14", "ViT-L-14-metaclip_400m.pt", True),
-    ("ViT-B-32-quickgelu", "mine.safetensors", False)])
+@pytest.mark.parametrize(
+    ("name", "file", "quick"),
+    [
+        ("ViT-B-32", "ViT-B-32-laion400m_e31.safetensors", True),
+        ("ViT-B-32", "vit_b_32-laion400m-e32.pt", True),
+        ("ViT-B-32", "ViT-B-32-laion2b_s34b_b79k.safetensors", False),
+        ("ViT-B-16", "ViT-B-16-openai.safetensors", True),
+        ("ViT-B-16", "ViT-B-16.pt", False),
+        ("ViT-H-14", "ViT-H-14-dfn5b.safetensors", True),
+        ("ViT-L-14", "ViT-L-14-metaclip_400m.pt", True),
+        ("ViT-B-32-quickgelu", "mine.safetensors", False),
+    ],
+)
 def test_a_file_of_weights_gets_the_activation_of_its_tag(tmp_path, name, file, quick):
     (tmp_path / file).touch()
     assert _trained_with_quick_gelu(name, str(tmp_path / file)) == quick
@@ -383,8 +379,10 @@ def test_encoders_that_give_no_numbers_are_told_of_and_pictures_of_none_pass():
         scorer.model.ln_final.bias[0] = torch.nan
         dino.model.layernorm.bias[0] = torch.nan
         scorer.visual.ln_post.bias[0] = torch.nan
-    for call, says in ((lambda: scorer.encode_text("a cat"), "CLIP model's embeddings of texts"),
-                       (lambda: scorer.encode_images(pictures(1, 32, 32)), "CLIP model's embeddings of pict"),
-                       (lambda: dino(pictures(1, 32, 32)), "DINO encoder's features")):
+    for call, says in (
+        (lambda: scorer.encode_text("a cat"), "CLIP model's embeddings of texts"),
+        (lambda: scorer.encode_images(pictures(1, 32, 32)), "CLIP model's embeddings of pict"),
+        (lambda: dino(pictures(1, 32, 32)), "DINO encoder's features"),
+    ):
         with pytest.raises(InputError, match=f"{says}.*are not numbers"):
             call()

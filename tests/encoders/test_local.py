@@ -80,8 +80,13 @@ def test_affinities_are_weights():
 
 
 def test_a_tower_without_places_is_told_as_none():
-    scorer = ClipScorer(clip(timm_model_name="test_vit", timm_pool="token", timm_proj="linear"),
-                        open_clip.get_tokenizer("ViT-B-32"), 64, (0.5,) * 3, (0.5,) * 3)
+    scorer = ClipScorer(
+        clip(timm_model_name="test_vit", timm_pool="token", timm_proj="linear"),
+        open_clip.get_tokenizer("ViT-B-32"),
+        64,
+        (0.5,) * 3,
+        (0.5,) * 3,
+    )
     assert scorer.places(torch.rand(1, 3, 64, 64), torch.rand(1, 2, 4, 4)) is None
 
 
@@ -94,7 +99,8 @@ def test_a_look_at_places_is_counted_and_made_in_chunks():
     torch.testing.assert_close(places[2:], scorer.places(images[2:], features[2:])[1])
 
 
-@pytest.mark.parametrize(("height", "width", "expected"), [(100, 100, (64, 64)), (100, 400, (32, 128)),
-                                                     (10, 1000, (32, 160))])
+@pytest.mark.parametrize(
+    ("height", "width", "expected"), [(100, 100, (64, 64)), (100, 400, (32, 128)), (10, 1000, (32, 160))]
+)
 def test_sides_keep_area_and_aspect(height, width, expected):
     assert sides_for(height, width, 64, 32) == expected

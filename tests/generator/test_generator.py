@@ -124,8 +124,7 @@ def test_a_generator_is_its_seed_and_leaves_the_global_random_state():
     before = torch.get_rng_state()
     first, again, other = (build_generator(DIM, 3, seed=s) for s in (5, 5, 6))
     assert torch.equal(torch.get_rng_state(), before)
-    for (name, a), b, c in zip(first.named_parameters(), again.parameters(), other.parameters(),
-                               strict=True):
+    for (name, a), b, c in zip(first.named_parameters(), again.parameters(), other.parameters(), strict=True):
         assert torch.equal(a, b)
         assert torch.equal(a, c) == name.startswith("linear2"), name
 
@@ -172,9 +171,7 @@ def test_the_expected_losss_gradient_is_the_numeric_one():
         for m in range(4):
             shift = torch.zeros(3, 4, dtype=torch.float64)
             shift[k, m] = step
-            up, down = (
-                expected_loss(logits.detach() + s * shift, losses, looked) for s in (1, -1)
-            )
+            up, down = (expected_loss(logits.detach() + s * shift, losses, looked) for s in (1, -1))
             numeric[k, m] = (up - down) / (2 * step)
     torch.testing.assert_close(gradient, numeric, atol=1e-8, rtol=1e-6)
     assert gradient.abs().max() > 1e-3
@@ -236,9 +233,7 @@ def test_teaching_changes_the_weights_and_the_expected_loss_falls(estimator):
     before = {name: p.detach().clone() for name, p in module.named_parameters()}
     first = expected_loss(module(features, found.cells), losses, looked)
     optimizer = torch.optim.Adam(module.parameters(), lr=5e-3)
-    history = teach(
-        module, optimizer, features, found, losses, looked, 40, estimator=estimator, generator=rng()
-    )
+    history = teach(module, optimizer, features, found, losses, looked, 40, estimator=estimator, generator=rng())
     assert len(history) == 40
     for name, parameter in module.named_parameters():
         assert not torch.equal(parameter, before[name]), name
@@ -341,8 +336,14 @@ def test_weights_that_cannot_learn_are_refused_instead_of_staying_as_they_are():
         teach(module, optimizer, noise_features(), candidates(), torch.zeros(3, 3), looked, 1)
     with pytest.raises(InputError, match="torch.Generator"):
         teach(
-            build_generator(DIM, 3, 0), optimizer, noise_features(), candidates(),
-            torch.zeros(3, 3), looked, 1, estimator="gumbel",
+            build_generator(DIM, 3, 0),
+            optimizer,
+            noise_features(),
+            candidates(),
+            torch.zeros(3, 3),
+            looked,
+            1,
+            estimator="gumbel",
         )
 
 

@@ -10,11 +10,7 @@ from region_core.errors import InputError
 from region_core.generator.losses import LossWeights, RegionLoss, Views, self_similarity
 
 SIZE = 16
-TEXTS = {
-    "red": [1.0, 0.0, 0.0],
-    "green": [0.0, 1.0, 0.0],
-    "blue": [0.0, 0.0, 1.0],
-}
+TEXTS = {"red": [1.0, 0.0, 0.0], "green": [0.0, 1.0, 0.0], "blue": [0.0, 0.0, 1.0]}
 
 
 class ColourScorer:
@@ -75,10 +71,7 @@ def test_the_terms_are_the_papers_formulas():
     towards = torch.tensor([-1.0, 1.0, 0.0])
     clip = 1 - after[1]
     direction = 1 - F.cosine_similarity(after - before, towards, dim=0)
-    similar = [
-        self_similarity(scorer.encode_images_and_tokens(F.avg_pool2d(x, 4))[1])
-        for x in (edit, source)
-    ]
+    similar = [self_similarity(scorer.encode_images_and_tokens(F.avg_pool2d(x, 4))[1]) for x in (edit, source)]
     structure = (similar[0] - similar[1]).square().mean()
     close = {"atol": 1e-3, "rtol": 0.0}
     torch.testing.assert_close(terms.clip[0], clip, **close)
@@ -129,9 +122,7 @@ def test_a_prompt_equal_to_the_caption_is_no_nan():
 def test_structure_compares_how_tokens_relate_and_not_what_they_are():
     tokens = torch.rand(2, 6, 4, generator=torch.Generator().manual_seed(0))
     similar = self_similarity(tokens)
-    torch.testing.assert_close(
-        similar[1, 2, 5], F.cosine_similarity(tokens[1, 2], tokens[1, 5], dim=0)
-    )
+    torch.testing.assert_close(similar[1, 2, 5], F.cosine_similarity(tokens[1, 2], tokens[1, 5], dim=0))
     rotation = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(1)))[0]
     torch.testing.assert_close(self_similarity(3 * tokens @ rotation), similar)
 
@@ -159,7 +150,8 @@ def test_what_leaks_out_of_the_box_earns_less_with_the_crop_than_without():
     edits = torch.cat([inside, leaked])
     whole, crop = (
         RegionLoss(ColourScorer(), "red", "green", only(clip=1, direction=1, crop=weight), views=1)
-        .bind(source)(edits, box).total
+        .bind(source)(edits, box)
+        .total
         for weight in (0.0, 1.0)
     )
     assert abs(whole[0] - whole[1]) < 1e-3

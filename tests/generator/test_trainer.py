@@ -12,17 +12,25 @@ from region_core.generator.trainer import TAU, GeneratorTrainer, standardised_lo
 COUNT = 6
 
 
-def trainer(learning: str = "exact", *, lr: float = 0.02, steps: int = 400, log_evidence=None,
-            module=None) -> GeneratorTrainer:
+def trainer(
+    learning: str = "exact", *, lr: float = 0.02, steps: int = 400, log_evidence=None, module=None
+) -> GeneratorTrainer:
     source = torch.Generator().manual_seed(4)
     low = torch.rand(COUNT, 2, generator=source) * 8
     numbers = torch.randn(COUNT, 3, generator=source)
     if log_evidence is None:
         log_evidence = torch.randn(COUNT, generator=source)
     return GeneratorTrainer(
-        module or build_generator(12, 1, 7, extra_dim=3), torch.randn(12, 16, 16, generator=source),
-        torch.cat([low, low + 2 + torch.rand(COUNT, 2, generator=source) * 6], dim=1), numbers,
-        log_evidence, lr=lr, steps=steps, learning=learning, seed=0)
+        module or build_generator(12, 1, 7, extra_dim=3),
+        torch.randn(12, 16, 16, generator=source),
+        torch.cat([low, low + 2 + torch.rand(COUNT, 2, generator=source) * 6], dim=1),
+        numbers,
+        log_evidence,
+        lr=lr,
+        steps=steps,
+        learning=learning,
+        seed=0,
+    )
 
 
 def test_the_first_word_is_the_evidence():
@@ -93,8 +101,10 @@ def terms(clip, direction, structure) -> LossTerms:
 
 def test_no_scale_of_a_term_matters():
     plain = [terms([0.7], [0.9], [0.02]), terms([0.8, 0.75], [0.5, 0.8], [0.01, 0.05])]
-    bent = [terms((0.3 * one.clip + 0.5).tolist(), (0.1 * one.direction + 0.9).tolist(),
-                  (7 * one.structure).tolist()) for one in plain]
+    bent = [
+        terms((0.3 * one.clip + 0.5).tolist(), (0.1 * one.direction + 0.9).tolist(), (7 * one.structure).tolist())
+        for one in plain
+    ]
     weights = LossWeights(clip=1, direction=2, structure=0.5)
     torch.testing.assert_close(standardised_losses(plain, weights), standardised_losses(bent, weights))
     values = standardised_losses(plain, weights)
@@ -104,8 +114,11 @@ def test_no_scale_of_a_term_matters():
 
 def test_each_weight_weighs_its_term():
     some = [terms([0.7, 0.8, 0.6], [0.9, 0.3, 0.5], [0.02, 0.03, 0.09])]
-    for weights, order in ((LossWeights(1, 0, 0), [2, 0, 1]), (LossWeights(0, 1, 0), [1, 2, 0]),
-                           (LossWeights(0, 0, 1), [0, 1, 2])):
+    for weights, order in (
+        (LossWeights(1, 0, 0), [2, 0, 1]),
+        (LossWeights(0, 1, 0), [1, 2, 0]),
+        (LossWeights(0, 0, 1), [0, 1, 2]),
+    ):
         assert standardised_losses(some, weights).argsort().tolist() == order
 
 

@@ -18,7 +18,7 @@ def task(count: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
     images = torch.full((count, 3, 128, 128), 0.6)
     masks = torch.zeros(count, 1, 128, 128)
     for n in range(count):
-        masks[n, :, 16 + 8 * n:64 + 8 * n, 16:64] = 1
+        masks[n, :, 16 + 8 * n : 64 + 8 * n, 16:64] = 1
     return images, masks
 
 
@@ -93,8 +93,9 @@ def spoilt(monkeypatch, owner, name, rows):
     monkeypatch.setattr(owner, name, spoil)
 
 
-@pytest.mark.parametrize(("part", "name", "says"), [("unet", "forward", "the UNet's latents"),
-                                                    ("vae", "decode", "the VAE's pictures")])
+@pytest.mark.parametrize(
+    ("part", "name", "says"), [("unet", "forward", "the UNet's latents"), ("vae", "decode", "the VAE's pictures")]
+)
 def test_a_model_that_gives_no_numbers_is_told_of(inpainter, monkeypatch, part, name, says):
     spoilt(monkeypatch, getattr(inpainter.pipe, part), name, slice(None))
     with pytest.raises(InputError, match=rf"{says} are not numbers.*half precision.*float32"):

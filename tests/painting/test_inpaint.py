@@ -41,9 +41,7 @@ def boxes_for(height: int, width: int) -> torch.Tensor:
 @pytest.mark.parametrize(("height", "width"), SIZES)
 def test_a_window_is_square_holds_its_box_and_lies_in_the_picture_where_it_fits(height, width):
     boxes = boxes_for(height, width)
-    for box, window in zip(
-        boxes.tolist(), inpaint.windows_for(boxes, height, width, NATIVE).tolist(), strict=True
-    ):
+    for box, window in zip(boxes.tolist(), inpaint.windows_for(boxes, height, width, NATIVE).tolist(), strict=True):
         x0, y0, x1, y1 = window
         side = x1 - x0
         assert side == y1 - y0
@@ -286,8 +284,7 @@ def test_a_reduced_picture_of_the_same_size_is_the_stitched_one():
     edits = noise(len(boxes), 3, NATIVE, NATIVE, seed=1)
     masks = boxes_to_masks(boxes, NATIVE, NATIVE)
     assert torch.equal(
-        inpaint.stitch_at(source, edits, windows, boxes, NATIVE, NATIVE),
-        inpaint.stitch(source, edits, windows, masks),
+        inpaint.stitch_at(source, edits, windows, boxes, NATIVE, NATIVE), inpaint.stitch(source, edits, windows, masks)
     )
 
 

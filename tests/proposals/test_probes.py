@@ -55,8 +55,7 @@ def test_a_window_in_a_wide_picture_is_square():
 def test_deviations_do_not_change_with_an_increasing_line_through_the_cosines():
     torch.manual_seed(0)
     seen, texts = torch.randn(6, 8), torch.randn(12, 8)
-    bent = (torch.cat([0.3 * seen, torch.full((6, 1), 2.0)], dim=1),
-            torch.cat([texts, torch.ones(12, 1)], dim=1))
+    bent = (torch.cat([0.3 * seen, torch.full((6, 1), 2.0)], dim=1), torch.cat([texts, torch.ones(12, 1)], dim=1))
     for measure in (contrast, spread):
         plain = measure(seen, texts[:1], texts[1:])
         after = measure(bent[0], bent[1][:1], bent[1][1:])

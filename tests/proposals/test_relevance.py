@@ -37,8 +37,10 @@ def test_the_map_keeps_no_scale():
 
     class Bent(ColourReader):
         def places(self, images, features):
-            return tuple(torch.cat([F.normalize(v, dim=1) * 0.2, torch.ones_like(v[:, :1])], dim=1)
-                         for v in super().places(images, features))
+            return tuple(
+                torch.cat([F.normalize(v, dim=1) * 0.2, torch.ones_like(v[:, :1])], dim=1)
+                for v in super().places(images, features)
+            )
 
     class Straight(ColourReader):
         def places(self, images, features):

@@ -28,8 +28,31 @@ from region_core.demo.scenes import make_scene
 from ..comfy.flows import PACK, WORKFLOWS, as_prompt, load, with_shapes
 from ..comfy.served import Server
 
-EXTREMES: list[Any] = [-1, 0, 1, 2**31, -2**63, 2**64, 1e308, -1e-308, "", " ", "\U0001f600" * 50, "\ud83d",
-                       "a \udfff", "../../x", "CON", "\0", True, [], {}, "nan", 0.5, "x" * 5000, "\u7ea2"]
+EXTREMES: list[Any] = [
+    -1,
+    0,
+    1,
+    2**31,
+    -(2**63),
+    2**64,
+    1e308,
+    -1e-308,
+    "",
+    " ",
+    "\U0001f600" * 50,
+    "\ud83d",
+    "a \udfff",
+    "../../x",
+    "CON",
+    "\0",
+    True,
+    [],
+    {},
+    "nan",
+    0.5,
+    "x" * 5000,
+    "\u7ea2",
+]
 OURS = "LearnableRegions_"
 
 
@@ -60,8 +83,7 @@ def graphs(server: Server, picture: bytes) -> dict[str, dict]:
 def mutated(graph: dict, rng: random.Random) -> tuple[dict, str]:
     """(the graph with something wrong with one of our nodes, what)."""
     graph = copy.deepcopy(graph)
-    key = rng.choice([key for key, node in graph.items() if node["class_type"].startswith(OURS)
-                      and node["inputs"]])
+    key = rng.choice([key for key, node in graph.items() if node["class_type"].startswith(OURS) and node["inputs"]])
     node = graph[key]
     name = rng.choice(sorted(node["inputs"]))
     kind = rng.choice(["missing", "nothing", "extreme", "extreme", "extreme", "link", "link", "gone"])
@@ -88,19 +110,31 @@ def wrong_with(server: Server, graph: dict, seconds: float) -> tuple[str, str]:
         return "died", "the server has ended"
     if heard.status == "error":
         text = str(heard.problem).strip()
-        ours = text.split(": ")[0] in ("Learnable Region Generator", "CLIP Region Loss", "Load Shapes Demo",
-                                       "Region Inpaint Optimize", "Shapes Scene", "Load DINO Encoder",
-                                       "Load OpenCLIP Scorer", "Save Learned Region Generator",
-                                       "Load Learned Region Generator")
+        ours = text.split(": ")[0] in (
+            "Learnable Region Generator",
+            "CLIP Region Loss",
+            "Load Shapes Demo",
+            "Region Inpaint Optimize",
+            "Shapes Scene",
+            "Load DINO Encoder",
+            "Load OpenCLIP Scorer",
+            "Save Learned Region Generator",
+            "Load Learned Region Generator",
+        )
         return "told", "" if ours and len(text.splitlines()) == 1 else f"not our sentence: {text[:300]}"
     return heard.status, ""
 
 
 def same_result(one: Any, other: Any) -> bool:
     """Whether two runs put out the same text and as many pictures."""
+
     def told(heard: Any) -> list:
-        return sorted(json.dumps(output.get("text")) for output in heard.outputs.values()
-                      if "text" in output and "seconds" not in str(output["text"]))
+        return sorted(
+            json.dumps(output.get("text"))
+            for output in heard.outputs.values()
+            if "text" in output and "seconds" not in str(output["text"])
+        )
+
     return one.status == other.status == "success" and told(one) == told(other)
 
 
@@ -139,8 +173,10 @@ def main() -> None:
     args = parser.parse_args()
     started = time.perf_counter()
     outcomes, wrong, same = run(args.comfyui, args.mutations, args.seed)
-    print(f"{sum(outcomes.values())} mutations in {time.perf_counter() - started:.0f} s: {dict(outcomes)}; "
-          f"the last good run is {'as' if same else 'NOT as'} the first")
+    print(
+        f"{sum(outcomes.values())} mutations in {time.perf_counter() - started:.0f} s: {dict(outcomes)}; "
+        f"the last good run is {'as' if same else 'NOT as'} the first"
+    )
     print("\n".join(wrong))
 
 

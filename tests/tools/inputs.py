@@ -21,19 +21,39 @@ from region_core.errors import InputError
 
 from .tiny import edit
 
-VALUES = ("plain", "plain", "plain", "constant", "black", "nan", "infinite", "overshoot", "hdr", "bytes",
-          "negative")
+VALUES = ("plain", "plain", "plain", "constant", "black", "nan", "infinite", "overshoot", "hdr", "bytes", "negative")
 LAYOUTS = ("CHW", "HWC", "BCHW", "BHWC", "array", "PIL")
-MASKS = (*["none"] * 5, *["11HW"] * 4, "full", "HW", "1HW", "BHW", "11HW", "half", "empty", "full",
-         "small", "many", "nan")
+MASKS = (
+    *["none"] * 5,
+    *["11HW"] * 4,
+    "full",
+    "HW",
+    "1HW",
+    "BHW",
+    "11HW",
+    "half",
+    "empty",
+    "full",
+    "small",
+    "many",
+    "nan",
+)
 OUTCOMES: collections.Counter[str] = collections.Counter()
 
 SIDES = st.one_of(st.integers(16, 96), st.integers(16, 300), st.integers(16, 1500))
-CASES = st.fixed_dictionaries({
-    "height": SIDES, "width": SIDES, "channels": st.sampled_from([1, 3, 3, 3, 3, 4, 4, 2]),
-    "dtype": st.sampled_from(["float32", "float32", "float16", "bfloat16", "uint8", "uint16"]),
-    "batch": st.sampled_from([*[1] * 7, 0, 2, 4]), "values": st.sampled_from(VALUES),
-    "layout": st.sampled_from(LAYOUTS), "mask": st.sampled_from(MASKS), "seed": st.integers(0, 2**31)})
+CASES = st.fixed_dictionaries(
+    {
+        "height": SIDES,
+        "width": SIDES,
+        "channels": st.sampled_from([1, 3, 3, 3, 3, 4, 4, 2]),
+        "dtype": st.sampled_from(["float32", "float32", "float16", "bfloat16", "uint8", "uint16"]),
+        "batch": st.sampled_from([*[1] * 7, 0, 2, 4]),
+        "values": st.sampled_from(VALUES),
+        "layout": st.sampled_from(LAYOUTS),
+        "mask": st.sampled_from(MASKS),
+        "seed": st.integers(0, 2**31),
+    }
+)
 
 
 def picture_of(case: dict[str, Any]) -> tuple[Any, torch.Tensor | None]:
@@ -41,11 +61,17 @@ def picture_of(case: dict[str, Any]) -> tuple[Any, torch.Tensor | None]:
     source = torch.Generator().manual_seed(case["seed"])
     height, width, channels = case["height"], case["width"], case["channels"]
     values = torch.rand(channels, height, width, generator=source)
-    values = {"plain": lambda v: v, "constant": lambda v: torch.full_like(v, 0.4),
-              "black": torch.zeros_like, "nan": lambda v: _with(v, torch.nan),
-              "infinite": lambda v: _with(v, torch.inf), "overshoot": lambda v: v * 1.1 - 0.05,
-              "hdr": lambda v: v * 1.5 - 0.1, "bytes": lambda v: v * 255 + 3,
-              "negative": lambda v: _with(v, -0.7)}[case["values"]](values)
+    values = {
+        "plain": lambda v: v,
+        "constant": lambda v: torch.full_like(v, 0.4),
+        "black": torch.zeros_like,
+        "nan": lambda v: _with(v, torch.nan),
+        "infinite": lambda v: _with(v, torch.inf),
+        "overshoot": lambda v: v * 1.1 - 0.05,
+        "hdr": lambda v: v * 1.5 - 0.1,
+        "bytes": lambda v: v * 255 + 3,
+        "negative": lambda v: _with(v, -0.7),
+    }[case["values"]](values)
     kind, layout = case["dtype"], case["layout"]
     if kind.startswith("uint"):
         high = 255 if kind == "uint8" else 65535
@@ -83,12 +109,19 @@ def mask_of(case: dict[str, Any]) -> torch.Tensor | None:
     if kind == "none":
         return None
     white = torch.zeros(height, width)
-    white[height // 4:, :width // 2 + 1] = 1
-    return {"HW": white, "1HW": white[None], "BHW": white.expand(case["batch"], -1, -1),
-            "11HW": white[None, None], "half": white[None, None] * 0.5,
-            "empty": torch.zeros(1, 1, height, width), "full": torch.ones(1, 1, height, width),
-            "small": torch.ones(1, 1, 5, 7), "many": white.expand(3, 1, -1, -1),
-            "nan": _with(white[None, None], torch.nan)}[kind]
+    white[height // 4 :, : width // 2 + 1] = 1
+    return {
+        "HW": white,
+        "1HW": white[None],
+        "BHW": white.expand(case["batch"], -1, -1),
+        "11HW": white[None, None],
+        "half": white[None, None] * 0.5,
+        "empty": torch.zeros(1, 1, height, width),
+        "full": torch.ones(1, 1, height, width),
+        "small": torch.ones(1, 1, 5, 7),
+        "many": white.expand(3, 1, -1, -1),
+        "nan": _with(white[None, None], torch.nan),
+    }[kind]
 
 
 def check(case: dict[str, Any]) -> str:
@@ -121,8 +154,15 @@ def check(case: dict[str, Any]) -> str:
 
 def property_test(cases: int, seed: int | None = None) -> Any:
     """A hypothesis test of so many cases, found again from the same seed."""
-    @settings(max_examples=cases, deadline=None, database=None, derandomize=seed is None,
-              suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+
+    @settings(
+        max_examples=cases,
+        deadline=None,
+        database=None,
+        derandomize=seed is None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
     @given(CASES)
     def run(case: dict[str, Any]) -> None:
         OUTCOMES[check(case)] += 1
@@ -143,8 +183,10 @@ def main() -> None:
     torch.set_num_threads(1)
     started = time.perf_counter()
     property_test(args.cases, args.seed)()
-    print(f"{sum(OUTCOMES.values())} cases in {time.perf_counter() - started:.0f} s: "
-          + ", ".join(f"{count} {what}" for what, count in OUTCOMES.most_common()))
+    print(
+        f"{sum(OUTCOMES.values())} cases in {time.perf_counter() - started:.0f} s: "
+        + ", ".join(f"{count} {what}" for what, count in OUTCOMES.most_common())
+    )
 
 
 if __name__ == "__main__":

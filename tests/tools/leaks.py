@@ -25,9 +25,12 @@ def counted() -> dict[str, float]:
     """What this process holds now."""
     gc.collect()
     process = psutil.Process()
-    return {"MiB": process.memory_info().rss / 2**20, "files": process.num_fds(),
-            "threads": threading.active_count(),
-            "tensors": sum(isinstance(one, torch.Tensor) for one in gc.get_objects())}
+    return {
+        "MiB": process.memory_info().rss / 2**20,
+        "files": process.num_fds(),
+        "threads": threading.active_count(),
+        "tensors": sum(isinstance(one, torch.Tensor) for one in gc.get_objects()),
+    }
 
 
 def core_edit(models: str) -> Callable[[int], Any]:
@@ -41,8 +44,12 @@ def core_edit(models: str) -> Callable[[int], Any]:
 
     loaded = load_shapes_models()
     settings = shapes_settings("fast").with_values(steps=2)
-    return lambda n: edit(make_scene(n).image, settings, models=(loaded.dino, loaded.scorer),
-                          inpainter=DiffusersInpainter(loaded.pipe, PROMPT))
+    return lambda n: edit(
+        make_scene(n).image,
+        settings,
+        models=(loaded.dino, loaded.scorer),
+        inpainter=DiffusersInpainter(loaded.pipe, PROMPT),
+    )
 
 
 def comfy_edit(root: Path, base: Path) -> Callable[[int], Any]:
@@ -69,9 +76,8 @@ def watch(one_edit: Callable[[int], Any], edits: int) -> dict[str, tuple[float, 
     for number in range(edits):
         one_edit(number)
         rows.append(counted())
-    after = rows[WARM - 1:]
-    return {name: (after[0][name], after[-1][name], max(row[name] for row in after))
-            for name in rows[0]}
+    after = rows[WARM - 1 :]
+    return {name: (after[0][name], after[-1][name], max(row[name] for row in after)) for name in rows[0]}
 
 
 def main() -> None:

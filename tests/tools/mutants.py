@@ -26,19 +26,29 @@ import torch
 import transformers  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = {"region_core/boxes.py": ["tests/test_boxes.py"],
-         "region_core/weights.py": ["tests/test_weights.py"],
-         "region_core/texts.py": ["tests/test_pieces.py"],
-         "region_core/resize.py": ["tests/test_resize.py"],
-         "region_core/memory.py": ["tests/test_memory.py"],
-         "region_core/images.py": ["tests/test_images.py"],
-         "region_core/painting/inpaint.py": ["tests/painting/test_inpaint.py"],
-         "region_core/checks.py": ["tests/cli/test_cli.py", "tests/cli/test_texts.py",
-                                   "tests/test_weights.py"]}
-_TURNED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
-           ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In}
-_SIGNS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
-          ast.FloorDiv: ast.Mult}
+FILES = {
+    "region_core/boxes.py": ["tests/test_boxes.py"],
+    "region_core/weights.py": ["tests/test_weights.py"],
+    "region_core/texts.py": ["tests/test_pieces.py"],
+    "region_core/resize.py": ["tests/test_resize.py"],
+    "region_core/memory.py": ["tests/test_memory.py"],
+    "region_core/images.py": ["tests/test_images.py"],
+    "region_core/painting/inpaint.py": ["tests/painting/test_inpaint.py"],
+    "region_core/checks.py": ["tests/cli/test_cli.py", "tests/cli/test_texts.py", "tests/test_weights.py"],
+}
+_TURNED = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+_SIGNS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult}
 
 
 def mutants(source: str) -> Iterator[tuple[str, str]]:
@@ -50,18 +60,22 @@ def mutants(source: str) -> Iterator[tuple[str, str]]:
             twin = next(other for at, other in enumerate(ast.walk(made)) if at == place)
             before = ast.unparse(twin)
             if change(twin):
-                yield (f"line {getattr(node, 'lineno', 0)}: {before} -> {ast.unparse(twin)}",
-                       ast.unparse(ast.fix_missing_locations(made)))
+                yield (
+                    f"line {getattr(node, 'lineno', 0)}: {before} -> {ast.unparse(twin)}",
+                    ast.unparse(ast.fix_missing_locations(made)),
+                )
 
 
 def _changes(node: ast.AST) -> Iterator:
     if isinstance(node, ast.Compare) and type(node.ops[0]) in _TURNED:
         yield lambda twin: twin.ops.__setitem__(0, _TURNED[type(twin.ops[0])]()) or True
     elif isinstance(node, ast.BoolOp):
-        yield lambda twin: setattr(
-            twin, "op", ast.Or() if isinstance(twin.op, ast.And) else ast.And()) or True
-    elif isinstance(node, ast.BinOp) and type(node.op) in _SIGNS and not isinstance(
-            node.left, ast.Constant | ast.JoinedStr):
+        yield lambda twin: setattr(twin, "op", ast.Or() if isinstance(twin.op, ast.And) else ast.And()) or True
+    elif (
+        isinstance(node, ast.BinOp)
+        and type(node.op) in _SIGNS
+        and not isinstance(node.left, ast.Constant | ast.JoinedStr)
+    ):
         yield lambda twin: setattr(twin, "op", _SIGNS[type(twin.op)]()) or True
     elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
         yield lambda twin: setattr(twin, "value", twin.value + 1) or True

@@ -24,8 +24,9 @@ def import_seconds(comfyui: Path) -> dict[str, float]:
         finally:
             server.stop()
         log = server.log.read_text(encoding="utf-8", errors="replace")
-    return {Path(place.strip()).name: float(seconds)
-            for seconds, place in re.findall(r"([\d.]+) seconds[^:]*: (.+)", log)}
+    return {
+        Path(place.strip()).name: float(seconds) for seconds, place in re.findall(r"([\d.]+) seconds[^:]*: (.+)", log)
+    }
 
 
 def main() -> None:

@@ -16,12 +16,30 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TORCH = ("torch==2.6.0", "torchvision==0.21.0")  # the least that is supported
-TESTS = ("tests/painting", "tests/encoders", "tests/test_weights.py", "tests/test_memory.py",
-         "tests/test_pieces.py", "tests/test_resize.py", "tests/test_images.py", "tests/test_edit.py")
-LIBRARIES = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "numpy", "pillow",
-             "huggingface_hub")
-TELL = ("import platform; from importlib.metadata import version; "
-        f"print('python', platform.python_version(), *(f'{{n}} {{version(n)}}' for n in {LIBRARIES}))")
+TESTS = (
+    "tests/painting",
+    "tests/encoders",
+    "tests/test_weights.py",
+    "tests/test_memory.py",
+    "tests/test_pieces.py",
+    "tests/test_resize.py",
+    "tests/test_images.py",
+    "tests/test_edit.py",
+)
+LIBRARIES = (
+    "torch",
+    "torchvision",
+    "diffusers",
+    "transformers",
+    "open_clip_torch",
+    "numpy",
+    "pillow",
+    "huggingface_hub",
+)
+TELL = (
+    "import platform; from importlib.metadata import version; "
+    f"print('python', platform.python_version(), *(f'{{n}} {{version(n)}}' for n in {LIBRARIES}))"
+)
 
 
 def floors() -> list[str]:
@@ -38,16 +56,22 @@ def python_in(folder: Path) -> Path:
 def make(folder: Path) -> None:
     """An environment of the floors and what the tests need."""
     venv.create(folder, with_pip=True)
-    subprocess.run([python_in(folder), "-m", "pip", "install", "-q", *floors(), "pytest", "psutil",
-                    "hypothesis"], check=True)
+    subprocess.run(
+        [python_in(folder), "-m", "pip", "install", "-q", *floors(), "pytest", "psutil", "hypothesis"], check=True
+    )
 
 
 def tried(folder: Path, tests: list[str]) -> tuple[str, str]:
     """(versions, pytest's last line) of an environment."""
     python = str(python_in(folder))
     said = subprocess.run([python, "-c", TELL], capture_output=True, text=True, check=True).stdout.strip()
-    run = subprocess.run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests], cwd=ROOT,
-                         capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return said, run.stdout.strip().splitlines()[-1]
 
 

@@ -17,22 +17,38 @@ from PIL import Image, ImageFile
 def shared_state() -> dict[str, Any]:
     """Random states, torch's and Pillow's switches, logging, warnings, the environment, libraries' moods."""
     state: dict[str, Any] = {
-        "torch rng": torch.get_rng_state().tolist(), "numpy rng": str(np.random.get_state()),
-        "python rng": random.getstate(), "default dtype": torch.get_default_dtype(),
-        "default device": torch.get_default_device(), "grad": torch.is_grad_enabled(),
-        "inference": torch.is_inference_mode_enabled(), "threads": torch.get_num_threads(),
+        "torch rng": torch.get_rng_state().tolist(),
+        "numpy rng": str(np.random.get_state()),
+        "python rng": random.getstate(),
+        "default dtype": torch.get_default_dtype(),
+        "default device": torch.get_default_device(),
+        "grad": torch.is_grad_enabled(),
+        "inference": torch.is_inference_mode_enabled(),
+        "threads": torch.get_num_threads(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "cudnn": (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic),
         "matmul": torch.get_float32_matmul_precision(),
-        "pixels": Image.MAX_IMAGE_PIXELS, "truncated": ImageFile.LOAD_TRUNCATED_IMAGES,
-        "warnings": [str(one) for one in warnings.filters], "showwarning": warnings.showwarning,
-        "loggers": {name: (log.level, log.propagate, list(map(repr, log.handlers)))
-                    for name, log in [("root", logging.getLogger()), *(
-                        (name, logging.getLogger(name)) for name in
-                        ("torch", "diffusers", "transformers", "huggingface_hub", "open_clip", "PIL"))]},
-        "disabled": logging.root.manager.disable, "path": list(sys.path), "cwd": os.getcwd(),
+        "pixels": Image.MAX_IMAGE_PIXELS,
+        "truncated": ImageFile.LOAD_TRUNCATED_IMAGES,
+        "warnings": [str(one) for one in warnings.filters],
+        "showwarning": warnings.showwarning,
+        "loggers": {
+            name: (log.level, log.propagate, list(map(repr, log.handlers)))
+            for name, log in [
+                ("root", logging.getLogger()),
+                *(
+                    (name, logging.getLogger(name))
+                    for name in ("torch", "diffusers", "transformers", "huggingface_hub", "open_clip", "PIL")
+                ),
+            ]
+        },
+        "disabled": logging.root.manager.disable,
+        "path": list(sys.path),
+        "cwd": os.getcwd(),
         "environment": {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
-        "excepthook": sys.excepthook, "displayhook": sys.displayhook}
+        "excepthook": sys.excepthook,
+        "displayhook": sys.displayhook,
+    }
     for library in ("diffusers", "transformers"):
         log = sys.modules.get(f"{library}.utils.logging")
         if log is not None:
@@ -45,5 +61,4 @@ def shared_state() -> dict[str, Any]:
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     """What is not as it was."""
-    return {name: (before.get(name), after.get(name)) for name in before
-            if before[name] != after.get(name)}
+    return {name: (before.get(name), after.get(name)) for name in before if before[name] != after.get(name)}

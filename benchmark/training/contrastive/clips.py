@@ -21,21 +21,9 @@ SIDE, EMBED = 128, 128
 START_SCALE, MOST_SCALE = math.log(1 / 0.07), math.log(100)
 TOWERS = {
     # timm's smallest residual net and the mean over places: each place is read off by the projection
-    "conv": {
-        "image_size": SIDE,
-        "timm_model_name": "test_resnet",
-        "timm_pool": "avg",
-        "timm_proj": "linear",
-    },
+    "conv": {"image_size": SIDE, "timm_model_name": "test_resnet", "timm_pool": "avg", "timm_proj": "linear"},
     # open_clip's own transformer as ViT-B/16 is: 8 x 8 patches of 16 pixels and a class token
-    "vit": {
-        "image_size": SIDE,
-        "layers": 4,
-        "width": 192,
-        "head_width": 32,
-        "mlp_ratio": 2.0,
-        "patch_size": 16,
-    },
+    "vit": {"image_size": SIDE, "layers": 4, "width": 192, "head_width": 32, "mlp_ratio": 2.0, "patch_size": 16},
 }
 
 

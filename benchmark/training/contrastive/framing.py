@@ -31,8 +31,7 @@ WORDS = tuple(
                 *OPENINGS,
                 *JOINS,
                 NOTHING,
-                "a an the . , : in on of photo picture image drawing at left right "
-                "top big small two one some no",
+                "a an the . , : in on of photo picture image drawing at left right top big small two one some no",
             ]
         ).split()
     )
@@ -49,9 +48,7 @@ class Bank:
     @cached_property
     def halves(self) -> torch.Tensor:
         """The pictures at half their size: a wide window of few pixels would alias in the whole ones."""
-        return torch.cat(
-            [F.avg_pool2d(p.float(), 2).round().to(torch.uint8) for p in self.pictures.split(512)]
-        )
+        return torch.cat([F.avg_pool2d(p.float(), 2).round().to(torch.uint8) for p in self.pictures.split(512)])
 
     @property
     def side(self) -> int:
@@ -116,9 +113,7 @@ def _with_article(rng: np.random.Generator, name: str) -> str:
     return f"an {name}" if name[0] in "aeiou" and kind < 0.6 else f"a {name}"
 
 
-def batch(
-    bank: Bank, count: int, size: int, rng: np.random.Generator
-) -> tuple[torch.Tensor, list[str], torch.Tensor]:
+def batch(bank: Bank, count: int, size: int, rng: np.random.Generator) -> tuple[torch.Tensor, list[str], torch.Tensor]:
     """`count` pictures (0..1, [count, 3, size, size]), their captions, and who says the same.
 
     The last is bool [count, count]: True where two captions name the same things.
@@ -132,9 +127,7 @@ def batch(
     return pictures, [text for text, _ in said], key[:, None] == key[None]
 
 
-def photographs(
-    bank: Bank, index: np.ndarray, frames: np.ndarray, size: int, rng: np.random.Generator
-) -> torch.Tensor:
+def photographs(bank: Bank, index: np.ndarray, frames: np.ndarray, size: int, rng: np.random.Generator) -> torch.Tensor:
     """Windows (x, y, side) [B, 3] of pictures, as they are: half of them mirrored, all lit a little
     differently. Gives [B, 3, size, size] in 0..1."""
     count, side = len(index), bank.side
@@ -151,6 +144,4 @@ def photographs(
             grid = F.affine_grid(theta[chosen], [len(seen), 3, size, size], align_corners=False)
             out[chosen] = F.grid_sample(seen, grid, padding_mode="border", align_corners=False)
     gain = torch.from_numpy(rng.uniform(0.85, 1.15, (count, 3, 1, 1))).float() / 255
-    return (out * gain + torch.from_numpy(rng.uniform(-0.05, 0.05, (count, 1, 1, 1))).float()).clamp(
-        0, 1
-    )
+    return (out * gain + torch.from_numpy(rng.uniform(-0.05, 0.05, (count, 1, 1, 1))).float()).clamp(0, 1)

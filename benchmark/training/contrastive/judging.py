@@ -29,27 +29,19 @@ def crop(picture: np.ndarray, box: tuple[int, int, int, int], side: int) -> np.n
 
 @torch.no_grad()
 def scores(
-    model: CLIP,
-    tokenizer: CLIPTokenizer,
-    names: Iterable[str],
-    scene: Callable[[int], tuple],
-    scenes: int = 120,
+    model: CLIP, tokenizer: CLIPTokenizer, names: Iterable[str], scene: Callable[[int], tuple], scenes: int = 120
 ) -> dict[str, float]:
     """Crop accuracy, and cosines of whole pictures with what is and is not there.
 
     `scene(index)` gives (picture uint8 [S, S, 3], [(name, box), ...]).
     """
     names = list(names)
-    ids = tokenizer(
-        [TEMPLATE.format(f"a {n}") for n in names], padding=True, return_tensors="pt"
-    ).input_ids
+    ids = tokenizer([TEMPLATE.format(f"a {n}") for n in names], padding=True, return_tensors="pt").input_ids
     texts = clips.encode_texts(model, ids)
 
     def encode(pictures: list[np.ndarray]) -> torch.Tensor:
         parts = torch.from_numpy(np.stack(pictures)).split(64)
-        return torch.cat(
-            [F.normalize(model.encode_image(clips.normalise(p)).float(), dim=-1) for p in parts]
-        )
+        return torch.cat([F.normalize(model.encode_image(clips.normalise(p)).float(), dim=-1) for p in parts])
 
     held = [scene(i) for i in range(scenes)]
     whole = encode([p.transpose(2, 0, 1).astype(np.float32) / 255 for p, _ in held])

@@ -37,9 +37,7 @@ def things_vit(folder: Path, work: Path) -> dict[str, float]:
     """
     source = folder.with_name("things-conv") / "open_clip_model.safetensors"
     if not source.exists():
-        raise InputError(
-            f"The transformer learns from '{source}', which is not there; train things-conv first."
-        )
+        raise InputError(f"The transformer learns from '{source}', which is not there; train things-conv first.")
     weights = load_file(source)
     teacher = clips.build("conv", len(weights["token_embedding.weight"]))
     teacher.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
@@ -55,9 +53,7 @@ def things_vit(folder: Path, work: Path) -> dict[str, float]:
         return weight * (1 - (seen * wanted).sum(dim=-1)).mean()
 
     texts = {k: v for k, v in weights.items() if not k.startswith("visual.")}
-    return train.train(
-        plan, things.bank(work, 16000), folder, work / "things-vit", things.judge, drawn, texts
-    )
+    return train.train(plan, things.bank(work, 16000), folder, work / "things-vit", things.judge, drawn, texts)
 
 
 RECIPES: dict[str, Callable[[Path, Path], dict[str, float]]] = {

@@ -30,9 +30,7 @@ def photographed(world: World, rng: np.random.Generator) -> Scene:
     most = 0.25 if names[0] in LONG else 0.75
     cut = rng.uniform(0.05, 0.3) if rng.random() < 0.25 else 0.0
     long = rng.uniform(4, 8) if names[0] in LONG and rng.random() < 0.3 else None
-    subject = Wish(
-        names[0], (0.1, most if long is None else 0.14), cut, turn[0], long, bool(rng.random() < 0.5)
-    )
+    subject = Wish(names[0], (0.1, most if long is None else 0.14), cut, turn[0], long, bool(rng.random() < 0.5))
     if rng.random() < 0.03:
         return world.compose(rng, [])
     return world.compose(rng, [*rest, subject], overlap=0.5)

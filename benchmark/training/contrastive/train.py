@@ -33,9 +33,7 @@ class Plan:
     rate: float = RATE
 
 
-def contrast(
-    seen: torch.Tensor, said: torch.Tensor, scale: torch.Tensor, same: torch.Tensor
-) -> torch.Tensor:
+def contrast(seen: torch.Tensor, said: torch.Tensor, scale: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
     """InfoNCE both ways of unit features [B, E]; captions that say the same are no rivals."""
     logits = scale * seen @ said.T
     own = torch.eye(len(logits), dtype=torch.bool)
@@ -74,8 +72,7 @@ def train(
     if start is not None:
         mine = model.state_dict()
         model.load_state_dict(
-            {k: v.float() for k, v in start.items() if k in mine and mine[k].shape == v.shape},
-            strict=False,
+            {k: v.float() for k, v in start.items() if k in mine and mine[k].shape == v.shape}, strict=False
         )
     free = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
@@ -106,12 +103,7 @@ def train(
         folder.parent.mkdir(parents=True, exist_ok=True)
         clips.save(average, plan.tower, plan.words, folder, result)
         torch.save(
-            {
-                "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "average": average,
-                "step": step,
-            },
+            {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average, "step": step},
             state_file.with_suffix(".tmp"),
         )
         os.replace(state_file.with_suffix(".tmp"), state_file)
@@ -121,9 +113,7 @@ def train(
     for step in range(first, total):
         for group in optimizer.param_groups:
             group["lr"] = (
-                plan.rate
-                * min(1.0, (step + 1) / WARM)
-                * max(0.01, 0.5 * (1 + math.cos(math.pi * step / total)))
+                plan.rate * min(1.0, (step + 1) / WARM) * max(0.01, 0.5 * (1 + math.cos(math.pi * step / total)))
             )
         size, count = _phase(plan, step)
         pictures, captions, same = framing.batch(bank, count, size, rng)

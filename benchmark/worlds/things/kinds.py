@@ -54,9 +54,7 @@ def _turned(name: str, share: tuple[float, float], cut: float = 0.0) -> Wish:
     return Wish(name, share, cut, 180.0 if name in LONG else 25.0)
 
 
-def _rest(
-    world: World, rng: np.random.Generator, target: str, count: int, share: tuple[float, float]
-) -> list[Wish]:
+def _rest(world: World, rng: np.random.Generator, target: str, count: int, share: tuple[float, float]) -> list[Wish]:
     return [_turned(n, share) for n in world.pick(rng, count, (target,))]
 
 
@@ -85,29 +83,21 @@ def _tiny(world: World, rng: np.random.Generator) -> tuple[Scene, str]:
 def _huge(world: World, rng: np.random.Generator) -> tuple[Scene, str]:
     name = _one(rng, tuple(n for n in world.compact_names if world.covered(n) > LARGE_ENOUGH))
     rest = _rest(world, rng, name, int(rng.integers(0, 3)), (0.01, 0.04))
-    target = Wish(
-        name, (0.55, 0.75), cut=rng.uniform(0.02, 0.15) if rng.random() < 0.5 else 0.0, turn=12.0
-    )
+    target = Wish(name, (0.55, 0.75), cut=rng.uniform(0.02, 0.15) if rng.random() < 0.5 else 0.0, turn=12.0)
     return world.compose(rng, [target, *rest], overlap=1.0), name
 
 
 def _long(world: World, rng: np.random.Generator) -> tuple[Scene, str]:
     name = _one(rng, world.long_names)
-    target = Wish(
-        name, (0.02, 0.07), turn=0.0, length=rng.uniform(6, 7), upright=bool(rng.random() < 0.5)
-    )
+    target = Wish(name, (0.02, 0.07), turn=0.0, length=rng.uniform(6, 7), upright=bool(rng.random() < 0.5))
     return world.compose(
-        rng,
-        _somewhere(rng, _rest(world, rng, name, int(rng.integers(0, 4)), (0.01, 0.15)), target),
-        overlap=0.1,
+        rng, _somewhere(rng, _rest(world, rng, name, int(rng.integers(0, 4)), (0.01, 0.15)), target), overlap=0.1
     ), name
 
 
 def _wide(world: World, rng: np.random.Generator) -> tuple[Scene, str]:
     name = _one(rng, world.names)
-    wishes = _somewhere(
-        rng, _rest(world, rng, name, int(rng.integers(0, 5)), (0.01, 0.1)), _turned(name, (0.01, 0.12))
-    )
+    wishes = _somewhere(rng, _rest(world, rng, name, int(rng.integers(0, 5)), (0.01, 0.1)), _turned(name, (0.01, 0.12)))
     return world.compose(rng, wishes, WIDE_SIZES[int(rng.integers(len(WIDE_SIZES)))]), name
 
 
@@ -163,12 +153,7 @@ KINDS: dict[str, tuple[Make, Holds]] = {
     "wide": (_wide, lambda s, t: len(t) == 1 and _seen(t, share=(0.01, 0.3))),
     "border": (
         _border,
-        lambda s, t: (
-            len(t) == 1
-            and _seen(t, 0.3, (0.01, 0.3))
-            and t[0].visible <= 0.85
-            and _at_border(s, t[0].box)
-        ),
+        lambda s, t: len(t) == 1 and _seen(t, 0.3, (0.01, 0.3)) and t[0].visible <= 0.85 and _at_border(s, t[0].box),
     ),
     "two": (_two, lambda s, t: len(t) == 2 and _seen(t, 0.6, (0.01, 0.3))),
     "many": (_many, lambda s, t: len(t) == 1 and _seen(t, 0.6, (0.01, 0.3)) and len(s.things) >= 7),

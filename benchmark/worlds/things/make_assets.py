@@ -67,9 +67,7 @@ PHOTOS: dict[str, tuple[str, str, str]] = {
     "backgrounds/free_by_Peter_Nerlich.jpg": _lomiri("Peter Nerlich, 2018", "CC-BY-SA-4.0"),
     "backgrounds/greentock_by_Peter_Nerlich.jpg": _lomiri("Peter Nerlich, 2018", "CC-BY-SA-4.0"),
     "backgrounds/life_by_Aitzol_Berasategi.jpg": _lomiri("Aitzol Berasategi, 2018", "CC-BY-4.0"),
-    "backgrounds/picosdeeuropa_by_Aitzol_Berasategi.jpg": _lomiri(
-        "Aitzol Berasategi, 2018", "CC-BY-4.0"
-    ),
+    "backgrounds/picosdeeuropa_by_Aitzol_Berasategi.jpg": _lomiri("Aitzol Berasategi, 2018", "CC-BY-4.0"),
     "backgrounds/Picture_0B_by_freespace.jpg": _lomiri('Trevor "Freespace", 2018', "CC-BY-4.0"),
     "backgrounds/Picture_1A_by_freespace.jpg": _lomiri('Trevor "Freespace", 2018', "CC-BY-4.0"),
     "backgrounds/seeding_by_Clements_Engelhardt.jpg": _lomiri("Clemens Engelhardt, 2018", "CC0-1.0"),
@@ -131,18 +129,8 @@ def main(unpacked: Path, out: Path) -> None:
         "|---|---|---|---|",
     ]
     for style, draw, origin, licence in (
-        (
-            "noto",
-            noto,
-            "Debian fonts-noto-color-emoji 2.042 (Google Inc., Arjen Nienhuis)",
-            "SIL OFL 1.1",
-        ),
-        (
-            "twemoji",
-            twemoji,
-            "npm @twemoji/svg 15.0.0 (Twitter, Inc and contributors; drawings)",
-            "CC-BY 4.0",
-        ),
+        ("noto", noto, "Debian fonts-noto-color-emoji 2.042 (Google Inc., Arjen Nienhuis)", "SIL OFL 1.1"),
+        ("twemoji", twemoji, "npm @twemoji/svg 15.0.0 (Twitter, Inc and contributors; drawings)", "CC-BY 4.0"),
     ):
         folder = out / "sprites" / style
         folder.mkdir(parents=True, exist_ok=True)
@@ -155,9 +143,7 @@ def main(unpacked: Path, out: Path) -> None:
         author, licence = by_its_metadata(unpacked / _SHARED / path, author, licence)
         photo = Image.open(unpacked / _SHARED / path).convert("RGB")
         scale = PHOTO / min(photo.size)
-        photo = photo.resize(
-            (round(photo.width * scale), round(photo.height * scale)), Image.Resampling.LANCZOS
-        )
+        photo = photo.resize((round(photo.width * scale), round(photo.height * scale)), Image.Resampling.LANCZOS)
         photo.save(out / "photos" / f"{k:02d}.jpg", quality=80, optimize=True)
         rows.append(
             f"| photos/{k:02d}.jpg | {Path(path).parts[-4] if 'contents' in path else Path(path).stem}"

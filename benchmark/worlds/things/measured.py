@@ -31,8 +31,7 @@ class ThingsWorld:
         def draw(box: tuple[int, int, int, int], noise: int) -> np.ndarray:
             return self.world.draw(np.random.default_rng([noise, number]), case.wanted, case.scene, box)
 
-        return Task(kind, number, case.scene.image, case.caption, case.prompt, case.boxes, False, draw,
-                    case)
+        return Task(kind, number, case.scene.image, case.caption, case.prompt, case.boxes, False, draw, case)
 
     def painter(self, task: Task, models: Models) -> Inpainter:
         """See `task.MeasuredWorld`."""

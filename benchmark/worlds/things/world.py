@@ -116,9 +116,7 @@ class World:
         if (name, style) not in self._straight:
             drawing = self.sprites[name][style]
             angle = principal_angle(np.asarray(drawing.getchannel("A")))
-            self._straight[name, style] = _trim(
-                drawing.rotate(angle, Image.Resampling.BICUBIC, expand=True)
-            )
+            self._straight[name, style] = _trim(drawing.rotate(angle, Image.Resampling.BICUBIC, expand=True))
         return self._straight[name, style]
 
     def ground(self, rng: np.random.Generator, size: tuple[int, int] = (SIDE, SIDE)) -> Image.Image:
@@ -169,11 +167,7 @@ class World:
         return int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))
 
     def compose(
-        self,
-        rng: np.random.Generator,
-        wishes: list[Wish],
-        size: tuple[int, int] = (SIDE, SIDE),
-        overlap: float = 0.25,
+        self, rng: np.random.Generator, wishes: list[Wish], size: tuple[int, int] = (SIDE, SIDE), overlap: float = 0.25
     ) -> Scene:
         """A scene of `size` (width, height) with the wished things in this order, back to front.
 
@@ -223,9 +217,7 @@ class World:
         """Which part of its box a thing's drawings cover at least."""
         return min(float(np.mean(np.asarray(d.getchannel("A")) > 127)) for d in self.sprites[name])
 
-    def draw(
-        self, rng: np.random.Generator, name: str, scene: Scene, box: tuple[int, int, int, int]
-    ) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, name: str, scene: Scene, box: tuple[int, int, int, int]) -> np.ndarray:
         """What a faultless painter makes of a box (pixels, half open): the thing, on the ground.
 
         Gives uint8 [H, W, 3]; nothing outside the box changes.
@@ -245,11 +237,7 @@ class World:
 
 
 def _painted(
-    rng: np.random.Generator,
-    picture: Image.Image,
-    drawing: Image.Image,
-    corner: tuple[int, int],
-    cover: Image.Image,
+    rng: np.random.Generator, picture: Image.Image, drawing: Image.Image, corner: tuple[int, int], cover: Image.Image
 ) -> Image.Image:
     """The picture with a drawing at a corner, lit and coloured at random, often with a shadow."""
     ink = ImageEnhance.Brightness(drawing.convert("RGB")).enhance(rng.uniform(0.65, 1.15))

@@ -76,8 +76,7 @@ def _checked(args: argparse.Namespace, processes: Processes) -> BatchJob:
 class Batch:
     """One run over a list."""
 
-    def __init__(self, job: BatchJob, engine: Engine, processes: Processes,
-                 stopped: threading.Event) -> None:
+    def __init__(self, job: BatchJob, engine: Engine, processes: Processes, stopped: threading.Event) -> None:
         self.job, self.engine, self.processes, self.stopped = job, engine, processes, stopped
         self.started = time.monotonic()
         self.plan: dict[str, Any] = {}
@@ -92,8 +91,10 @@ class Batch:
         self.plan = self._plan()
         try:
             try:
-                with Bar(self.processes, self.job.shown) as bar, Editor(
-                        self.job, self.engine, self.plan["models"], self.plan["run"], bar.step) as editor:
+                with (
+                    Bar(self.processes, self.job.shown) as bar,
+                    Editor(self.job, self.engine, self.plan["models"], self.plan["run"], bar.step) as editor,
+                ):
                     (self._shared if self.job.shared else self._each)(editor, bar)
                 self.code = FAILED if editor.failed else 0
             except RuntimeError as error:
@@ -140,13 +141,15 @@ class Batch:
         plan: dict[str, Any] = {"run": uuid.uuid4().hex, "models": models}
         if job.shared:
             prints = [_print(item, models, "") for item in job.items]
-            plan["course"] = digest_of([job.generator_digest, job.epochs, job.batch_size,
-                                        job.settings.seed, sorted(prints)])
+            plan["course"] = digest_of(
+                [job.generator_digest, job.epochs, job.batch_size, job.settings.seed, sorted(prints)]
+            )
         else:
             plan["pending"] = [
-                n for n, (item, place) in enumerate(zip(job.items, self.places, strict=True))
-                if place.report() is None
-                or not place.finished(_print(item, models, job.generator_digest))]
+                n
+                for n, (item, place) in enumerate(zip(job.items, self.places, strict=True))
+                if place.report() is None or not place.finished(_print(item, models, job.generator_digest))
+            ]
         self.processes.say("plan", json.dumps(plan))
         return plan
 
@@ -156,12 +159,14 @@ class Batch:
         bar.begin(len(pending))
         self._edit(editor, pending, self.job.generator, self.job.generator_digest)
 
-    def _edit(self, editor: Editor, places: list[int], generator: RegionGenerator | None,
-              learned: str) -> None:
+    def _edit(self, editor: Editor, places: list[int], generator: RegionGenerator | None, learned: str) -> None:
         """This process's share of the items, each with a copy of the generator."""
         for loaded in load_pictures(
-                self.job.items, places[self.processes.rank::self.processes.world],
-                num_workers=self.job.num_workers, pin_mem=self.job.pins):
+            self.job.items,
+            places[self.processes.rank :: self.processes.world],
+            num_workers=self.job.num_workers,
+            pin_mem=self.job.pins,
+        ):
             editor.edit(loaded, copy.deepcopy(generator), learned)
 
     def _shared(self, editor: Editor, bar: Bar) -> None:
@@ -173,8 +178,7 @@ class Batch:
         learning.teach()
         learning.finish()
         if self.processes.first:  # failed when it was their turn, in an earlier run
-            late = [n for n in range(len(self.places)) if not self._is_current(n)
-                    and not self._has_failed(n)]
+            late = [n for n in range(len(self.places)) if not self._is_current(n) and not self._has_failed(n)]
             self.processes.say("late", json.dumps(late))
         else:
             late = json.loads(self.processes.hear("late"))
@@ -212,10 +216,14 @@ class Batch:
         if counts["failed"] or counts["waiting"]:
             self.code = self.code or FAILED
         world, seconds = self.processes.world, time.monotonic() - self.started
-        print(f"{len(rows)} items: " + ", ".join(f"{n} {what}" for what, n in counts.items())
-              + f"\n{seconds:.1f} seconds with {world} process{'es' * (world > 1)}"
-              f"\nwritten to {self.job.output_dir}: index.html, summary.csv, results, items"
-              + ", boxes" * self.job.draw_box)
+        print(
+            f"{len(rows)} items: "
+            + ", ".join(f"{n} {what}" for what, n in counts.items())
+            + f"\n{seconds:.1f} seconds with {world} process{'es' * (world > 1)}"
+            f"\nwritten to {self.job.output_dir}: index.html, summary.csv, results, items"
+            + ", boxes"
+            * self.job.draw_box
+        )
 
 
 def _print(item: Item, models: dict[str, str], learned: str) -> str:

@@ -32,8 +32,9 @@ class Editor:
     after each item, edited or failed.
     """
 
-    def __init__(self, job: BatchJob, engine: Engine, identity: dict[str, str], run: str,
-                 on_done: Callable[[], None]) -> None:
+    def __init__(
+        self, job: BatchJob, engine: Engine, identity: dict[str, str], run: str, on_done: Callable[[], None]
+    ) -> None:
         self.job, self.engine, self.identity, self.run, self.on_done = job, engine, identity, run, on_done
         self.failed = 0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="saving")
@@ -58,16 +59,16 @@ class Editor:
                 from ...generator.network import check_fit
 
                 for item in self.job.items:
-                    check_fit(self.job.generator, "load_checkpoint_path",
-                              self._models.dino.feature_dim, item.settings)
+                    check_fit(self.job.generator, "load_checkpoint_path", self._models.dino.feature_dim, item.settings)
         return self._models
 
     def place(self, index: int) -> Place:
         """Where the files of an item go."""
         return Place(self.job.output_dir, self.job.items[index].folder, self.job.draw_box)
 
-    def edit(self, loaded: Loaded, generator: RegionGenerator | None, learned: str,
-             also: Also | None = None) -> EditResult | None:
+    def edit(
+        self, loaded: Loaded, generator: RegionGenerator | None, learned: str, also: Also | None = None
+    ) -> EditResult | None:
         """Edit a loaded item and hand its files to the writer; None where it failed.
 
         `generator` is taught in place; `learned` names it in the fingerprint. `also` is called by
@@ -80,18 +81,30 @@ class Editor:
                 raise InputError(loaded.error)
             inpainter = self.engine.inpainter(models, item.prompt, item.negative_prompt)
             result = self.engine.edit(
-                models, loaded.image, item.caption, item.prompt, inpainter=inpainter,
-                settings=item.settings, generator=generator)
+                models,
+                loaded.image,
+                item.caption,
+                item.prompt,
+                inpainter=inpainter,
+                settings=item.settings,
+                generator=generator,
+            )
         except Exception as error:  # whatever it is, the other items are not to suffer from it
             if is_loader_lost(error):  # torch raises it here too, and this item is not to blame
                 raise LoaderLost from None
             self._fail(index, error)
             return None
-        more = {"key": item.key, "image": item.image, "image_caption": item.caption,
-                "editing_prompt": item.prompt, "negative_prompt": item.negative_prompt,
-                "picture_size": [loaded.picture.width, loaded.picture.height],
-                "fingerprint": fingerprint(item, loaded.digest, self.identity, learned),
-                "learned": learned, "run": self.run}
+        more = {
+            "key": item.key,
+            "image": item.image,
+            "image_caption": item.caption,
+            "editing_prompt": item.prompt,
+            "negative_prompt": item.negative_prompt,
+            "picture_size": [loaded.picture.width, loaded.picture.height],
+            "fingerprint": fingerprint(item, loaded.digest, self.identity, learned),
+            "learned": learned,
+            "run": self.run,
+        }
         while len(self._behind) >= _BEHIND:
             self._settle()
         self._behind.append((index, self._pool.submit(self._write, loaded, result, more, also)))
@@ -102,8 +115,7 @@ class Editor:
         while self._behind:
             self._settle()
 
-    def _write(self, loaded: Loaded, result: EditResult, more: dict[str, Any],
-               also: Also | None) -> None:
+    def _write(self, loaded: Loaded, result: EditResult, more: dict[str, Any], also: Also | None) -> None:
         place = self.place(loaded.place)
         place.begin()
         assert loaded.picture is not None

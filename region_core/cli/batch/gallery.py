@@ -30,21 +30,30 @@ def _card(row: Row) -> dict[str, Any]:
     item, box = row.item, row.value("box")
     width, height = row.value("picture_size") or (1, 1)
     return {
-        "status": row.status, "gain": _gain(row), "key": item.key, "caption": item.caption,
-        "prompt": item.prompt, "note": row.error or (row.value("reason") if box is None else "") or "",
+        "status": row.status,
+        "gain": _gain(row),
+        "key": item.key,
+        "caption": item.caption,
+        "prompt": item.prompt,
+        "note": row.error or (row.value("reason") if box is None else "") or "",
         "pictures": ("before", "region", "after") if row.report is not None else (),
         "folder": row.place.folder.relative_to(row.place.root).as_posix(),
         "after": row.place.edited.relative_to(row.place.root).as_posix(),
-        "width": int(width), "height": int(height),
-        "facts": _facts(row) if row.report is not None else ()}
+        "width": int(width),
+        "height": int(height),
+        "facts": _facts(row) if row.report is not None else (),
+    }
 
 
 def _facts(row: Row) -> list[tuple[str, Any]]:
     gain, box = _gain(row), row.value("box")
-    return [("score", _number(row.value("score")) + ("" if gain is None else f" ({gain:+.2f})")),
-            ("region", "none" if box is None else ", ".join(map(str, box))),
-            ("seed", row.value("seed")), ("UNet", row.value("unet_evaluations")),
-            ("seconds", _number(row.value("seconds"), 1))]
+    return [
+        ("score", _number(row.value("score")) + ("" if gain is None else f" ({gain:+.2f})")),
+        ("region", "none" if box is None else ", ".join(map(str, box))),
+        ("seed", row.value("seed")),
+        ("UNet", row.value("unet_evaluations")),
+        ("seconds", _number(row.value("seconds"), 1)),
+    ]
 
 
 def _gain(row: Row) -> float | None:

@@ -50,8 +50,7 @@ def item_seed(key: str, seed: int) -> int:
 
 def shuffled(items: list[Item], seed: int, epoch: int) -> list[int]:
     """Places of the items in the order of an epoch, which hangs on their names and the seed."""
-    return sorted(range(len(items)),
-                  key=lambda place: _digest(f"{seed}\0{epoch}\0{items[place].key}"))
+    return sorted(range(len(items)), key=lambda place: _digest(f"{seed}\0{epoch}\0{items[place].key}"))
 
 
 def _digest(text: str) -> str:

@@ -21,14 +21,17 @@ class LoaderLost(RuntimeError):
     """A process that reads pictures ahead was ended from outside."""
 
     def __init__(self) -> None:
-        super().__init__("A process that reads pictures was ended, perhaps for lack of memory; what is "
-                         "finished is kept, run the command again with fewer num_workers.")
+        super().__init__(
+            "A process that reads pictures was ended, perhaps for lack of memory; what is "
+            "finished is kept, run the command again with fewer num_workers."
+        )
 
 
 def is_loader_lost(error: BaseException) -> bool:
     """Whether torch raised it because a reading process died: by a signal, so anywhere in the code."""
     return isinstance(error, LoaderLost) or (
-        isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker"))
+        isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker")
+    )
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,12 @@ class Loaded:
         if self.picture is None:
             return self
         alpha = self.picture.alpha
-        return replace(self, picture=replace(
-            self.picture, rgb=self.picture.rgb.pin_memory(),
-            alpha=None if alpha is None else alpha.pin_memory()))
+        return replace(
+            self,
+            picture=replace(
+                self.picture, rgb=self.picture.rgb.pin_memory(), alpha=None if alpha is None else alpha.pin_memory()
+            ),
+        )
 
 
 class Pictures(Dataset):
@@ -74,12 +80,10 @@ class Pictures(Dataset):
         except (InputError, OSError) as error:
             return Loaded(place, None, "", str(error))
         except Exception as error:  # whatever a decoder makes of a bad file
-            return Loaded(place, None, "",
-                          f"'{path}' cannot be read ({type(error).__name__}: {error})")
+            return Loaded(place, None, "", f"'{path}' cannot be read ({type(error).__name__}: {error})")
 
 
-def load_pictures(items: list[Item], places: Sequence[int], *, num_workers: int,
-                  pin_mem: bool) -> Iterator[Loaded]:
+def load_pictures(items: list[Item], places: Sequence[int], *, num_workers: int, pin_mem: bool) -> Iterator[Loaded]:
     """Read the items at `places`, in that order, ahead of their use.
 
     `num_workers` processes at most do it, no more than there are cores or pictures; 0 reads each
@@ -88,12 +92,21 @@ def load_pictures(items: list[Item], places: Sequence[int], *, num_workers: int,
     """
     if not places:
         return
-    workers = min(num_workers, len(places), len(os.sched_getaffinity(0)) if hasattr(
-        os, "sched_getaffinity") else os.cpu_count() or 1)
+    workers = min(
+        num_workers,
+        len(places),
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+    )
     ahead: dict[str, Any] = {"prefetch_factor": 2} if workers else {}
     loader = DataLoader(
-        Pictures(items), batch_size=None, sampler=list(places), num_workers=workers,
-        pin_memory=pin_mem, collate_fn=_as_it_is, **ahead)
+        Pictures(items),
+        batch_size=None,
+        sampler=list(places),
+        num_workers=workers,
+        pin_memory=pin_mem,
+        collate_fn=_as_it_is,
+        **ahead,
+    )
     try:
         yield from loader
     except RuntimeError as error:

@@ -103,10 +103,8 @@ def _thumbs(picture: Picture, result: EditResult) -> dict[str, Image.Image]:
     region = _on_paper(before)
     if result.box is not None:
         shaded = Image.blend(region, Image.new("RGB", region.size, (24, 26, 32)), 0.62)
-        region = Image.composite(region, shaded, mask_image(result.mask).point(
-            lambda value: 255 if value else 0))
-    thumbs = {"before": _small(before), "region": _small(region),
-              "after": _small(to_pil(result.image, result.alpha))}
+        region = Image.composite(region, shaded, mask_image(result.mask).point(lambda value: 255 if value else 0))
+    thumbs = {"before": _small(before), "region": _small(region), "after": _small(to_pil(result.image, result.alpha))}
     if result.box is not None:
         scale = [a / b for a, b in zip(thumbs["region"].size * 2, region.size * 2, strict=True)]
         x0, y0, x1, y1 = (v * s for v, s in zip(result.box, scale, strict=True))

@@ -62,8 +62,7 @@ def check_batch(args: argparse.Namespace) -> BatchJob:
     from ... import checks
 
     settings = settings_from(args)
-    for name, low in (("epochs", 1), ("batch_size", 1), ("num_workers", 0), ("ckpt_interval", 0),
-                      ("threads", 1)):
+    for name, low in (("epochs", 1), ("batch_size", 1), ("num_workers", 0), ("ckpt_interval", 0), ("threads", 1)):
         value = getattr(args, name)
         if value is not None and value < low:
             raise InputError(f"{name} is {value}; it must be at least {low}.")
@@ -75,30 +74,40 @@ def check_batch(args: argparse.Namespace) -> BatchJob:
         raise InputError(f"image_dir_path is '{image_dir}', and there is no such folder.")
     inside = [output_dir.resolve() / name for name in FOLDERS]
     if any(path in (image_dir.resolve(), *image_dir.resolve().parents) for path in inside):
-        raise InputError(f"image_dir_path is '{image_dir}', where results would go; choose another "
-                         "output_dir.")
+        raise InputError(f"image_dir_path is '{image_dir}', where results would go; choose another output_dir.")
     checks.check_writable("output_dir", output_dir)
-    defaults = Defaults(args.preset, given_settings(args), args.negative_prompt,
-                        lambda settings, given: suited(settings, args, given))
+    defaults = Defaults(
+        args.preset, given_settings(args), args.negative_prompt, lambda settings, given: suited(settings, args, given)
+    )
     items = read_items(path_of(args.json_file), image_dir, defaults)
     choice = choose_models(args)
     _check_grid(choice, items)
     shared = args.epochs is not None or args.save_path is not None
     save_path = generator_file(args.save_path or args.output_dir)
     if args.ckpt_interval and not shared:
-        raise InputError("ckpt_interval keeps states of a shared generator; give save_path or "
-                         "epochs too.")
+        raise InputError("ckpt_interval keeps states of a shared generator; give save_path or epochs too.")
     if args.save_path is not None:
         checks.check_writable("save_path", save_path.parent)
     generator, digest = _loaded(args.load_checkpoint_path, items)
     if shared:
         _check_shared(items)
     return BatchJob(
-        choice=choice, items=items, output_dir=output_dir,
-        settings=suited(settings, args, given_settings(args)), draw_box=args.draw_box,
-        num_workers=args.num_workers, pin_mem=args.pin_mem, shown=not args.quiet, shared=shared,
-        epochs=args.epochs or 1, batch_size=args.batch_size, ckpt_interval=args.ckpt_interval,
-        save_path=save_path, generator=generator, generator_digest=digest)
+        choice=choice,
+        items=items,
+        output_dir=output_dir,
+        settings=suited(settings, args, given_settings(args)),
+        draw_box=args.draw_box,
+        num_workers=args.num_workers,
+        pin_mem=args.pin_mem,
+        shown=not args.quiet,
+        shared=shared,
+        epochs=args.epochs or 1,
+        batch_size=args.batch_size,
+        ckpt_interval=args.ckpt_interval,
+        save_path=save_path,
+        generator=generator,
+        generator_digest=digest,
+    )
 
 
 def _check_grid(choice: ModelChoice, items: list[Item]) -> None:
@@ -109,9 +118,15 @@ def _check_grid(choice: ModelChoice, items: list[Item]) -> None:
     side = grid_of(choice.dino)
     if side is None:
         return
-    wrong = [(quoted(item.key), f"max_window_size is {item.settings.max_window_size}, and the grid of "
-              f"the DINO model has {side} x {side} cells; choose from 1 to {side}")
-             for item in items if item.settings.max_window_size > side]
+    wrong = [
+        (
+            quoted(item.key),
+            f"max_window_size is {item.settings.max_window_size}, and the grid of "
+            f"the DINO model has {side} x {side} cells; choose from 1 to {side}",
+        )
+        for item in items
+        if item.settings.max_window_size > side
+    ]
     if wrong:
         many = len(wrong)
         raise InputProblems(f"The list has {many} problem{'s' * (many > 1)}; nothing was edited.", wrong)
@@ -132,33 +147,48 @@ def _check_shared(items: list[Item]) -> None:
     from ...generator.network import generator_shape
 
     if len({item.settings.method for item in items}) > 1:
-        raise InputError("Some items have preset paper and some have not, and one shared generator "
-                         "cannot serve both; give all the same, or leave out save_path and epochs.")
+        raise InputError(
+            "Some items have preset paper and some have not, and one shared generator "
+            "cannot serve both; give all the same, or leave out save_path and epochs."
+        )
     if len({generator_shape(item.settings) for item in items}) > 1:
         sizes = sorted({item.settings.max_window_size for item in items})
-        raise InputError(f"The items have max_window_size {', '.join(map(str, sizes))}, and one "
-                         "shared generator of preset paper reads one; give all the same, or leave out "
-                         "save_path and epochs.")
+        raise InputError(
+            f"The items have max_window_size {', '.join(map(str, sizes))}, and one "
+            "shared generator of preset paper reads one; give all the same, or leave out "
+            "save_path and epochs."
+        )
     off = [item.key for item in items if not item.settings.max_previews]
     if off:
-        raise InputError(f"learning is off or previews are never for {len(off)} of {len(items)} items "
-                         f"(first '{off[0]}'), and a shared generator is to be learned; leave them on, "
-                         "or leave out save_path and epochs.")
+        raise InputError(
+            f"learning is off or previews are never for {len(off)} of {len(items)} items "
+            f"(first '{off[0]}'), and a shared generator is to be learned; leave them on, "
+            "or leave out save_path and epochs."
+        )
 
 
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file, in hex."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(
-            hashlib, "file_digest") else hashlib.sha256(file.read()).hexdigest()
+        return (
+            hashlib.file_digest(file, "sha256").hexdigest()
+            if hasattr(hashlib, "file_digest")
+            else hashlib.sha256(file.read()).hexdigest()
+        )
 
 
 def model_identity(choice: ModelChoice) -> dict[str, str]:
     """What tells one model from another: of files their sizes and ends, of others the name."""
-    names = {"pipeline": choice.pipeline, "clip": choice.clip[0], "clip_pretrained": choice.clip[1],
-             "dino": choice.dino}
-    return {"dtype": str(choice.dtype).removeprefix("torch."),
-            **{part: _identity(name) for part, name in names.items()}}
+    names = {
+        "pipeline": choice.pipeline,
+        "clip": choice.clip[0],
+        "clip_pretrained": choice.clip[1],
+        "dino": choice.dino,
+    }
+    return {
+        "dtype": str(choice.dtype).removeprefix("torch."),
+        **{part: _identity(name) for part, name in names.items()},
+    }
 
 
 def _identity(name: str) -> str:
@@ -182,9 +212,20 @@ def fingerprint(item: Item, picture_digest: str, models: dict[str, str], learned
 
     `learned` names the region generator it started from, "" for a fresh one.
     """
-    return digest_of([FORMAT, __version__, item.key, item.caption, item.prompt,
-                      item.negative_prompt, asdict(item.settings), picture_digest, models,
-                      learned])
+    return digest_of(
+        [
+            FORMAT,
+            __version__,
+            item.key,
+            item.caption,
+            item.prompt,
+            item.negative_prompt,
+            asdict(item.settings),
+            picture_digest,
+            models,
+            learned,
+        ]
+    )
 
 
 def digest_of(value: object) -> str:

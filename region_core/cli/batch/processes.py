@@ -45,11 +45,14 @@ class Processes:
     def from_environment(cls) -> Processes:
         """As RANK, WORLD_SIZE and LOCAL_RANK say; one process where they are not set."""
         try:
-            rank, world, local = (int(os.environ.get(name, default)) for name, default in (
-                ("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")))
+            rank, world, local = (
+                int(os.environ.get(name, default))
+                for name, default in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
+            )
         except ValueError:
-            raise InputError("RANK, WORLD_SIZE and LOCAL_RANK must be whole numbers; start several "
-                             "processes with torchrun.") from None
+            raise InputError(
+                "RANK, WORLD_SIZE and LOCAL_RANK must be whole numbers; start several processes with torchrun."
+            ) from None
         return cls(rank, world, local)
 
     @property
@@ -61,8 +64,7 @@ class Processes:
         if self.world > 1:
             from torch.distributed.rendezvous import rendezvous
 
-            self._store, self.rank, self.world = next(rendezvous("env://", timeout=timedelta(
-                minutes=10)))
+            self._store, self.rank, self.world = next(rendezvous("env://", timeout=timedelta(minutes=10)))
             self._beat()
             threading.Thread(target=self._keep_beating, daemon=True).start()
         return self
@@ -82,13 +84,15 @@ class Processes:
 
     def hear(self, name: str, *, of: int = 0) -> str:
         """The note of that name, waited for; ProcessLost where process `of`, who owes it, is gone."""
+
         def there() -> bool:
             gone = self._store.check([f"gone/{of}"])  # asked first: a note may be its last act
             if self._store.check([name]):
                 return True
             if gone:
-                raise ProcessLost(f"Process {of} of {self.world} has stopped; what is finished is "
-                                  "kept, run the command again.")
+                raise ProcessLost(
+                    f"Process {of} of {self.world} has stopped; what is finished is kept, run the command again."
+                )
             return False
 
         self._wait(there, {of})
@@ -120,8 +124,7 @@ class Processes:
                 finally:
                     self.say("over")
                 return
-            self._wait(lambda: self._store.check(["over"]), set(range(self.world)),
-                       3 * _BEAT if hurried else _LOST)
+            self._wait(lambda: self._store.check(["over"]), set(range(self.world)), 3 * _BEAT if hurried else _LOST)
         except ProcessLost:
             last()  # each survivor: the files are whole whoever writes them
         except RuntimeError:
@@ -135,8 +138,12 @@ class Processes:
 
         if not self._grouped:
             dist.init_process_group(
-                backend_for(device), store=dist.PrefixStore("group", self._store), rank=self.rank,
-                world_size=self.world, timeout=timedelta(seconds=_LOST))  # all have just met
+                backend_for(device),
+                store=dist.PrefixStore("group", self._store),
+                rank=self.rank,
+                world_size=self.world,
+                timeout=timedelta(seconds=_LOST),
+            )  # all have just met
             self._grouped = True
         there = values.to(device) if dist.get_backend() == "nccl" else values.clone()
         dist.all_reduce(there)
@@ -151,13 +158,14 @@ class Processes:
             if now - checked > _BEAT:
                 checked = now
                 for peer in needed - {self.rank}:
-                    beat = self._store.get(f"beat/{peer}") if self._store.check(
-                        [f"beat/{peer}"]) else b""
+                    beat = self._store.get(f"beat/{peer}") if self._store.check([f"beat/{peer}"]) else b""
                     if seen.get(peer, (None, now))[0] != beat:
                         seen[peer] = (beat, now)
                     if now - seen[peer][1] > patience:
-                        raise ProcessLost(f"Process {peer} of {self.world} shows no sign of life; "
-                                          "what is finished is kept, run the command again.")
+                        raise ProcessLost(
+                            f"Process {peer} of {self.world} shows no sign of life; "
+                            "what is finished is kept, run the command again."
+                        )
             time.sleep(_POLL)
 
     def _beat(self) -> None:

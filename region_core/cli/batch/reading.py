@@ -18,8 +18,10 @@ from ...settings import REMOVED, SETTINGS, SearchSettings, current_name, preset
 from .items import Item, item_seed
 
 TEXTS = ("image", "image_caption", "editing_prompt", "negative_prompt", "name", "preset")
-_SHAPE = ('{"1.png": ["what is there", "what should be there"]} or [{"image": "1.png", '
-          '"image_caption": "...", "editing_prompt": "..."}]')
+_SHAPE = (
+    '{"1.png": ["what is there", "what should be there"]} or [{"image": "1.png", '
+    '"image_caption": "...", "editing_prompt": "..."}]'
+)
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,9 @@ def read_items(json_file: Path, image_dir: Path, defaults: Defaults) -> list[Ite
             items.append(item)
     if problems:
         many = len(problems)
-        raise InputProblems(f"json_file '{json_file}' has {many} problem{'s' * (many > 1)}; "
-                            "nothing was edited.", problems)
+        raise InputProblems(
+            f"json_file '{json_file}' has {many} problem{'s' * (many > 1)}; nothing was edited.", problems
+        )
     return items
 
 
@@ -92,8 +95,7 @@ def _image(entry: _Entry) -> str:
 
 def _wish(entry: _Entry) -> str:
     """A few letters that differ where texts or settings do."""
-    asked = sorted((name, repr(value)) for name, value in entry.values.items()
-                   if name not in ("image", "name"))
+    asked = sorted((name, repr(value)) for name, value in entry.values.items() if name not in ("image", "name"))
     return hashlib.sha256(repr(asked).encode()).hexdigest()[:6]
 
 
@@ -102,61 +104,59 @@ def _parse(json_file: Path) -> Any:
     try:
         return json.loads(json_file.read_bytes().decode("utf-8-sig"), object_pairs_hook=_Pairs)
     except OSError as error:
-        raise InputError(f"json_file '{json_file}' cannot be read ({error.strerror}); check the "
-                         "path.") from None
+        raise InputError(f"json_file '{json_file}' cannot be read ({error.strerror}); check the path.") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"json_file '{json_file}' is not UTF-8 (byte {error.start}); save it as "
-                         "UTF-8.") from None
+        raise InputError(f"json_file '{json_file}' is not UTF-8 (byte {error.start}); save it as UTF-8.") from None
     except json.JSONDecodeError as error:
-        raise InputError(f"json_file '{json_file}' is not JSON (line {error.lineno}, column "
-                         f"{error.colno}: {error.msg}); {way_out}") from None
+        raise InputError(
+            f"json_file '{json_file}' is not JSON (line {error.lineno}, column {error.colno}: {error.msg}); {way_out}"
+        ) from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"json_file '{json_file}' is not JSON that can be read ({error}); "
-                         f"{way_out}") from None
+        raise InputError(f"json_file '{json_file}' is not JSON that can be read ({error}); {way_out}") from None
 
 
 def _entries(content: Any, problems: list[tuple[str, str]]) -> Iterator[_Entry]:
     """The edits of either form; what is no edit at all goes to `problems`."""
     if isinstance(content, _Pairs):
         counts = Counter(key for key, _ in content)
-        problems += [(quoted(key), f"is there {count} times; a picture with several edits needs the "
-                      "list form") for key, count in counts.items() if count > 1]
+        problems += [
+            (quoted(key), f"is there {count} times; a picture with several edits needs the list form")
+            for key, count in counts.items()
+            if count > 1
+        ]
         for key, value in content:
             if isinstance(value, _Pairs):
                 yield _Entry(quoted(key), {**_fields(quoted(key), value, problems), "image": key})
-            elif (isinstance(value, list) and len(value) == 2
-                  and all(isinstance(text, str) for text in value)):
-                yield _Entry(quoted(key), {"image": key, "image_caption": value[0],
-                                           "editing_prompt": value[1]})
+            elif isinstance(value, list) and len(value) == 2 and all(isinstance(text, str) for text in value):
+                yield _Entry(quoted(key), {"image": key, "image_caption": value[0], "editing_prompt": value[1]})
             else:
-                problems.append((quoted(key), f"is {_short(value)}; it must be two texts, [what is "
-                                 "there, what should be there]"))
+                problems.append(
+                    (quoted(key), f"is {_short(value)}; it must be two texts, [what is there, what should be there]")
+                )
     elif isinstance(content, list):
         for number, value in enumerate(content, 1):
             label = f"entry {number}"
             if not isinstance(value, _Pairs):
-                problems.append((label, f"is {_short(value)}; it must be an object with image, "
-                                 "image_caption and editing_prompt"))
+                problems.append(
+                    (label, f"is {_short(value)}; it must be an object with image, image_caption and editing_prompt")
+                )
                 continue
             values = _fields(label, value, problems)
             image = values.get("image")
             named = isinstance(image, str) and image
             yield _Entry(f"{label} ({quoted(str(image))})" if named else label, values)
     else:
-        raise InputError(f"The json_file holds {_short(content)}, not a list of edits; write them "
-                         f"as {_SHAPE}.")
+        raise InputError(f"The json_file holds {_short(content)}, not a list of edits; write them as {_SHAPE}.")
 
 
 def _fields(label: str, pairs: _Pairs, problems: list[tuple[str, str]]) -> dict[str, Any]:
     pairs = _Pairs((current_name(key), value) for key, value in pairs)
     counts = Counter(key for key, _ in pairs)
-    problems += [(label, f"has {quoted(key)} {count} times; keep one")
-                 for key, count in counts.items() if count > 1]
+    problems += [(label, f"has {quoted(key)} {count} times; keep one") for key, count in counts.items() if count > 1]
     return dict(pairs)
 
 
-def _item(entry: _Entry, key: str, image_dir: Path,
-          defaults: Defaults) -> tuple[Item | None, list[str]]:
+def _item(entry: _Entry, key: str, image_dir: Path, defaults: Defaults) -> tuple[Item | None, list[str]]:
     """(the item, or None where it is wrong; all that is wrong with it)."""
     values, wrong = entry.values, []
     for name in TEXTS:
@@ -168,25 +168,34 @@ def _item(entry: _Entry, key: str, image_dir: Path,
         if name not in values:
             wrong.append(f"{name} is missing")
     unknown = [name for name in values if name not in TEXTS and name not in SETTINGS and name not in REMOVED]
-    wrong += [f"{quoted(name)} is no setting; known are {', '.join((*TEXTS, *SETTINGS))}"
-              for name in unknown]
+    wrong += [f"{quoted(name)} is no setting; known are {', '.join((*TEXTS, *SETTINGS))}" for name in unknown]
     settings = _settings(values, key, defaults, wrong)
     path = None
     if isinstance(values.get("image"), str) and is_writable(values["image"]):
         path = _picture(values["image"], image_dir, wrong)
     caption, prompt = values.get("image_caption"), values.get("editing_prompt")
     # a text that is none has been told of; the other one is looked at all the same
-    wrong += [problem.rstrip(".") for problem in text_problems(
-        caption if isinstance(caption, str) and is_writable(caption) else "no caption",
-        prompt if isinstance(prompt, str) and is_writable(prompt) else "no prompt")]
+    wrong += [
+        problem.rstrip(".")
+        for problem in text_problems(
+            caption if isinstance(caption, str) and is_writable(caption) else "no caption",
+            prompt if isinstance(prompt, str) and is_writable(prompt) else "no prompt",
+        )
+    ]
     if wrong or path is None or settings is None:
         return None, wrong
-    return Item(key, values["image"], path, values["image_caption"], values["editing_prompt"],
-                values.get("negative_prompt", defaults.negative_prompt), settings), wrong
+    return Item(
+        key,
+        values["image"],
+        path,
+        values["image_caption"],
+        values["editing_prompt"],
+        values.get("negative_prompt", defaults.negative_prompt),
+        settings,
+    ), wrong
 
 
-def _settings(values: dict[str, Any], key: str, defaults: Defaults,
-              wrong: list[str]) -> SearchSettings | None:
+def _settings(values: dict[str, Any], key: str, defaults: Defaults, wrong: list[str]) -> SearchSettings | None:
     own = {}
     for name, one in SETTINGS.items():
         if name not in values:

@@ -22,13 +22,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ...errors import InputError
 from ...generator.checkpoint import read_checkpoint
-from ...generator.network import (
-    RegionGenerator,
-    build_generator,
-    generator_shape,
-    load_generator,
-    save_generator,
-)
+from ...generator.network import RegionGenerator, build_generator, generator_shape, load_generator, save_generator
 from .editing import Editor
 from .items import shuffled
 from .loading import load_pictures
@@ -38,7 +32,6 @@ from .processes import Processes
 
 if TYPE_CHECKING:
     from ...edit import EditResult
-
 
 
 @dataclass(frozen=True)
@@ -56,7 +49,7 @@ def schedule(job: BatchJob) -> list[Step]:
     for epoch in range(job.epochs):
         order = shuffled(job.items, job.settings.seed, epoch)
         for start in range(0, len(order), job.batch_size):
-            steps.append(Step(len(steps), epoch, order[start:start + job.batch_size]))
+            steps.append(Step(len(steps), epoch, order[start : start + job.batch_size]))
     return steps
 
 
@@ -84,20 +77,28 @@ class SharedLearning:
 
     def left(self) -> int:
         """How many edits are still to be done, over all epochs and processes."""
-        steps = self.steps[self.done:]
+        steps = self.steps[self.done :]
         return sum(len(step.members) for step in steps) - sum(
-            self._is_taught(steps[0], index) for index in (steps[0].members if steps else ()))
+            self._is_taught(steps[0], index) for index in (steps[0].members if steps else ())
+        )
 
     def teach(self) -> None:
         """Do the updates that are left."""
         if self.module is None:
             self.module = self._start()
-        mine = {step.number: [i for i in step.members[self.processes.rank::self.processes.world]
-                              if not self._is_taught(step, i)] for step in self.steps[self.done:]}
+        mine = {
+            step.number: [
+                i for i in step.members[self.processes.rank :: self.processes.world] if not self._is_taught(step, i)
+            ]
+            for step in self.steps[self.done :]
+        }
         pictures = load_pictures(
-            self.job.items, [index for places in mine.values() for index in places],
-            num_workers=self.job.num_workers, pin_mem=self.job.pins)
-        for step in self.steps[self.done:]:
+            self.job.items,
+            [index for places in mine.values() for index in places],
+            num_workers=self.job.num_workers,
+            pin_mem=self.job.pins,
+        )
+        for step in self.steps[self.done :]:
             rows = self._edit(step, mine[step.number], pictures)
             self.editor.flush()
             self.processes.meet(f"step {step.number}")
@@ -111,8 +112,7 @@ class SharedLearning:
             return copy.deepcopy(self.job.generator)
         settings = self.job.items[0].settings
         sizes, numbers = generator_shape(settings)
-        return build_generator(self.editor.models.dino.feature_dim, sizes, self.job.settings.seed,
-                               extra_dim=numbers)
+        return build_generator(self.editor.models.dino.feature_dim, sizes, self.job.settings.seed, extra_dim=numbers)
 
     def _edit(self, step: Step, mine: list[int], pictures: Iterator[Any]) -> Tensor:
         """[batch_size, P + 1]: a row a member this process answers for, with what its copy learned
@@ -124,8 +124,9 @@ class SharedLearning:
             index = step.members[row]
             if index in mine:
                 taught = copy.deepcopy(self.module)
-                result = self.editor.edit(next(pictures), taught, self.learned(step.epoch),
-                                          lambda r, i=index: self._keep(step, i, r))  # type: ignore[misc]
+                result = self.editor.edit(
+                    next(pictures), taught, self.learned(step.epoch), lambda r, i=index: self._keep(step, i, r)
+                )  # type: ignore[misc]
                 if result is None or result.generator is None:
                     continue
                 after = vector(result.generator)
@@ -134,8 +135,11 @@ class SharedLearning:
             if torch.equal(after, start):  # nothing to look at: it has no part in the mean
                 continue
             if not bool(torch.isfinite(after).all()):
-                print(f"{self.job.items[index].key}: what it taught is no finite number and is left "
-                      "out of the shared generator", file=sys.stderr)
+                print(
+                    f"{self.job.items[index].key}: what it taught is no finite number and is left "
+                    "out of the shared generator",
+                    file=sys.stderr,
+                )
                 continue
             rows[row, :-1] = after - start
             rows[row, -1] = 1
@@ -144,20 +148,27 @@ class SharedLearning:
     def _keep(self, step: Step, index: int, result: EditResult) -> None:
         """Put what a picture taught beside it: a run that is killed need not edit it again."""
         if result.generator is not None:
-            save_generator(result.generator, self.editor.place(index).folder / LEARNED,
-                           asdict(result.settings), {"run": self.run, "step": step.number})
+            save_generator(
+                result.generator,
+                self.editor.place(index).folder / LEARNED,
+                asdict(result.settings),
+                {"run": self.run, "step": step.number},
+            )
 
     def _is_taught(self, step: Step, index: int) -> bool:
         place = self.editor.place(index)
         report = place.report()
         lessons = _lessons(place.folder / LEARNED)
-        return (report is not None and report.get("learned") == self.learned(step.epoch)
-                and (lessons.get("run"), lessons.get("step")) == (self.run, step.number))
+        return (
+            report is not None
+            and report.get("learned") == self.learned(step.epoch)
+            and (lessons.get("run"), lessons.get("step")) == (self.run, step.number)
+        )
 
     def _forget(self, number: int) -> None:
         if number >= 0:
             members = self.steps[number].members
-            for index in members[self.processes.rank::self.processes.world]:
+            for index in members[self.processes.rank :: self.processes.world]:
                 file = self.editor.place(index).folder / LEARNED
                 if _lessons(file).get("step") == number:  # a later step may have its own there already
                     file.unlink(missing_ok=True)
@@ -186,10 +197,19 @@ class SharedLearning:
 
     def _save(self, path: Path) -> None:
         assert self.module is not None
-        save_generator(self.module, path, asdict(self.job.settings), {
-            "run": self.run, "step": self.done, "steps": len(self.steps),
-            "pictures": len(self.job.items), "epochs": self.job.epochs,
-            "batch_size": self.job.batch_size})
+        save_generator(
+            self.module,
+            path,
+            asdict(self.job.settings),
+            {
+                "run": self.run,
+                "step": self.done,
+                "steps": len(self.steps),
+                "pictures": len(self.job.items),
+                "epochs": self.job.epochs,
+                "batch_size": self.job.batch_size,
+            },
+        )
 
 
 def vector(module: nn.Module) -> Tensor:

@@ -28,9 +28,7 @@ def bank(count: int = 6, side: int = 64) -> framing.Bank:
             for i in range(count)
         ]
     )
-    return framing.Bank(
-        pictures, [[("dog", (10, 10, 30, 30)), ("cat", (36, 34, 60, 60))]] * (count - 1) + [[]]
-    )
+    return framing.Bank(pictures, [[("dog", (10, 10, 30, 30)), ("cat", (36, 34, 60, 60))]] * (count - 1) + [[]])
 
 
 @pytest.mark.parametrize("size", [24, 64])
@@ -48,19 +46,13 @@ def test_pictures_are_shown_whole_no_part_is_ever_covered(size):
         at_y = (frame[1] + centre * frame[2] - 0.5) * 2 + 60
         wanted = (
             torch.stack(
-                [
-                    at_x.expand(size, size),
-                    at_y[:, None].expand(size, size),
-                    torch.full((size, size), 40.0 + 20 * which),
-                ]
+                [at_x.expand(size, size), at_y[:, None].expand(size, size), torch.full((size, size), 40.0 + 20 * which)]
             )
             / 255
         )
         errors = []
         for way in (wanted, wanted.flip(-1)):
-            line = torch.stack(
-                [way.flatten(1), torch.ones(3, size * size)], 2
-            )  # gain and offset by channel
+            line = torch.stack([way.flatten(1), torch.ones(3, size * size)], 2)  # gain and offset by channel
             fit = torch.linalg.lstsq(line[:2], picture[:2].flatten(1)[..., None]).solution
             errors.append((line[:2] @ fit - picture[:2].flatten(1)[..., None]).abs().max())
         assert min(errors) < 0.02

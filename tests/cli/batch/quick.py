@@ -37,8 +37,9 @@ from region_core.settings import SearchSettings
 FEATURES = 5
 
 
-def quick_edit(image: Any, caption: str, prompt: str, *, settings: SearchSettings,
-               generator: Any = None, **_models: Any) -> EditResult:
+def quick_edit(
+    image: Any, caption: str, prompt: str, *, settings: SearchSettings, generator: Any = None, **_models: Any
+) -> EditResult:
     """Noise of the settings' seed in a box; moves the generator by what seed and weights say."""
     if log := os.environ.get("BATCH_LOG"):
         with open(log, "a", encoding="utf-8") as file:
@@ -54,16 +55,29 @@ def quick_edit(image: Any, caption: str, prompt: str, *, settings: SearchSetting
     if generator is not None:
         weights = parameters_to_vector(generator.parameters()).detach()
         start = float(weights.abs().mean())
-        vector_to_parameters(
-            weights * 0.9 + 0.1 * torch.randn(len(weights), generator=noise), generator.parameters())
+        vector_to_parameters(weights * 0.9 + 0.1 * torch.randn(len(weights), generator=noise), generator.parameters())
     mask = torch.zeros_like(picture.rgb[:, :1])
     mask[..., 8:24, 4:20] = 1
     edited = torch.where(mask > 0, torch.rand(picture.rgb.shape, generator=noise), picture.rgb)
     box = (4, 8, 20, 24)
     return EditResult(
-        edited, picture.alpha, mask, box, "edited", 1 + start, 0.25, [Candidate(edited, box, 1)],
-        [{"round": 0, "loss": 0.5, "best": 0.5}], 12, 0.1, torch.tensor([box]).float(), mask,
-        settings, settings.seed, generator)
+        edited,
+        picture.alpha,
+        mask,
+        box,
+        "edited",
+        1 + start,
+        0.25,
+        [Candidate(edited, box, 1)],
+        [{"round": 0, "loss": 0.5, "best": 0.5}],
+        12,
+        0.1,
+        torch.tensor([box]).float(),
+        mask,
+        settings,
+        settings.seed,
+        generator,
+    )
 
 
 class QuickEngine(Engine):
@@ -87,8 +101,24 @@ class QuickEngine(Engine):
 
 def batch(*more: str, out: str = "out", edit: Callable[..., EditResult] = quick_edit) -> int:
     """The command on the list of this folder; the exit code."""
-    return main(["batch", "--image_dir_path", "in", "--json_file", "edits.json", "--output_dir", out,
-                 "--models", "shapes", "--quiet", "--num_workers", "0", *more], QuickEngine(edit))
+    return main(
+        [
+            "batch",
+            "--image_dir_path",
+            "in",
+            "--json_file",
+            "edits.json",
+            "--output_dir",
+            out,
+            "--models",
+            "shapes",
+            "--quiet",
+            "--num_workers",
+            "0",
+            *more,
+        ],
+        QuickEngine(edit),
+    )
 
 
 def write_list(captions: dict[str, str]) -> None:
@@ -106,8 +136,7 @@ def begun() -> list[str]:
 
 def pictures(out: str = "out") -> dict[str, bytes]:
     """Every picture a run has left, with its bytes."""
-    return {str(p.relative_to(out)): p.read_bytes() for p in Path(out).rglob("*.*")
-            if p.suffix in (".png", ".jpg")}
+    return {str(p.relative_to(out)): p.read_bytes() for p in Path(out).rglob("*.*") if p.suffix in (".png", ".jpg")}
 
 
 def opened(path: Path) -> np.ndarray:

@@ -15,10 +15,32 @@ from region_core.cli.batch.items import safe_name
 from region_core.cli.batch.places import Place
 
 ROOT = Path(__file__).resolve().parents[3]
-NAMES = ["CON", "con.png", "aux", "AUX.txt", "nul.tar.gz", "COM1.png", "lpt9", "a?.png", 'a"b', "a<b>.png",
-         "a|b", "name. ", "name...", " .png", ".", "..", "...", "a\\b.png", "c:x.png", "\u7ea2" * 300,
-         "x" * 999,
-         "\U00020000" * 300, "a\tb", "\u202egnp.exe"]
+NAMES = [
+    "CON",
+    "con.png",
+    "aux",
+    "AUX.txt",
+    "nul.tar.gz",
+    "COM1.png",
+    "lpt9",
+    "a?.png",
+    'a"b',
+    "a<b>.png",
+    "a|b",
+    "name. ",
+    "name...",
+    " .png",
+    ".",
+    "..",
+    "...",
+    "a\\b.png",
+    "c:x.png",
+    "\u7ea2" * 300,
+    "x" * 999,
+    "\U00020000" * 300,
+    "a\tb",
+    "\u202egnp.exe",
+]
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name[:9]))
@@ -35,8 +57,19 @@ def test_any_name_of_an_item_is_a_folder_everywhere(name: str) -> None:
 
 
 def test_names_that_differ_in_case_or_accents_alone_do_not_meet() -> None:
-    keys = ["Photo.png", "photo.png", "PHOTO.PNG", "cafe\u0301.png", "caf\u00e9.png", "stra\u00dfe",
-            "strasse", "\u0130.png", "i.png", "\ufb01le", "file"]
+    keys = [
+        "Photo.png",
+        "photo.png",
+        "PHOTO.PNG",
+        "cafe\u0301.png",
+        "caf\u00e9.png",
+        "stra\u00dfe",
+        "strasse",
+        "\u0130.png",
+        "i.png",
+        "\ufb01le",
+        "file",
+    ]
     assert len({safe_name(key).casefold() for key in keys}) == len(keys)
 
 
@@ -61,7 +94,6 @@ def test_pictures_are_read_ahead_by_processes_that_are_no_forks(tmp_path: Path) 
         Image.fromarray(np.full((40, 50 + number, 3), 90, np.uint8)).save(tmp_path / f"{number}.png")
     script = tmp_path / "spawned.py"
     script.write_text(f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{SPAWNED}")
-    done = subprocess.run([sys.executable, str(script), str(tmp_path)], capture_output=True, text=True,
-                          check=False)
+    done = subprocess.run([sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["0", "50", "1", "51", "2", "error"]

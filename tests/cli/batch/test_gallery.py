@@ -24,13 +24,12 @@ from region_core.settings import SearchSettings
 from ...comfy.seen import chromium
 
 COUNT, FAILED, WAITING = 500, 7, 11
-CAPTIONS = ("a cat", "树 <b>不</b> 是", "ein Löwe 🦁", 'quotes " and \' and &amp;')
+CAPTIONS = ("a cat", "树 <b>不</b> 是", "ein Löwe 🦁", "quotes \" and ' and &amp;")
 
 
 def row(root: Path, number: int) -> Row:
     key = f"folder with spaces/图 {number} 🦊.png"
-    item = Item(key, key, root / "none.png", CAPTIONS[number % 4], f"wish {number}", "",
-                SearchSettings(seed=number))
+    item = Item(key, key, root / "none.png", CAPTIONS[number % 4], f"wish {number}", "", SearchSettings(seed=number))
     place = Place(root, item.folder)
     if number < FAILED + WAITING:
         return Row(item, place, None, "the model <did> not answer" if number < FAILED else "")
@@ -40,8 +39,16 @@ def row(root: Path, number: int) -> Row:
     for name in ("before", "region", "after"):
         scene.save(place.folder / f"{name}.jpg")
     scene.save(place.edited)
-    report = {"verdict": "edited", "box": [1, 2, 30, 40], "score": number / 100, "source_score": 0.5,
-              "seed": number, "unet_evaluations": 160, "seconds": 1.5, "picture_size": [128, 128]}
+    report = {
+        "verdict": "edited",
+        "box": [1, 2, 30, 40],
+        "score": number / 100,
+        "source_score": 0.5,
+        "seed": number,
+        "unet_evaluations": 160,
+        "seconds": 1.5,
+        "picture_size": [128, 128],
+    }
     write_json(place.folder / "report.json", report)
     return Row(item, place, report)
 
@@ -59,8 +66,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         shown = browser.new_page(viewport={"width": 1500, "height": 950})
         shown.problems = []
-        shown.on("console", lambda message: message.type == "error" and shown.problems.append(
-            message.text))
+        shown.on("console", lambda message: message.type == "error" and shown.problems.append(message.text))
         shown.on("pageerror", lambda error: shown.problems.append(str(error)))
         shown.goto((root / "index.html").as_uri())
         shown.pictures = Path(os.environ.get("SCREENSHOTS") or root)
@@ -71,8 +77,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def seen(page: Any) -> list[str]:
-    return page.evaluate("() => [...document.querySelectorAll('.card')].filter(c => !c.hidden)"
-                         ".map(c => c.id)")
+    return page.evaluate("() => [...document.querySelectorAll('.card')].filter(c => !c.hidden).map(c => c.id)")
 
 
 def test_every_edit_has_its_card_and_pictures_come_into_view(page: Any) -> None:
@@ -83,8 +88,9 @@ def test_every_edit_has_its_card_and_pictures_come_into_view(page: Any) -> None:
         card = page.locator(f"#i{number}")
         card.scroll_into_view_if_needed()
         page.wait_for_function(
-            "id => [...document.querySelectorAll(`#${id} img`)].every("
-            "i => i.complete && i.naturalWidth === 128)", arg=f"i{number}")
+            "id => [...document.querySelectorAll(`#${id} img`)].every(i => i.complete && i.naturalWidth === 128)",
+            arg=f"i{number}",
+        )
         assert card.locator("img").count() == 3
     page.screenshot(path=page.pictures / "gallery.png")
     assert page.problems == []
@@ -113,8 +119,9 @@ def test_an_edit_is_enlarged_and_the_keys_lead_on(page: Any) -> None:
     large = page.get_by_role("dialog")
     large.wait_for()
     assert f"wish {first}" in large.inner_text()
-    page.wait_for_function("() => [...document.querySelectorAll('dialog img')].every("
-                           "i => i.complete && i.naturalWidth > 0)")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('dialog img')].every(i => i.complete && i.naturalWidth > 0)"
+    )
     page.screenshot(path=page.pictures / "gallery enlarged.png")
     page.keyboard.press("ArrowRight")
     assert f"wish {first + 1}" in large.inner_text()

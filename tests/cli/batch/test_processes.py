@@ -29,20 +29,40 @@ def six(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("in").mkdir()
     for n in range(COUNT):
         Image.new("RGB", (40, 40), (n, 2 * n, 3 * n)).save(f"in/{n}.png")
-    Path("edits.json").write_text(json.dumps(
-        {f"{n}.png": [f"thing {n}", "a fox"] for n in range(COUNT)}))
+    Path("edits.json").write_text(json.dumps({f"{n}.png": [f"thing {n}", "a fox"] for n in range(COUNT)}))
     return tmp_path
 
 
 def run(processes: int, out: str, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The quick batch under torchrun."""
-    torchrun = ["-m", "torch.distributed.run", f"--nproc_per_node={processes}",
-                "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
-    command = [sys.executable, *torchrun, str(DRIVER), "batch", "--image_dir_path", "in",
-               "--json_file", "edits.json", "--output_dir", out, "--models", "shapes", "--quiet",
-               "--num_workers", "0", *more]
-    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True,
-                          check=False, timeout=400)
+    torchrun = [
+        "-m",
+        "torch.distributed.run",
+        f"--nproc_per_node={processes}",
+        "--rdzv-backend=c10d",
+        "--rdzv-endpoint=localhost:0",
+    ]
+    command = [
+        sys.executable,
+        *torchrun,
+        str(DRIVER),
+        "batch",
+        "--image_dir_path",
+        "in",
+        "--json_file",
+        "edits.json",
+        "--output_dir",
+        out,
+        "--models",
+        "shapes",
+        "--quiet",
+        "--num_workers",
+        "0",
+        *more,
+    ]
+    return subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=400
+    )
 
 
 @pytest.mark.usefixtures("six")

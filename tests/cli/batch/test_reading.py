@@ -18,8 +18,17 @@ from region_core.errors import InputError, InputProblems
 from region_core.settings import PRESETS
 
 TEXTS = ["a cat", "a red fox"]
-NAMES = ["plain.png", "with two spaces.png", "emoji 🦊.png", "一只猫 写真.png", "sub/inner.png",
-         "quote's \"n\" <b>.png", "dots..in...name.png", "-dash.png", "ünïcödé.png"]
+NAMES = [
+    "plain.png",
+    "with two spaces.png",
+    "emoji 🦊.png",
+    "一只猫 写真.png",
+    "sub/inner.png",
+    'quote\'s "n" <b>.png',
+    "dots..in...name.png",
+    "-dash.png",
+    "ünïcödé.png",
+]
 
 
 @pytest.fixture
@@ -60,21 +69,29 @@ def test_names_of_all_kinds_are_read_and_kept_apart(folder: Path) -> None:
 
 def test_both_forms_say_the_same(folder: Path) -> None:
     pairs = read(folder, {"1.png": TEXTS, "2.png": ["x", "y"]})
-    rows = read(folder, [
-        {"image": "1.png", "image_caption": TEXTS[0], "editing_prompt": TEXTS[1]},
-        {"image": "2.png", "image_caption": "x", "editing_prompt": "y"}])
+    rows = read(
+        folder,
+        [
+            {"image": "1.png", "image_caption": TEXTS[0], "editing_prompt": TEXTS[1]},
+            {"image": "2.png", "image_caption": "x", "editing_prompt": "y"},
+        ],
+    )
     assert pairs == rows
     assert read(folder, "\ufeff" + json.dumps({"1.png": TEXTS}))[0] == pairs[0]
 
 
 def test_settings_of_an_item_go_before_the_command_lines(folder: Path) -> None:
     entry = {"image": "1.png", "image_caption": "x", "editing_prompt": "y"}
-    plain, fast, own = read(folder, [
-        entry, {**entry, "preset": "fast"},
-        {**entry, "name": "mine", "seed": 7, "steps": 30, "lr": 1, "negative_prompt": "grey"}],
-        Defaults("quality", {"num_regions": 3, "seed": 5}, "blurred"))
-    assert plain.settings == PRESETS["quality"].with_values(
-        num_regions=3, seed=item_seed(plain.key, 5))
+    plain, fast, own = read(
+        folder,
+        [
+            entry,
+            {**entry, "preset": "fast"},
+            {**entry, "name": "mine", "seed": 7, "steps": 30, "lr": 1, "negative_prompt": "grey"},
+        ],
+        Defaults("quality", {"num_regions": 3, "seed": 5}, "blurred"),
+    )
+    assert plain.settings == PRESETS["quality"].with_values(num_regions=3, seed=item_seed(plain.key, 5))
     assert fast.settings.per_image_iteration == PRESETS["fast"].per_image_iteration
     assert fast.settings.num_regions == 3
     assert own.settings == PRESETS["quality"].with_values(num_regions=3, seed=7, steps=30, lr=1.0)
@@ -84,11 +101,9 @@ def test_settings_of_an_item_go_before_the_command_lines(folder: Path) -> None:
 
 
 def test_edits_of_one_picture_are_named_by_what_they_ask_for(folder: Path) -> None:
-    fox, dog = ({"image": "1.png", "image_caption": "x", "editing_prompt": wish}
-                for wish in ("a fox", "a dog"))
+    fox, dog = ({"image": "1.png", "image_caption": "x", "editing_prompt": wish} for wish in ("a fox", "a dog"))
     there, back = read(folder, [fox, dog]), read(folder, [dog, fox])
-    assert {i.prompt: (i.key, i.settings.seed) for i in there} == {
-        i.prompt: (i.key, i.settings.seed) for i in back}
+    assert {i.prompt: (i.key, i.settings.seed) for i in there} == {i.prompt: (i.key, i.settings.seed) for i in back}
     assert len({i.key for i in there}) == 2
     assert [i.key for i in read(folder, [fox])] == ["1.png"]
     for twice in ([fox, fox], [fox, {**fox, "image": "./1.png"}]):
@@ -98,18 +113,18 @@ def test_edits_of_one_picture_are_named_by_what_they_ask_for(folder: Path) -> No
 
 def test_no_problem_of_an_edit_hides_another(folder: Path) -> None:
     with pytest.raises(InputError) as told:
-        read(folder, [{"image": "1.png", "image_caption": "", "editing_prompt": 3, "preset": "best",
-                       "steps": 0, "lr": -1}])
-    for problem in ("image_caption is empty", "editing_prompt is 3", "preset 'best'", "steps is 0",
-                    "lr is -1"):
+        read(
+            folder,
+            [{"image": "1.png", "image_caption": "", "editing_prompt": 3, "preset": "best", "steps": 0, "lr": -1}],
+        )
+    for problem in ("image_caption is empty", "editing_prompt is 3", "preset 'best'", "steps is 0", "lr is -1"):
         assert problem in str(told.value)
 
 
 def test_seeds_and_epochs_hang_on_names_and_not_on_places(folder: Path) -> None:
     a = read(folder, {"1.png": TEXTS, "2.png": TEXTS, "plain.png": TEXTS})
     b = read(folder, {"plain.png": TEXTS, "1.png": TEXTS})
-    assert {i.key: i.settings.seed for i in a} == {
-        **{i.key: i.settings.seed for i in b}, "2.png": a[1].settings.seed}
+    assert {i.key: i.settings.seed for i in a} == {**{i.key: i.settings.seed for i in b}, "2.png": a[1].settings.seed}
     assert len({i.settings.seed for i in a}) == 3
     assert item_seed("1.png", 42) != item_seed("1.png", 43)
     order = [a[n].key for n in shuffled(a, 1, 0)]
@@ -117,37 +132,49 @@ def test_seeds_and_epochs_hang_on_names_and_not_on_places(folder: Path) -> None:
     assert any([a[n].key for n in shuffled(a, 1, epoch)] != order for epoch in range(1, 9))
 
 
-@pytest.mark.parametrize(("text", "says"), [
-    ("", "not JSON"), ("{", "not JSON"), ("{'1.png': 2}", "line 1, column 2"),
-    ('"1.png"', "not a list of edits"), ("3", "not a list of edits"), ("{}", "no edits"),
-    ("[]", "no edits"), ("[" * 100_000, "not JSON"), ("\udce4", "not UTF-8"),
-])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        ("{'1.png': 2}", "line 1, column 2"),
+        ('"1.png"', "not a list of edits"),
+        ("3", "not a list of edits"),
+        ("{}", "no edits"),
+        ("[]", "no edits"),
+        ("[" * 100_000, "not JSON"),
+        ("\udce4", "not UTF-8"),
+    ],
+)
 def test_a_file_that_is_no_list(folder: Path, text: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
         read(folder, text)
 
 
-@pytest.mark.parametrize(("entry", "says"), [
-    ({"none.png": TEXTS}, "There is no file"),
-    ({"sub": TEXTS}, "is a folder"),
-    ({"../edits.json": TEXTS}, "leads out of image_dir_path"),
-    ({"sub/../../x.png": TEXTS}, "leads out of image_dir_path"),
-    ({"..\\x.png": TEXTS}, "leads out of image_dir_path"),
-    ({"/etc/passwd": TEXTS}, "leads out of image_dir_path"),
-    ({"C:\\x.png": TEXTS}, "leads out of image_dir_path"),
-    ({"": TEXTS}, "no file name"),
-    ({"a\0b.png": TEXTS}, "no file name"),
-    ({"x" * 5000: TEXTS}, "There is no file"),
-    ({"1.png": "a cat"}, "two texts"),
-    ({"1.png": ["a cat"]}, "two texts"),
-    ({"1.png": ["a cat", 3]}, "two texts"),
-    ({"1.png": None}, "two texts"),
-    ({"1.png": ["a cat", " "]}, "editing_prompt is empty"),
-    ({"1.png": ["a cat", "A  Cat"]}, "not there yet"),
-    ({"1.png": {"image_caption": "a"}}, "editing_prompt is missing"),
-    ([["1.png", "a", "b"]], "must be an object"),
-    ([{"image_caption": "a", "editing_prompt": "b"}], "image is missing"),
-])
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"none.png": TEXTS}, "There is no file"),
+        ({"sub": TEXTS}, "is a folder"),
+        ({"../edits.json": TEXTS}, "leads out of image_dir_path"),
+        ({"sub/../../x.png": TEXTS}, "leads out of image_dir_path"),
+        ({"..\\x.png": TEXTS}, "leads out of image_dir_path"),
+        ({"/etc/passwd": TEXTS}, "leads out of image_dir_path"),
+        ({"C:\\x.png": TEXTS}, "leads out of image_dir_path"),
+        ({"": TEXTS}, "no file name"),
+        ({"a\0b.png": TEXTS}, "no file name"),
+        ({"x" * 5000: TEXTS}, "There is no file"),
+        ({"1.png": "a cat"}, "two texts"),
+        ({"1.png": ["a cat"]}, "two texts"),
+        ({"1.png": ["a cat", 3]}, "two texts"),
+        ({"1.png": None}, "two texts"),
+        ({"1.png": ["a cat", " "]}, "editing_prompt is empty"),
+        ({"1.png": ["a cat", "A  Cat"]}, "not there yet"),
+        ({"1.png": {"image_caption": "a"}}, "editing_prompt is missing"),
+        ([["1.png", "a", "b"]], "must be an object"),
+        ([{"image_caption": "a", "editing_prompt": "b"}], "image is missing"),
+    ],
+)
 def test_what_is_wrong_with_an_edit(folder: Path, entry: Any, says: str) -> None:
     ((key, why),) = problems(folder, entry)
     assert says in why
@@ -157,15 +184,25 @@ def test_what_is_wrong_with_an_edit(folder: Path, entry: Any, says: str) -> None
         assert key == "entry 1"
 
 
-@pytest.mark.parametrize(("more", "says"), [
-    ({"step": 3}, '"step" is no setting'), ({"steps": "3"}, "steps is \"3\""),
-    ({"steps": 2.5}, "must be a whole number"), ({"steps": True}, "must be a whole number"),
-    ({"lr": 10**400}, "lr is inf"), ({"lr": float("nan")}, "lr is nan"), ({"lr": -1}, "lr is -1"),
-    ({"preset": "best"}, "fast, standard, quality, paper"),
-    ({"preset": 3}, "preset is 3"), ({"seed": -1}, "seed is -1"), ({"name": 3}, "name is 3"),
-    ({"name": "\ud800"}, "cannot be written"), ({"negative_prompt": None}, "negative_prompt is null"),
-    ({"learning": "fast"}, "choose one of"),
-])
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"step": 3}, '"step" is no setting'),
+        ({"steps": "3"}, 'steps is "3"'),
+        ({"steps": 2.5}, "must be a whole number"),
+        ({"steps": True}, "must be a whole number"),
+        ({"lr": 10**400}, "lr is inf"),
+        ({"lr": float("nan")}, "lr is nan"),
+        ({"lr": -1}, "lr is -1"),
+        ({"preset": "best"}, "fast, standard, quality, paper"),
+        ({"preset": 3}, "preset is 3"),
+        ({"seed": -1}, "seed is -1"),
+        ({"name": 3}, "name is 3"),
+        ({"name": "\ud800"}, "cannot be written"),
+        ({"negative_prompt": None}, "negative_prompt is null"),
+        ({"learning": "fast"}, "choose one of"),
+    ],
+)
 def test_what_is_wrong_with_settings_of_an_item(folder: Path, more: dict, says: str) -> None:
     entry = {"image": "1.png", "image_caption": "a", "editing_prompt": "b", **more}
     ((key, why),) = problems(folder, json.dumps([entry]))
@@ -174,17 +211,25 @@ def test_what_is_wrong_with_settings_of_an_item(folder: Path, more: dict, says: 
 
 
 def test_all_that_is_wrong_with_one_item_is_said(folder: Path) -> None:
-    entry = {"image": "1.png", "image_caption": "", "editing_prompt": " ", "steps": 0, "views": 0,
-             "lr": 0, "learning": "fast"}
+    entry = {
+        "image": "1.png",
+        "image_caption": "",
+        "editing_prompt": " ",
+        "steps": 0,
+        "views": 0,
+        "lr": 0,
+        "learning": "fast",
+    }
     said = [why for _, why in problems(folder, [entry])]
-    assert [why.split()[0] for why in said] == ["lr", "views", "steps", "learning", "image_caption",
-                                                "editing_prompt"]
+    assert [why.split()[0] for why in said] == ["lr", "views", "steps", "learning", "image_caption", "editing_prompt"]
 
 
 def test_everything_that_is_there_twice(folder: Path) -> None:
     text = '{"1.png": ["a", "b"], "2.png": ["a", "b"], "1.png": ["a", "c"], "1.png": ["a", "d"]}'
-    assert problems(folder, text)[0] == ('"1.png"', "is there 3 times; a picture with several edits "
-                                         "needs the list form")
+    assert problems(folder, text)[0] == (
+        '"1.png"',
+        "is there 3 times; a picture with several edits needs the list form",
+    )
     entry = '{"image": "1.png", "image": "2.png", "image_caption": "a", "editing_prompt": "b"}'
     assert 'has "image" 2 times' in problems(folder, f"[{entry}]")[0][1]
     row = {"image_caption": "a", "editing_prompt": "b", "name": "n"}
@@ -208,11 +253,21 @@ class NoEngine(Engine):
 
 def test_three_bad_items_among_two_thousand(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows: list[dict[str, Any]] = [
-        {"image": "1.png", "image_caption": "a", "editing_prompt": f"b {n}"} for n in range(2000)]
+        {"image": "1.png", "image_caption": "a", "editing_prompt": f"b {n}"} for n in range(2000)
+    ]
     rows[3]["image"], rows[1000]["steps"], rows[1999]["editing_prompt"] = "none.png", 0, ""
     (folder / "edits.json").write_text(json.dumps(rows))
-    ask = ["batch", "--image_dir_path", str(folder / "pictures"), "--json_file",
-           str(folder / "edits.json"), "--output_dir", str(folder / "out"), "--models", "shapes"]
+    ask = [
+        "batch",
+        "--image_dir_path",
+        str(folder / "pictures"),
+        "--json_file",
+        str(folder / "edits.json"),
+        "--output_dir",
+        str(folder / "out"),
+        "--models",
+        "shapes",
+    ]
     assert main(ask, NoEngine()) == 2
     out, err = capsys.readouterr()
     assert not out
@@ -220,28 +275,50 @@ def test_three_bad_items_among_two_thousand(folder: Path, capsys: pytest.Capture
     assert first.startswith("error: ")
     assert "3 problems" in first
     assert [line.split(":")[0] for line in others] == [
-        '  entry 4 ("none.png")', '  entry 1001 ("1.png")', '  entry 2000 ("1.png")']
+        '  entry 4 ("none.png")',
+        '  entry 1001 ("1.png")',
+        '  entry 2000 ("1.png")',
+    ]
     assert not (folder / "out").exists()
 
 
-@pytest.mark.parametrize(("more", "says"), [
-    (["--json_file", "none.json"], "none.json"), (["--image_dir_path", "none"], "no such folder"),
-    (["--epochs", "0"], "epochs is 0"), (["--batch_size", "0"], "batch_size is 0"),
-    (["--num_workers", "-1"], "num_workers is -1"), (["--threads", "0"], "threads is 0"),
-    (["--ckpt_interval", "2"], "ckpt_interval"), (["--steps", "0"], "steps is 0"),
-    (["--load_checkpoint_path", "none"], "no checkpoint 'none'"),
-    (["--save_path", "edits.json/x"], "save_path"), (["--output_dir", "edits.json/x"], "is a file"),
-    (["--save_path", "g", "--learning", "off"], "learning is off"),
-    (["--image_dir_path", "out/results"], "where results would go"),
-])
-def test_bad_options(folder: Path, monkeypatch: pytest.MonkeyPatch, more: list[str], says: str,
-                     capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--json_file", "none.json"], "none.json"),
+        (["--image_dir_path", "none"], "no such folder"),
+        (["--epochs", "0"], "epochs is 0"),
+        (["--batch_size", "0"], "batch_size is 0"),
+        (["--num_workers", "-1"], "num_workers is -1"),
+        (["--threads", "0"], "threads is 0"),
+        (["--ckpt_interval", "2"], "ckpt_interval"),
+        (["--steps", "0"], "steps is 0"),
+        (["--load_checkpoint_path", "none"], "no checkpoint 'none'"),
+        (["--save_path", "edits.json/x"], "save_path"),
+        (["--output_dir", "edits.json/x"], "is a file"),
+        (["--save_path", "g", "--learning", "off"], "learning is off"),
+        (["--image_dir_path", "out/results"], "where results would go"),
+    ],
+)
+def test_bad_options(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, more: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(folder)
     (folder / "out" / "results").mkdir(parents=True)
     (folder / "edits.json").write_text(json.dumps({"1.png": TEXTS}))
     before = sorted(folder.rglob("*"))
-    ask = ["batch", "--image_dir_path", "pictures", "--json_file", "edits.json", "--output_dir",
-           "out", "--models", "shapes", *more]
+    ask = [
+        "batch",
+        "--image_dir_path",
+        "pictures",
+        "--json_file",
+        "edits.json",
+        "--output_dir",
+        "out",
+        "--models",
+        "shapes",
+        *more,
+    ]
     assert main(ask) == 2
     assert says in capsys.readouterr().err
     assert sorted(folder.rglob("*")) == before

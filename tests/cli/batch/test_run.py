@@ -46,8 +46,15 @@ def test_what_a_run_leaves(capsys: pytest.CaptureFixture[str]) -> None:
         result = Path("out") / row["result"]
         inside = Path("out/items") / result.stem
         assert {p.name for p in inside.iterdir()} == {
-            "edited.png", "region.png", "candidates.png", "loss.png", "report.json", "before.jpg",
-            "region.jpg", "after.jpg"}
+            "edited.png",
+            "region.png",
+            "candidates.png",
+            "loss.png",
+            "report.json",
+            "before.jpg",
+            "region.jpg",
+            "after.jpg",
+        }
         assert result.read_bytes() == (inside / "edited.png").read_bytes()
         assert opened(Path("out/boxes") / result.name).shape[2] == 3
         report = json.loads((inside / "report.json").read_text(encoding="utf-8"))
@@ -97,8 +104,9 @@ def test_only_what_changed_is_done_again() -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_failing_item_is_told_and_the_rest_go_on(monkeypatch: pytest.MonkeyPatch,
-                                                   capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failing_item_is_told_and_the_rest_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("BATCH_FAIL", "a dog")
     damaged = Path("in/4.png")
     whole = damaged.read_bytes()
@@ -122,7 +130,8 @@ def test_a_failing_item_is_told_and_the_rest_go_on(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.usefixtures("folder")
 def test_a_result_that_cannot_be_written_is_a_failing_item(
-        monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     real = Place.write
 
     def full(self: Place, *rest: Any) -> None:
@@ -138,8 +147,9 @@ def test_a_result_that_cannot_be_written_is_a_failing_item(
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("by", [KeyboardInterrupt, signal.SIGTERM])
-def test_stopping_leaves_what_is_finished(monkeypatch: pytest.MonkeyPatch, by: Any,
-                                          capsys: pytest.CaptureFixture[str]) -> None:
+def test_stopping_leaves_what_is_finished(
+    monkeypatch: pytest.MonkeyPatch, by: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     def stop(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
         if caption == "a <b>tree</b>":
             if by is KeyboardInterrupt:
@@ -210,11 +220,12 @@ def test_loading_goes_on_behind_the_edit(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("more", [(), ("--save_path", "g", "--batch_size", "3", "--epochs", "2",
-                                       "--max_window_size", "4")],
-                         ids=["a generator each", "a shared one"])
-def test_killed_at_any_moment_it_goes_on(monkeypatch: pytest.MonkeyPatch,
-                                         more: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "more",
+    [(), ("--save_path", "g", "--batch_size", "3", "--epochs", "2", "--max_window_size", "4")],
+    ids=["a generator each", "a shared one"],
+)
+def test_killed_at_any_moment_it_goes_on(monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]) -> None:
     write_list({f"{n}.png": f"thing {n}" for n in range(26)})
     for n in range(26):
         Image.new("RGB", (40, 40), (n, 2 * n, 3 * n)).save(f"in/{n}.png")
@@ -234,12 +245,12 @@ def test_killed_at_any_moment_it_goes_on(monkeypatch: pytest.MonkeyPatch,
         time.sleep(chance.uniform(0, 0.2))
         os.kill(child, signal.SIGKILL)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL, (
-            "it came to its end before it was killed: make the list longer")
+            "it came to its end before it was killed: make the list longer"
+        )
         killed += 1
         if not more:  # with a shared generator a second epoch does each again
             assert not finished & {line.split(" ", 1)[1] for line in begun_lines()[seen:]}
-            finished = {json.loads(file.read_text())["image_caption"]
-                        for file in Path("out").rglob("report.json")}
+            finished = {json.loads(file.read_text())["image_caption"] for file in Path("out").rglob("report.json")}
             seen = len(begun_lines())
         kept = len(list(Path("out").rglob("report.json")))
         for file in Path("out").rglob("*.*"):  # none is half written
@@ -253,8 +264,7 @@ def test_killed_at_any_moment_it_goes_on(monkeypatch: pytest.MonkeyPatch,
     assert [row["status"] for row in table()] == ["edited"] * 26
     # one begun and not finished, and one or two not written yet, are lost with each life
     assert edits <= len(begun()) <= edits + 5 * 4
-    left = [p for p in Path("out").rglob("*") if p.name.endswith((".tmp", ".part"))
-            or p.name == "learned.safetensors"]
+    left = [p for p in Path("out").rglob("*") if p.name.endswith((".tmp", ".part")) or p.name == "learned.safetensors"]
     assert not left
     if more:
         learned = [load_file(f"{out}/learning.safetensors") for out in ("out", "whole")]
@@ -271,20 +281,69 @@ def test_one_real_item_is_what_edit_makes_of_it(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     Image.fromarray(make_scene(1).image).save(tmp_path / "in" / "scene.png")
     (tmp_path / "edits.json").write_text('{"scene.png": ["a red circle", "a blue square"]}')
-    little = ["--models", "shapes", "--preset", "fast", "--point_number", "2", "--no-refine",
-              "--per_image_iteration", "1", "--steps", "2", "--preview_steps", "1", "--quiet"]
-    assert main(["batch", "--image_dir_path", str(tmp_path / "in"), "--json_file",
-                     str(tmp_path / "edits.json"), "--output_dir", str(tmp_path / "out"),
-                     "--save_path", str(tmp_path / "learned"), "--num_workers", "1", *little]) == 0
-    row, = table(str(tmp_path / "out"))
-    alone = ["edit", "--image_file_path", str(tmp_path / "in" / "scene.png"), "--image_caption",
-             "a red circle", "--editing_prompt", "a blue square", *little, "--seed", row["seed"]]
+    little = [
+        "--models",
+        "shapes",
+        "--preset",
+        "fast",
+        "--point_number",
+        "2",
+        "--no-refine",
+        "--per_image_iteration",
+        "1",
+        "--steps",
+        "2",
+        "--preview_steps",
+        "1",
+        "--quiet",
+    ]
+    assert (
+        main(
+            [
+                "batch",
+                "--image_dir_path",
+                str(tmp_path / "in"),
+                "--json_file",
+                str(tmp_path / "edits.json"),
+                "--output_dir",
+                str(tmp_path / "out"),
+                "--save_path",
+                str(tmp_path / "learned"),
+                "--num_workers",
+                "1",
+                *little,
+            ]
+        )
+        == 0
+    )
+    (row,) = table(str(tmp_path / "out"))
+    alone = [
+        "edit",
+        "--image_file_path",
+        str(tmp_path / "in" / "scene.png"),
+        "--image_caption",
+        "a red circle",
+        "--editing_prompt",
+        "a blue square",
+        *little,
+        "--seed",
+        row["seed"],
+    ]
     assert main([*alone, "--output_dir", str(tmp_path / "edit")]) == 0
     if row["status"] == "edited":
-        assert (tmp_path / "out" / row["result"]).read_bytes() == (
-            tmp_path / "edit" / "edited.png").read_bytes()
-    assert main([*alone, "--output_dir", str(tmp_path / "from"), "--load_checkpoint_path",
-                     str(tmp_path / "learned" / "generator.safetensors")]) == 0
+        assert (tmp_path / "out" / row["result"]).read_bytes() == (tmp_path / "edit" / "edited.png").read_bytes()
+    assert (
+        main(
+            [
+                *alone,
+                "--output_dir",
+                str(tmp_path / "from"),
+                "--load_checkpoint_path",
+                str(tmp_path / "learned" / "generator.safetensors"),
+            ]
+        )
+        == 0
+    )
 
 
 @pytest.mark.usefixtures("folder")
@@ -300,8 +359,9 @@ def test_a_picture_with_unreadable_exif_is_edited_as_it_is() -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_whatever_a_decoder_raises_is_one_failing_item(monkeypatch: pytest.MonkeyPatch,
-                                                       capsys: pytest.CaptureFixture[str]) -> None:
+def test_whatever_a_decoder_raises_is_one_failing_item(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     real = loading.load_picture
 
     def load(path: Path) -> Any:
@@ -317,12 +377,14 @@ def test_whatever_a_decoder_raises_is_one_failing_item(monkeypatch: pytest.Monke
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("stop", [False, True])
-def test_a_reader_that_is_killed(monkeypatch: pytest.MonkeyPatch, stop: bool,
-                                 capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_reader_that_is_killed(
+    monkeypatch: pytest.MonkeyPatch, stop: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Alone, or by a SIGTERM to all processes that reaches it first."""
+
     def kill(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
         if caption == "a dog":
-            reader, = multiprocessing.active_children()
+            (reader,) = multiprocessing.active_children()
             if stop:
                 threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
             assert reader.pid
@@ -341,19 +403,51 @@ def test_a_reader_that_is_killed(monkeypatch: pytest.MonkeyPatch, stop: bool,
     assert batch() == 0
 
 
-def test_a_home_folder_may_be_written_as_a_tilde(folder: Path,
-                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_folder_may_be_written_as_a_tilde(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(folder))
     Path("elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")
-    assert main(["batch", "--image_dir_path", "~/in", "--json_file", "~/edits.json",
-                     "--output_dir", "~/out", "--save_path", "~/g", "--models", "shapes", "--quiet",
-                     "--num_workers", "0"], QuickEngine()) == 0
+    assert (
+        main(
+            [
+                "batch",
+                "--image_dir_path",
+                "~/in",
+                "--json_file",
+                "~/edits.json",
+                "--output_dir",
+                "~/out",
+                "--save_path",
+                "~/g",
+                "--models",
+                "shapes",
+                "--quiet",
+                "--num_workers",
+                "0",
+            ],
+            QuickEngine(),
+        )
+        == 0
+    )
     assert (folder / "out" / "summary.csv").is_file()
     assert (folder / "g" / "generator.safetensors").is_file()
-    ask = build_parser().parse_args([
-        "edit", "--image_file_path", "~/in/one.png", "--image_caption", "a", "--editing_prompt", "b",
-        "--output_dir", "~/edited", "--save_path", "~/h.safetensors", "--models", "shapes"])
+    ask = build_parser().parse_args(
+        [
+            "edit",
+            "--image_file_path",
+            "~/in/one.png",
+            "--image_caption",
+            "a",
+            "--editing_prompt",
+            "b",
+            "--output_dir",
+            "~/edited",
+            "--save_path",
+            "~/h.safetensors",
+            "--models",
+            "shapes",
+        ]
+    )
     job = check_edit(ask)
     assert (job.output_dir, job.save_path) == (folder / "edited", folder / "h.safetensors")
     assert not list(Path().iterdir())

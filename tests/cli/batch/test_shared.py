@@ -24,8 +24,7 @@ from region_core.generator.network import NUMBERS, build_generator, load_generat
 
 from .quick import FEATURES, QuickEngine, batch, begun, pictures, quick_edit, table, write_list
 
-SHARED = ("--save_path", "g.safetensors", "--batch_size", "3", "--max_window_size", "4",
-          "--previews", "always")
+SHARED = ("--save_path", "g.safetensors", "--batch_size", "3", "--max_window_size", "4", "--previews", "always")
 
 
 @pytest.fixture
@@ -37,9 +36,22 @@ def list_of_seven(folder: Path) -> Path:
 
 
 def job_of(*more: str) -> Any:
-    return check_batch(build_parser().parse_args([
-        "batch", "--image_dir_path", "in", "--json_file", "edits.json", "--output_dir", "out",
-        "--models", "shapes", *more]))
+    return check_batch(
+        build_parser().parse_args(
+            [
+                "batch",
+                "--image_dir_path",
+                "in",
+                "--json_file",
+                "edits.json",
+                "--output_dir",
+                "out",
+                "--models",
+                "shapes",
+                *more,
+            ]
+        )
+    )
 
 
 @pytest.mark.usefixtures("list_of_seven")
@@ -57,11 +69,11 @@ def test_the_generator_moves_by_the_mean_of_what_a_groups_pictures_taught() -> N
             copied = build_generator(seed=0, **module.config)
             copied.load_state_dict(module.state_dict())
             item = job.items[n]
-            quick_edit(image, item.caption, item.prompt, settings=item.settings, generator=copied,
-                       inpainter=item.prompt)
+            quick_edit(
+                image, item.caption, item.prompt, settings=item.settings, generator=copied, inpainter=item.prompt
+            )
             after.append(vector(copied))
-        torch.nn.utils.vector_to_parameters(
-            start + (torch.stack(after) - start).mean(dim=0), module.parameters())
+        torch.nn.utils.vector_to_parameters(start + (torch.stack(after) - start).mean(dim=0), module.parameters())
         kept = Path(f"g-{number:06d}.safetensors")
         assert kept.exists() == (number % 2 == 0)
         if kept.exists():
@@ -89,8 +101,9 @@ def test_neither_order_nor_a_second_run_changes_what_is_learned() -> None:
 
 
 @pytest.mark.usefixtures("list_of_seven")
-@pytest.mark.parametrize("more", [("--seed", "1"), ("--epochs", "2"), ("--batch_size", "2"),
-                                  ("--steps", "9")], ids=" ".join)
+@pytest.mark.parametrize(
+    "more", [("--seed", "1"), ("--epochs", "2"), ("--batch_size", "2"), ("--steps", "9")], ids=" ".join
+)
 def test_another_course_begins_anew(more: tuple[str, str]) -> None:
     assert batch(*SHARED) == 0
     begun()
@@ -112,8 +125,7 @@ def test_a_failing_item_teaches_nothing_and_is_done_later(monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("list_of_seven")
-def test_a_loaded_generator_is_where_every_picture_starts(
-        capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_loaded_generator_is_where_every_picture_starts(capsys: pytest.CaptureFixture[str]) -> None:
     Path("saved").mkdir()
     file = Path("saved/generator.safetensors")
     module = build_generator(FEATURES, 1, 9, extra_dim=NUMBERS)
@@ -144,15 +156,26 @@ def test_a_loaded_generator_is_where_every_picture_starts(
 def test_items_of_different_sizes_cannot_share(capsys: pytest.CaptureFixture[str]) -> None:
     Path("edits.json").write_text(
         '[{"image": "1.png", "image_caption": "a", "editing_prompt": "b"}, {"image": "2.png", '
-        '"image_caption": "a", "editing_prompt": "b", "preset": "quality"}]')
-    ask = ["batch", "--image_dir_path", "in", "--json_file", "edits.json", "--output_dir", "out",
-           "--models", "shapes", "--save_path", "g"]
+        '"image_caption": "a", "editing_prompt": "b", "preset": "quality"}]'
+    )
+    ask = [
+        "batch",
+        "--image_dir_path",
+        "in",
+        "--json_file",
+        "edits.json",
+        "--output_dir",
+        "out",
+        "--models",
+        "shapes",
+        "--save_path",
+        "g",
+    ]
     assert main([*ask, "--quiet"], QuickEngine()) == 0  # one size a region: no size matters
     Path("edits.json").write_text(Path("edits.json").read_text().replace("quality", "paper"))
     assert main(ask, QuickEngine()) == 2
     assert "one shared generator cannot serve both" in capsys.readouterr().err
-    Path("edits.json").write_text(Path("edits.json").read_text().replace('"preset": "paper"',
-                                                                         '"max_window_size": 20'))
+    Path("edits.json").write_text(Path("edits.json").read_text().replace('"preset": "paper"', '"max_window_size": 20'))
     assert main([*ask, "--preset", "paper"], QuickEngine()) == 2
     assert "max_window_size 15, 20" in capsys.readouterr().err
 
@@ -177,8 +200,9 @@ def test_an_item_that_fails_in_a_later_epoch_is_told(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("list_of_seven")
-def test_a_picture_that_teaches_nothing_or_no_number_spoils_nothing(monkeypatch: pytest.MonkeyPatch,
-                                                         capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_picture_that_teaches_nothing_or_no_number_spoils_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def spoilt(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
         result = quick_edit(image, caption, *texts, **rest)
         if caption == "thing 3":
@@ -226,8 +250,7 @@ def test_stopped_between_the_files_of_an_update_none_is_lost(monkeypatch: pytest
 def test_drafts_of_a_killed_run_are_cleared_and_no_other_ones() -> None:
     Path("out").mkdir()
     some = "ab" * 16
-    mine = [f"out/.learning.safetensors.{some}.tmp", f".g.safetensors.{some}.tmp",
-            f".g-000002.safetensors.{some}.tmp"]
+    mine = [f"out/.learning.safetensors.{some}.tmp", f".g.safetensors.{some}.tmp", f".g-000002.safetensors.{some}.tmp"]
     others = [f".g2.safetensors.{some}.tmp", f".g-two.safetensors.{some}.tmp", ".g.safetensors.mine.tmp"]
     for name in mine + others:
         Path(name).write_bytes(b"half")
@@ -243,16 +266,48 @@ def test_a_shared_step_with_the_real_method(tmp_path: Path) -> None:
     for n in (1, 2):
         Image.fromarray(make_scene(n).image).save(folder / f"{n}.png")
     (tmp_path / "edits.json").write_text(
-        '{"1.png": ["background", "a blue square"], "2.png": ["background", "a green star"]}')
-    assert main([
-        "batch", "--models", "shapes", "--image_dir_path", str(folder), "--json_file",
-        str(tmp_path / "edits.json"), "--output_dir", str(tmp_path / "out"), "--save_path",
-        str(tmp_path / "g"), "--num_workers", "0", "--quiet", "--max_window_size", "3",
-        "--point_number", "2", "--per_image_iteration", "1", "--no-refine", "--num_regions", "1",
-        "--noise_samples", "1", "--views", "1", "--steps", "1", "--preview_steps", "1"]) == 0
+        '{"1.png": ["background", "a blue square"], "2.png": ["background", "a green star"]}'
+    )
+    assert (
+        main(
+            [
+                "batch",
+                "--models",
+                "shapes",
+                "--image_dir_path",
+                str(folder),
+                "--json_file",
+                str(tmp_path / "edits.json"),
+                "--output_dir",
+                str(tmp_path / "out"),
+                "--save_path",
+                str(tmp_path / "g"),
+                "--num_workers",
+                "0",
+                "--quiet",
+                "--max_window_size",
+                "3",
+                "--point_number",
+                "2",
+                "--per_image_iteration",
+                "1",
+                "--no-refine",
+                "--num_regions",
+                "1",
+                "--noise_samples",
+                "1",
+                "--views",
+                "1",
+                "--steps",
+                "1",
+                "--preview_steps",
+                "1",
+            ]
+        )
+        == 0
+    )
     assert {row["status"] for row in table(str(tmp_path / "out"))} <= {"edited", "no region"}
-    learned, _ = load_generator(tmp_path / "g" / "generator.safetensors", sizes=1,
-                                extra_dim=NUMBERS)
+    learned, _ = load_generator(tmp_path / "g" / "generator.safetensors", sizes=1, extra_dim=NUMBERS)
     assert vector(learned).isfinite().all()
 
 
