@@ -63,12 +63,10 @@ def local_embeddings(
 def _is_vit(visual: nn.Module) -> bool:
     """Whether it is open_clip's own vision transformer, whose class token is the embedding."""
     names = ("conv1", "class_embedding", "positional_embedding", "transformer", "ln_post")
-    return (
-        all(hasattr(visual, name) for name in names)
-        and getattr(visual, "attn_pool", None) is None
-        and hasattr(visual.transformer.resblocks[-1], "ln_1")  # type: ignore[union-attr,index]
-        and hasattr(visual.transformer.resblocks[-1].attn, "in_proj_weight")
-    )  # type: ignore[union-attr,index]
+    if not all(hasattr(visual, name) for name in names) or getattr(visual, "attn_pool", None) is not None:
+        return False
+    last: Any = visual.transformer.resblocks[-1]  # type: ignore[union-attr,index]
+    return hasattr(last, "ln_1") and hasattr(last.attn, "in_proj_weight")
 
 
 def _is_resnet(visual: nn.Module) -> bool:

@@ -13,6 +13,7 @@ import copy
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,9 +125,8 @@ class SharedLearning:
             index = step.members[row]
             if index in mine:
                 taught = copy.deepcopy(self.module)
-                result = self.editor.edit(
-                    next(pictures), taught, self.learned(step.epoch), lambda r, i=index: self._keep(step, i, r)
-                )  # type: ignore[misc]
+                keep = partial(self._keep, step, index)
+                result = self.editor.edit(next(pictures), taught, self.learned(step.epoch), keep)
                 if result is None or result.generator is None:
                     continue
                 after = vector(result.generator)
