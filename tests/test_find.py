@@ -7,17 +7,11 @@ import torch
 import torch.nn.functional as F
 
 from region_core.boxes import iou
-from region_core.demo.models import load_shapes_models
 from region_core.demo.worlds import held_out
 from region_core.encoders.loading import Models
 from region_core.find import find_region
 from region_core.images import picture_from
 from region_core.settings import SearchSettings
-
-
-@pytest.fixture(scope="module")
-def models() -> Models:
-    return load_shapes_models()
 
 
 @pytest.mark.parametrize("zoom", [1, 6])

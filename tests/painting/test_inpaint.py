@@ -1,4 +1,4 @@
-"""Windows, crops, masks, stitching: the edit lands where it belongs, the rest stays as it was."""
+"""Windows, crops, stitching: the edit lands where it belongs, the rest stays as it was."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from region_core.boxes import boxes_to_masks
-from region_core.errors import InputError
 from region_core.painting import inpaint
-from region_core.painting.inpaint import Latents
 
-NATIVE = 128
-SIZES = [(333, 451), (768, 1024), (64, 64), (300, 2000)]  # H, W
+from .parts import NATIVE, SIZES, boxes_for
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -23,19 +20,6 @@ def smooth(channels: int, height: int, width: int) -> torch.Tensor:
     """A picture that resampling hardly changes."""
     coarse = noise(1, channels, 5, 5, seed=3)
     return F.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)
-
-
-def boxes_for(height: int, width: int) -> torch.Tensor:
-    """Small, odd, at each corner's edge, wide, and the whole picture."""
-    return torch.tensor(
-        [
-            [width / 2 - 7, height / 2 - 9, width / 2 + 8, height / 2 + 4],
-            [0, 0, 11, 13],
-            [width - 12, height - 5, width, height],
-            [width * 0.1, height * 0.3, width * 0.9, height * 0.45],
-            [0, 0, width, height],
-        ]
-    )
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
@@ -197,69 +181,6 @@ def test_a_composite_mixes_by_the_mask_and_is_exact_at_both_ends():
     assert torch.equal(out[..., 2], edit[..., 2])
 
 
-def test_a_plain_region_is_the_box():
-    boxes = boxes_for(90, 120)
-    assert torch.equal(inpaint.region_mask(boxes, 90, 120), boxes_to_masks(boxes, 90, 120))
-
-
-def test_growing_moves_the_border_of_the_region():
-    mask = inpaint.region_mask(torch.tensor([[40.0, 30, 60, 50]]), 90, 120, grow=5)
-    assert torch.equal(mask, boxes_to_masks(torch.tensor([[35.0, 25, 65, 55]]), 90, 120))
-
-
-def test_the_feather_lies_inside_and_rises_to_one():
-    box = torch.tensor([[20.0, 30, 60, 80]])
-    hard, soft = (inpaint.region_mask(box, 120, 100, 0, feather) for feather in (0, 4))
-    assert torch.equal(soft > 0, hard > 0)
-    row = soft[0, 0, 55, 20:60]
-    assert row[:4].tolist() == pytest.approx([0.125, 0.375, 0.625, 0.875])
-    assert torch.equal(row, row.flip(0))
-    assert row[4:-4].unique().tolist() == [1]
-    assert soft[0, 0, 30:34, 40].tolist() == pytest.approx([0.125, 0.375, 0.625, 0.875])
-
-
-def test_there_is_no_feather_along_the_border_of_the_picture():
-    soft = inpaint.region_mask(torch.tensor([[0.0, 0, 40, 90]]), 90, 120, feather=6)
-    assert soft[0, 0, :, :34].unique().tolist() == [1]
-    assert soft[0, 0, 45, 39] < 0.2
-    assert inpaint.region_mask(torch.tensor([[0.0, 0, 120, 90]]), 90, 120, feather=6).min() == 1
-
-
-@pytest.mark.parametrize("side", [1, 2, 7, 8])
-def test_the_middle_of_a_box_smaller_than_the_feather_is_still_edited(side):
-    soft = inpaint.region_mask(torch.tensor([[20.0, 20, 20 + side, 20 + side]]), 60, 60, feather=50)
-    assert soft.max() == 1
-    assert int((soft > 0).sum()) == side * side
-
-
-@pytest.mark.parametrize(("grow", "feather", "words"), [(-1, 0, "-1"), (0, -2, "-2")])
-def test_negative_growth_and_feather_are_refused(grow, feather, words):
-    with pytest.raises(InputError, match=words):
-        inpaint.region_mask(torch.tensor([[1.0, 1, 9, 9]]), 60, 60, grow, feather)
-
-
-@pytest.mark.parametrize(("height", "width"), SIZES)
-def test_masks_straight_from_boxes_equal_masks_by_way_of_the_picture(height, width):
-    boxes = boxes_for(height, width) + 0.3
-    windows = inpaint.windows_for(boxes, height, width, NATIVE)
-    long_way = inpaint.crop_masks(boxes_to_masks(boxes, height, width), windows, NATIVE)
-    assert torch.equal(inpaint.box_masks(boxes, windows, height, width, NATIVE), long_way)
-
-
-@pytest.mark.parametrize("side", [100, 128, 300, 777])
-def test_a_native_pixel_is_masked_when_any_masked_source_pixel_touches_it(side):
-    window = torch.tensor([[11, 7, 11 + side, 7 + side]])
-    generator = torch.Generator().manual_seed(side)
-    for x, y in torch.randint(0, side, (20, 2), generator=generator).tolist():
-        mask = torch.zeros(1, 1, 800, 900)
-        mask[0, 0, 7 + y, 11 + x] = 0.01  # faint, and still hard for the model
-        native = inpaint.crop_masks(mask, window, NATIVE)[0, 0]
-        at = torch.arange(NATIVE)
-        columns = (at * side < (x + 1) * NATIVE) & ((at + 1) * side > x * NATIVE)
-        rows = (at * side < (y + 1) * NATIVE) & ((at + 1) * side > y * NATIVE)
-        assert torch.equal(native, (rows[:, None] & columns).float())
-
-
 def test_a_reduced_picture_shows_the_edit_as_the_full_one_would_when_reduced():
     height, width = 900, 1200
     source = smooth(3, height, width)
@@ -306,38 +227,3 @@ def test_equal_windows_are_cut_once(monkeypatch):
     windows = torch.tensor([[0, 0, 200, 200], [10, 0, 210, 200], [0, 0, 200, 200]])
     inpaint.crop(noise(1, 3, 300, 300), windows, NATIVE)
     assert len(calls) == 2
-
-
-def latents(count: int, step: int = 3) -> Latents:
-    rows = torch.arange(count, dtype=torch.float32).reshape(count, 1, 1, 1)
-    extra = {"masks": rows + 100, "prompt": (torch.zeros(2, 5),), "name": "x"}
-    return Latents(rows.expand(-1, 4, 2, 2), rows.expand(-1, 4, 2, 2) + 10, step, 20, extra)
-
-
-def test_selected_latents_carry_all_that_belongs_to_a_candidate():
-    given = latents(4)
-    picked = given.select([3, 1])
-    assert len(picked) == 2
-    assert picked.z[:, 0, 0, 0].tolist() == [3, 1]
-    assert picked.denoised[:, 0, 0, 0].tolist() == [13, 11]
-    assert picked.extra["masks"].flatten().tolist() == [103, 101]
-    assert picked.extra["prompt"][0].shape == (2, 5)
-    assert (picked.step, picked.steps) == (3, 20)
-    assert len(given) == len(given.extra["masks"]) == 4
-
-
-def test_a_tensor_without_a_row_a_candidate_is_not_split_by_accident():
-    given = latents(4)
-    given.extra["prompt"] = torch.zeros(2, 5)
-    with pytest.raises(ValueError, match="prompt"):
-        given.select([0])
-
-
-def test_joined_latents_are_the_parts_in_order():
-    given = latents(4)
-    joined = Latents.cat([given.select([2, 0]), given.select([1])])
-    assert joined.z[:, 0, 0, 0].tolist() == [2, 0, 1]
-    assert joined.denoised[:, 0, 0, 0].tolist() == [12, 10, 11]
-    assert joined.extra["masks"].flatten().tolist() == [102, 100, 101]
-    with pytest.raises(ValueError, match="same step"):
-        Latents.cat([latents(1), latents(1, step=4)])

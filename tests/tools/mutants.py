@@ -32,9 +32,11 @@ FILES = {
     "region_core/texts.py": ["tests/test_pieces.py"],
     "region_core/resize.py": ["tests/test_resize.py"],
     "region_core/memory.py": ["tests/test_memory.py"],
-    "region_core/images.py": ["tests/test_images.py"],
-    "region_core/painting/inpaint.py": ["tests/painting/test_inpaint.py"],
-    "region_core/checks.py": ["tests/cli/test_cli.py", "tests/cli/test_texts.py", "tests/test_weights.py"],
+    "region_core/images.py": ["tests/test_images.py", "tests/test_images_refused.py", "tests/test_images_saved.py"],
+    "region_core/painting/inpaint.py": [
+        f"tests/painting/test_{name}.py" for name in ("inpaint", "latents", "region_mask")
+    ],
+    "region_core/checks.py": ["tests/cli/test_job.py", "tests/cli/test_texts.py", "tests/test_weights.py"],
 }
 _TURNED = {
     ast.Lt: ast.LtE,

@@ -24,7 +24,12 @@ TESTS = (
     "tests/test_pieces.py",
     "tests/test_resize.py",
     "tests/test_images.py",
+    "tests/test_images_refused.py",
+    "tests/test_images_saved.py",
     "tests/test_edit.py",
+    "tests/test_edit_previews.py",
+    "tests/test_edit_settings.py",
+    "tests/test_noise_samples.py",
 )
 LIBRARIES = (
     "torch",

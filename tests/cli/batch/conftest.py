@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from .lists import NAMES
 from .quick import write_list
 
 PICTURES = {"one.png": "a cat", "two words.png": "a dog", "三 🦊.png": "a <b>tree</b>", "4.png": "x"}
@@ -23,4 +24,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         pixels = np.random.default_rng(number).integers(0, 256, (40, 48, 3), np.uint8)
         Image.fromarray(pixels).save(Path("in") / name)
     write_list(PICTURES)
+    return tmp_path
+
+
+@pytest.fixture
+def odd_folder(tmp_path: Path) -> Path:
+    """A folder `pictures` with names of all kinds."""
+    for name in [*NAMES, "1.png", "2.png"]:
+        path = tmp_path / "pictures" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 40)).save(path)
     return tmp_path

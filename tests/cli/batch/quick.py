@@ -99,26 +99,14 @@ class QuickEngine(Engine):
         return self.play(image, caption, prompt, **options)
 
 
+def asked(*more: str, out: str = "out") -> list[str]:
+    """The command line of the list of this folder."""
+    return f"batch --image_dir_path in --json_file edits.json --output_dir {out} --models shapes".split() + [*more]
+
+
 def batch(*more: str, out: str = "out", edit: Callable[..., EditResult] = quick_edit) -> int:
     """The command on the list of this folder; the exit code."""
-    return main(
-        [
-            "batch",
-            "--image_dir_path",
-            "in",
-            "--json_file",
-            "edits.json",
-            "--output_dir",
-            out,
-            "--models",
-            "shapes",
-            "--quiet",
-            "--num_workers",
-            "0",
-            *more,
-        ],
-        QuickEngine(edit),
-    )
+    return main(asked("--quiet", "--num_workers", "0", *more, out=out), QuickEngine(edit))
 
 
 def write_list(captions: dict[str, str]) -> None:

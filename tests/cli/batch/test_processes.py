@@ -17,7 +17,7 @@ from region_core.cli.batch.processes import Processes, ProcessLost, backend_for,
 from region_core.cli.batch.shared import vector
 from region_core.generator.network import load_generator
 
-from .quick import batch, begun, pictures, table
+from .quick import asked, batch, begun, pictures, table
 
 DRIVER = Path(__file__).with_name("quick.py")
 COUNT = 6
@@ -42,24 +42,7 @@ def run(processes: int, out: str, *more: str, **environment: str) -> subprocess.
         "--rdzv-backend=c10d",
         "--rdzv-endpoint=localhost:0",
     ]
-    command = [
-        sys.executable,
-        *torchrun,
-        str(DRIVER),
-        "batch",
-        "--image_dir_path",
-        "in",
-        "--json_file",
-        "edits.json",
-        "--output_dir",
-        out,
-        "--models",
-        "shapes",
-        "--quiet",
-        "--num_workers",
-        "0",
-        *more,
-    ]
+    command = [sys.executable, *torchrun, str(DRIVER), *asked("--quiet", "--num_workers", "0", *more, out=out)]
     return subprocess.run(
         command, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=400
     )

@@ -8,36 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from region_core.cli.batch.items import item_seed, safe_name, shuffled
 from region_core.cli.batch.reading import Defaults, read_items
-from region_core.cli.engine import Engine
-from region_core.cli.main import main
 from region_core.errors import InputError, InputProblems
 from region_core.settings import PRESETS
 
-TEXTS = ["a cat", "a red fox"]
-NAMES = [
-    "plain.png",
-    "with two spaces.png",
-    "emoji 🦊.png",
-    "一只猫 写真.png",
-    "sub/inner.png",
-    'quote\'s "n" <b>.png',
-    "dots..in...name.png",
-    "-dash.png",
-    "ünïcödé.png",
-]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in [*NAMES, "1.png", "2.png"]:
-        path = tmp_path / "pictures" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (40, 40)).save(path)
-    return tmp_path
+from .lists import NAMES, TEXTS
 
 
 def read(folder: Path, content: Any, defaults: Defaults | None = None) -> list[Any]:
@@ -52,8 +29,8 @@ def problems(folder: Path, content: Any) -> list[tuple[str, str]]:
     return raised.value.problems
 
 
-def test_names_of_all_kinds_are_read_and_kept_apart(folder: Path) -> None:
-    items = read(folder, dict.fromkeys(NAMES, TEXTS))
+def test_names_of_all_kinds_are_read_and_kept_apart(odd_folder: Path) -> None:
+    items = read(odd_folder, dict.fromkeys(NAMES, TEXTS))
     assert [item.key for item in items] == NAMES
     assert all(item.path.is_file() for item in items)
     folders = [item.folder for item in items]
@@ -67,23 +44,23 @@ def test_names_of_all_kinds_are_read_and_kept_apart(folder: Path) -> None:
     assert len(safe_name("字" * 5000).encode()) <= 255
 
 
-def test_both_forms_say_the_same(folder: Path) -> None:
-    pairs = read(folder, {"1.png": TEXTS, "2.png": ["x", "y"]})
+def test_both_forms_say_the_same(odd_folder: Path) -> None:
+    pairs = read(odd_folder, {"1.png": TEXTS, "2.png": ["x", "y"]})
     rows = read(
-        folder,
+        odd_folder,
         [
             {"image": "1.png", "image_caption": TEXTS[0], "editing_prompt": TEXTS[1]},
             {"image": "2.png", "image_caption": "x", "editing_prompt": "y"},
         ],
     )
     assert pairs == rows
-    assert read(folder, "\ufeff" + json.dumps({"1.png": TEXTS}))[0] == pairs[0]
+    assert read(odd_folder, "\ufeff" + json.dumps({"1.png": TEXTS}))[0] == pairs[0]
 
 
-def test_settings_of_an_item_go_before_the_command_lines(folder: Path) -> None:
+def test_settings_of_an_item_go_before_the_command_lines(odd_folder: Path) -> None:
     entry = {"image": "1.png", "image_caption": "x", "editing_prompt": "y"}
     plain, fast, own = read(
-        folder,
+        odd_folder,
         [
             entry,
             {**entry, "preset": "fast"},
@@ -100,30 +77,30 @@ def test_settings_of_an_item_go_before_the_command_lines(folder: Path) -> None:
     assert plain.key != fast.key
 
 
-def test_edits_of_one_picture_are_named_by_what_they_ask_for(folder: Path) -> None:
+def test_edits_of_one_picture_are_named_by_what_they_ask_for(odd_folder: Path) -> None:
     fox, dog = ({"image": "1.png", "image_caption": "x", "editing_prompt": wish} for wish in ("a fox", "a dog"))
-    there, back = read(folder, [fox, dog]), read(folder, [dog, fox])
+    there, back = read(odd_folder, [fox, dog]), read(odd_folder, [dog, fox])
     assert {i.prompt: (i.key, i.settings.seed) for i in there} == {i.prompt: (i.key, i.settings.seed) for i in back}
     assert len({i.key for i in there}) == 2
-    assert [i.key for i in read(folder, [fox])] == ["1.png"]
+    assert [i.key for i in read(odd_folder, [fox])] == ["1.png"]
     for twice in ([fox, fox], [fox, {**fox, "image": "./1.png"}]):
         with pytest.raises(InputError, match="same name"):
-            read(folder, twice)
+            read(odd_folder, twice)
 
 
-def test_no_problem_of_an_edit_hides_another(folder: Path) -> None:
+def test_no_problem_of_an_edit_hides_another(odd_folder: Path) -> None:
     with pytest.raises(InputError) as told:
         read(
-            folder,
+            odd_folder,
             [{"image": "1.png", "image_caption": "", "editing_prompt": 3, "preset": "best", "steps": 0, "lr": -1}],
         )
     for problem in ("image_caption is empty", "editing_prompt is 3", "preset 'best'", "steps is 0", "lr is -1"):
         assert problem in str(told.value)
 
 
-def test_seeds_and_epochs_hang_on_names_and_not_on_places(folder: Path) -> None:
-    a = read(folder, {"1.png": TEXTS, "2.png": TEXTS, "plain.png": TEXTS})
-    b = read(folder, {"plain.png": TEXTS, "1.png": TEXTS})
+def test_seeds_and_epochs_hang_on_names_and_not_on_places(odd_folder: Path) -> None:
+    a = read(odd_folder, {"1.png": TEXTS, "2.png": TEXTS, "plain.png": TEXTS})
+    b = read(odd_folder, {"plain.png": TEXTS, "1.png": TEXTS})
     assert {i.key: i.settings.seed for i in a} == {**{i.key: i.settings.seed for i in b}, "2.png": a[1].settings.seed}
     assert len({i.settings.seed for i in a}) == 3
     assert item_seed("1.png", 42) != item_seed("1.png", 43)
@@ -146,9 +123,9 @@ def test_seeds_and_epochs_hang_on_names_and_not_on_places(folder: Path) -> None:
         ("\udce4", "not UTF-8"),
     ],
 )
-def test_a_file_that_is_no_list(folder: Path, text: str, says: str) -> None:
+def test_a_file_that_is_no_list(odd_folder: Path, text: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
-        read(folder, text)
+        read(odd_folder, text)
 
 
 @pytest.mark.parametrize(
@@ -175,8 +152,8 @@ def test_a_file_that_is_no_list(folder: Path, text: str, says: str) -> None:
         ([{"image_caption": "a", "editing_prompt": "b"}], "image is missing"),
     ],
 )
-def test_what_is_wrong_with_an_edit(folder: Path, entry: Any, says: str) -> None:
-    ((key, why),) = problems(folder, entry)
+def test_what_is_wrong_with_an_edit(odd_folder: Path, entry: Any, says: str) -> None:
+    ((key, why),) = problems(odd_folder, entry)
     assert says in why
     if isinstance(entry, dict):
         assert key == json.dumps(next(iter(entry)), ensure_ascii=False)
@@ -203,14 +180,14 @@ def test_what_is_wrong_with_an_edit(folder: Path, entry: Any, says: str) -> None
         ({"learning": "fast"}, "choose one of"),
     ],
 )
-def test_what_is_wrong_with_settings_of_an_item(folder: Path, more: dict, says: str) -> None:
+def test_what_is_wrong_with_settings_of_an_item(odd_folder: Path, more: dict, says: str) -> None:
     entry = {"image": "1.png", "image_caption": "a", "editing_prompt": "b", **more}
-    ((key, why),) = problems(folder, json.dumps([entry]))
+    ((key, why),) = problems(odd_folder, json.dumps([entry]))
     assert key == 'entry 1 ("1.png")'
     assert says in why
 
 
-def test_all_that_is_wrong_with_one_item_is_said(folder: Path) -> None:
+def test_all_that_is_wrong_with_one_item_is_said(odd_folder: Path) -> None:
     entry = {
         "image": "1.png",
         "image_caption": "",
@@ -220,105 +197,25 @@ def test_all_that_is_wrong_with_one_item_is_said(folder: Path) -> None:
         "lr": 0,
         "learning": "fast",
     }
-    said = [why for _, why in problems(folder, [entry])]
+    said = [why for _, why in problems(odd_folder, [entry])]
     assert [why.split()[0] for why in said] == ["lr", "views", "steps", "learning", "image_caption", "editing_prompt"]
 
 
-def test_everything_that_is_there_twice(folder: Path) -> None:
+def test_everything_that_is_there_twice(odd_folder: Path) -> None:
     text = '{"1.png": ["a", "b"], "2.png": ["a", "b"], "1.png": ["a", "c"], "1.png": ["a", "d"]}'
-    assert problems(folder, text)[0] == (
+    assert problems(odd_folder, text)[0] == (
         '"1.png"',
         "is there 3 times; a picture with several edits needs the list form",
     )
     entry = '{"image": "1.png", "image": "2.png", "image_caption": "a", "editing_prompt": "b"}'
-    assert 'has "image" 2 times' in problems(folder, f"[{entry}]")[0][1]
+    assert 'has "image" 2 times' in problems(odd_folder, f"[{entry}]")[0][1]
     row = {"image_caption": "a", "editing_prompt": "b", "name": "n"}
-    ((key, why),) = problems(folder, [{**row, "image": "1.png"}, {**row, "image": "2.png"}])
+    ((key, why),) = problems(odd_folder, [{**row, "image": "1.png"}, {**row, "image": "2.png"}])
     assert key == 'entry 2 ("2.png")'
     assert 'same name as entry 1 ("1.png")' in why
 
 
-def test_accents_written_in_unicodes_other_way(folder: Path) -> None:
+def test_accents_written_in_unicodes_other_way(odd_folder: Path) -> None:
     name = unicodedata.normalize("NFD", "ünïcödé.png")
     assert name != "ünïcödé.png"
-    assert read(folder, {name: TEXTS})[0].path.is_file()
-
-
-class NoEngine(Engine):
-    """Loads nothing."""
-
-    def load(self, choice: Any, max_window_size: int) -> Any:
-        raise AssertionError("models were loaded before the list was checked")
-
-
-def test_three_bad_items_among_two_thousand(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows: list[dict[str, Any]] = [
-        {"image": "1.png", "image_caption": "a", "editing_prompt": f"b {n}"} for n in range(2000)
-    ]
-    rows[3]["image"], rows[1000]["steps"], rows[1999]["editing_prompt"] = "none.png", 0, ""
-    (folder / "edits.json").write_text(json.dumps(rows))
-    ask = [
-        "batch",
-        "--image_dir_path",
-        str(folder / "pictures"),
-        "--json_file",
-        str(folder / "edits.json"),
-        "--output_dir",
-        str(folder / "out"),
-        "--models",
-        "shapes",
-    ]
-    assert main(ask, NoEngine()) == 2
-    out, err = capsys.readouterr()
-    assert not out
-    first, *others = err.splitlines()
-    assert first.startswith("error: ")
-    assert "3 problems" in first
-    assert [line.split(":")[0] for line in others] == [
-        '  entry 4 ("none.png")',
-        '  entry 1001 ("1.png")',
-        '  entry 2000 ("1.png")',
-    ]
-    assert not (folder / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("more", "says"),
-    [
-        (["--json_file", "none.json"], "none.json"),
-        (["--image_dir_path", "none"], "no such folder"),
-        (["--epochs", "0"], "epochs is 0"),
-        (["--batch_size", "0"], "batch_size is 0"),
-        (["--num_workers", "-1"], "num_workers is -1"),
-        (["--threads", "0"], "threads is 0"),
-        (["--ckpt_interval", "2"], "ckpt_interval"),
-        (["--steps", "0"], "steps is 0"),
-        (["--load_checkpoint_path", "none"], "no checkpoint 'none'"),
-        (["--save_path", "edits.json/x"], "save_path"),
-        (["--output_dir", "edits.json/x"], "is a file"),
-        (["--save_path", "g", "--learning", "off"], "learning is off"),
-        (["--image_dir_path", "out/results"], "where results would go"),
-    ],
-)
-def test_bad_options(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, more: list[str], says: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(folder)
-    (folder / "out" / "results").mkdir(parents=True)
-    (folder / "edits.json").write_text(json.dumps({"1.png": TEXTS}))
-    before = sorted(folder.rglob("*"))
-    ask = [
-        "batch",
-        "--image_dir_path",
-        "pictures",
-        "--json_file",
-        "edits.json",
-        "--output_dir",
-        "out",
-        "--models",
-        "shapes",
-        *more,
-    ]
-    assert main(ask) == 2
-    assert says in capsys.readouterr().err
-    assert sorted(folder.rglob("*")) == before
+    assert read(odd_folder, {name: TEXTS})[0].path.is_file()

@@ -1,25 +1,15 @@
-"""A run over a list: what is left on disk, what is done again, what happens when something breaks."""
+"""A run over a list: what is left on disk, what is done again, what happens to an item that fails."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import random
-import signal
 import threading
-import time
-import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
 from PIL import Image
-from safetensors.torch import load_file
 
-from region_core.cli.batch import loading
 from region_core.cli.batch.places import Place
 from region_core.cli.job import check_edit
 from region_core.cli.main import main
@@ -27,11 +17,6 @@ from region_core.cli.parser import build_parser
 
 from .conftest import PICTURES
 from .quick import QuickEngine, batch, begun, opened, pictures, quick_edit, table, write_list
-
-
-def begun_lines() -> list[str]:
-    """Lines of the log, left where they are."""
-    return Path("log").read_text().splitlines() if Path("log").exists() else []
 
 
 @pytest.mark.usefixtures("folder")
@@ -146,41 +131,11 @@ def test_a_result_that_cannot_be_written_is_a_failing_item(
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("by", [KeyboardInterrupt, signal.SIGTERM])
-def test_stopping_leaves_what_is_finished(
-    monkeypatch: pytest.MonkeyPatch, by: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def stop(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
-        if caption == "a <b>tree</b>":
-            if by is KeyboardInterrupt:
-                raise by
-            os.kill(os.getpid(), by)
-        return quick_edit(image, caption, *texts, **rest)
-
-    assert batch(edit=stop) == 130
-    assert "the same command goes on" in capsys.readouterr().err
-    assert [row["status"] for row in table()] == ["edited", "edited", "waiting", "waiting"]
-    begun()
-    assert batch() == 0
-    assert begun() == ["a <b>tree</b>", "x"]
-
-
-@pytest.mark.usefixtures("folder")
 def test_old_results_are_not_shown_as_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     assert batch() == 0
     monkeypatch.setenv("BATCH_FAIL", "a dog")
     assert batch("--steps", "9") == 1
     assert [row["status"] for row in table()] == ["edited", "failed", "edited", "edited"]
-
-
-@pytest.mark.usefixtures("folder")
-def test_pictures_hang_neither_on_workers_nor_on_what_else_is_in_the_list() -> None:
-    assert batch() == 0
-    assert batch("--num_workers", "2", out="other") == 0
-    assert pictures("other") == pictures()
-    write_list(dict(reversed(PICTURES.items())))
-    assert batch("--no-pin_mem", out="reversed") == 0
-    assert pictures("reversed") == pictures()
 
 
 @pytest.mark.usefixtures("folder")
@@ -198,80 +153,6 @@ def test_saving_goes_on_behind_the_next_edit(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(Place, "write", write)
     assert batch(edit=watched) == 0
-
-
-@pytest.mark.usefixtures("folder")
-def test_loading_goes_on_behind_the_edit(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = loading.load_picture
-
-    def load(path: Path) -> Any:
-        Path(f"read {path.name}").touch()  # in the loader's process, which shares the disk alone
-        return real(path)
-
-    def watched(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
-        deadline = time.monotonic() + 60
-        while not Path("read two words.png").exists():
-            assert time.monotonic() < deadline, "nothing is read while the first picture is edited"
-            time.sleep(0.01)
-        return quick_edit(image, caption, *texts, **rest)
-
-    monkeypatch.setattr(loading, "load_picture", load)
-    assert batch("--num_workers", "1", edit=watched) == 0
-
-
-@pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize(
-    "more",
-    [(), ("--save_path", "g", "--batch_size", "3", "--epochs", "2", "--max_window_size", "4")],
-    ids=["a generator each", "a shared one"],
-)
-def test_killed_at_any_moment_it_goes_on(monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]) -> None:
-    write_list({f"{n}.png": f"thing {n}" for n in range(26)})
-    for n in range(26):
-        Image.new("RGB", (40, 40), (n, 2 * n, 3 * n)).save(f"in/{n}.png")
-    assert batch(*more, out="whole") == 0
-    edits = len(begun())
-    monkeypatch.setenv("BATCH_SLEEP", "0.1")
-    chance, killed, kept, seen = random.Random(0), 0, 0, 0
-    finished: set[str] = set()
-    while killed < 5:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of threads: the child needs none
-            child = os.fork()
-        if not child:
-            os._exit(batch(*more))
-        while kept == len(list(Path("out").rglob("report.json"))) and not more:
-            time.sleep(0.002)  # so that every life brings something forward
-        time.sleep(chance.uniform(0, 0.2))
-        os.kill(child, signal.SIGKILL)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL, (
-            "it came to its end before it was killed: make the list longer"
-        )
-        killed += 1
-        if not more:  # with a shared generator a second epoch does each again
-            assert not finished & {line.split(" ", 1)[1] for line in begun_lines()[seen:]}
-            finished = {json.loads(file.read_text())["image_caption"] for file in Path("out").rglob("report.json")}
-            seen = len(begun_lines())
-        kept = len(list(Path("out").rglob("report.json")))
-        for file in Path("out").rglob("*.*"):  # none is half written
-            if file.suffix in (".png", ".jpg"):
-                opened(file)
-            elif file.suffix == ".json":
-                json.loads(file.read_text(encoding="utf-8"))
-    monkeypatch.setenv("BATCH_SLEEP", "0")
-    assert batch(*more) == 0
-    assert pictures() == pictures("whole")
-    assert [row["status"] for row in table()] == ["edited"] * 26
-    # one begun and not finished, and one or two not written yet, are lost with each life
-    assert edits <= len(begun()) <= edits + 5 * 4
-    left = [p for p in Path("out").rglob("*") if p.name.endswith((".tmp", ".part")) or p.name == "learned.safetensors"]
-    assert not left
-    if more:
-        learned = [load_file(f"{out}/learning.safetensors") for out in ("out", "whole")]
-        assert learned[0].keys() == learned[1].keys()
-        assert all(torch.equal(learned[0][name], learned[1][name]) for name in learned[0])
-    assert batch(*more) == 0
-    assert begun() == []
 
 
 def test_one_real_item_is_what_edit_makes_of_it(tmp_path: Path) -> None:
@@ -344,63 +225,6 @@ def test_one_real_item_is_what_edit_makes_of_it(tmp_path: Path) -> None:
         )
         == 0
     )
-
-
-@pytest.mark.usefixtures("folder")
-def test_a_picture_with_unreadable_exif_is_edited_as_it_is() -> None:
-    with Image.open("in/one.png") as image:
-        image.load()
-        pixels = np.asarray(image)
-        image.save("in/one.png", exif=b"Exif\0\0junk junk")
-    assert batch() == 0
-    assert [row["status"] for row in table()] == ["edited"] * 4
-    where = opened(Path("out/items") / Path(table()[0]["result"]).stem / "region.png") > 0
-    assert (opened(Path("out") / table()[0]["result"])[~where] == pixels[~where]).all()
-
-
-@pytest.mark.usefixtures("folder")
-def test_whatever_a_decoder_raises_is_one_failing_item(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    real = loading.load_picture
-
-    def load(path: Path) -> Any:
-        if path.name == "one.png":
-            raise SyntaxError("what a file")
-        return real(path)
-
-    monkeypatch.setattr(loading, "load_picture", load)
-    assert batch("--num_workers", "1") == 1
-    assert "SyntaxError: what a file" in capsys.readouterr().err
-    assert [row["status"] for row in table()] == ["failed"] + ["edited"] * 3
-
-
-@pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("stop", [False, True])
-def test_a_reader_that_is_killed(
-    monkeypatch: pytest.MonkeyPatch, stop: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Alone, or by a SIGTERM to all processes that reaches it first."""
-
-    def kill(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
-        if caption == "a dog":
-            (reader,) = multiprocessing.active_children()
-            if stop:
-                threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
-            assert reader.pid
-            os.kill(reader.pid, signal.SIGKILL)
-            reader.join(10)
-        return quick_edit(image, caption, *texts, **rest)
-
-    assert batch("--num_workers", "1", edit=kill) == (130 if stop else 1)
-    err = capsys.readouterr().err
-    assert "Traceback" not in err
-    assert ("the same command goes on" if stop else "run the command again") in err
-    rows = [row["status"] for row in table()]
-    assert rows[0] == "edited"
-    assert rows[-1] == "waiting"
-    assert "failed" not in rows
-    assert batch() == 0
 
 
 def test_a_home_folder_may_be_written_as_a_tilde(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

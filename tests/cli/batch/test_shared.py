@@ -22,7 +22,7 @@ from region_core.cli.main import main
 from region_core.cli.parser import build_parser
 from region_core.generator.network import NUMBERS, build_generator, load_generator, save_generator
 
-from .quick import FEATURES, QuickEngine, batch, begun, pictures, quick_edit, table, write_list
+from .quick import FEATURES, QuickEngine, asked, batch, begun, pictures, quick_edit, table, write_list
 
 SHARED = ("--save_path", "g.safetensors", "--batch_size", "3", "--max_window_size", "4", "--previews", "always")
 
@@ -36,22 +36,7 @@ def list_of_seven(folder: Path) -> Path:
 
 
 def job_of(*more: str) -> Any:
-    return check_batch(
-        build_parser().parse_args(
-            [
-                "batch",
-                "--image_dir_path",
-                "in",
-                "--json_file",
-                "edits.json",
-                "--output_dir",
-                "out",
-                "--models",
-                "shapes",
-                *more,
-            ]
-        )
-    )
+    return check_batch(build_parser().parse_args(asked(*more)))
 
 
 @pytest.mark.usefixtures("list_of_seven")
@@ -158,19 +143,7 @@ def test_items_of_different_sizes_cannot_share(capsys: pytest.CaptureFixture[str
         '[{"image": "1.png", "image_caption": "a", "editing_prompt": "b"}, {"image": "2.png", '
         '"image_caption": "a", "editing_prompt": "b", "preset": "quality"}]'
     )
-    ask = [
-        "batch",
-        "--image_dir_path",
-        "in",
-        "--json_file",
-        "edits.json",
-        "--output_dir",
-        "out",
-        "--models",
-        "shapes",
-        "--save_path",
-        "g",
-    ]
+    ask = asked("--save_path", "g")
     assert main([*ask, "--quiet"], QuickEngine()) == 0  # one size a region: no size matters
     Path("edits.json").write_text(Path("edits.json").read_text().replace("quality", "paper"))
     assert main(ask, QuickEngine()) == 2

@@ -1,8 +1,6 @@
-"""The region generator: pooling reads the box, rows are anchors, and it learns."""
+"""What the region generator learns from losses."""
 
 from __future__ import annotations
-
-import os
 
 import pytest
 import torch
@@ -10,141 +8,11 @@ import torch
 from region_core.boxes import iou
 from region_core.errors import InputError
 from region_core.generator.learning import expected_loss, gumbel_loss, teach
-from region_core.generator.network import (
-    RegionGenerator,
-    box_probabilities,
-    build_generator,
-    load_generator,
-    save_generator,
-)
-from region_core.proposals.anchors import CandidateSet, candidate_boxes
+from region_core.generator.network import RegionGenerator, box_probabilities, build_generator
 
-DIM, GRID = 12, 32
-ANCHORS = torch.tensor([[4, 4], [16, 16], [26, 27]])
+from .parts import DIM, GRID, candidates, noise_features, rng
+
 SPREAD = torch.tensor([[5, 2, 8], [4, 0, 6], [3, 7, 1]]) / 8  # losses without near ties
-
-
-def opinionated(*args, **kwargs):
-    """A new generator with chance values in its last layer, where a fresh one has 0."""
-    module = build_generator(*args, **kwargs)
-    with torch.no_grad():
-        module.linear2.weight.uniform_(-0.1, 0.1, generator=torch.Generator().manual_seed(1))
-    return module
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def candidates(anchors: torch.Tensor = ANCHORS, sizes: tuple[int, ...] = (1, 2, 4)) -> CandidateSet:
-    return candidate_boxes(anchors, max(sizes), (GRID, GRID), (256, 256), sizes)
-
-
-def noise_features(seed: int = 3) -> torch.Tensor:
-    return torch.randn(DIM, GRID, GRID, generator=rng(seed))
-
-
-# --- the network ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("row", "column", "anchor"), [(4, 4, 0), (16, 16, 1), (26, 27, 2)])
-def test_a_hot_region_changes_the_logits_of_boxes_covering_it_and_of_no_other(row, column, anchor):
-    module = opinionated(DIM, 3, seed=0)
-    cold = torch.zeros(DIM, GRID, GRID)
-    hot = cold.clone()
-    hot[:, row, column] = torch.randn(DIM, generator=rng())
-    cells = candidates().cells
-    changed = (module(hot, cells) - module(cold, cells)).abs().amax(dim=1) > 1e-6
-    assert changed.tolist() == [k == anchor for k in range(3)]
-
-
-def test_pooling_covers_the_whole_box_and_nothing_beyond():
-    module = opinionated(DIM, 1, seed=0)
-    found = candidates(torch.tensor([[16, 16]]), (3,))  # cells 13 to 19
-    cold = torch.zeros(DIM, GRID, GRID)
-    empty = module(cold, found.cells)
-
-    def felt(row: int, column: int) -> bool:
-        hot = cold.clone()
-        hot[:, row, column] = torch.randn(DIM, generator=rng())
-        return not torch.allclose(module(hot, found.cells), empty, atol=1e-6)
-
-    assert all(felt(*spot) for spot in [(13, 13), (13, 19), (19, 13), (19, 19)])
-    assert not any(felt(*spot) for spot in [(11, 16), (16, 21), (21, 16), (16, 11), (0, 0), (2, 2)])
-    # interpolation reaches half a cell beyond, to both sides alike: the box is not shifted
-    assert felt(16, 12) == felt(16, 20)
-    assert felt(12, 16) == felt(20, 16)
-
-
-def test_one_row_holds_one_anchors_sizes():
-    module = opinionated(DIM, 3, seed=0)
-    features = noise_features()
-    logits = module(features, candidates().cells)
-    assert logits.shape == (3, 3)
-    order = [2, 0, 1]
-    permuted = module(features, candidates(ANCHORS[order]).cells)
-    torch.testing.assert_close(permuted, logits[order])
-    # another box in the place of anchor 1's size 2 changes row 1 only
-    cells = candidates().cells.clone()
-    cells[1 * 3 + 2] = torch.tensor([0.0, 0.0, 9.0, 5.0])
-    changed = (module(features, cells) - logits).abs().amax(dim=1) > 1e-6
-    assert changed.tolist() == [False, True, False]
-
-
-def test_the_scale_of_the_features_does_not_matter():
-    module = build_generator(DIM, 3, seed=0)
-    features, cells = noise_features(), candidates().cells
-    torch.testing.assert_close(module(features * 50, cells), module(features, cells))
-
-
-def test_extra_numbers_reach_their_own_anchor():
-    module = opinionated(DIM, 3, seed=0, extra_dim=2)
-    features, cells = noise_features(), candidates().cells
-    extra = torch.zeros(9, 2)
-    plain = module(features, cells, extra)
-    extra[4] = torch.tensor([3.0, -2.0])  # anchor 1, size 1
-    changed = (module(features, cells, extra) - plain).abs().amax(dim=1) > 1e-6
-    assert changed.tolist() == [False, True, False]
-
-
-def test_shapes_that_do_not_fit_are_refused():
-    module = build_generator(DIM, 3, seed=0)
-    cells = candidates().cells
-    with pytest.raises(InputError, match="features"):
-        module(torch.zeros(DIM + 1, GRID, GRID), cells)
-    with pytest.raises(InputError, match="multiple of 3"):
-        module(noise_features(), cells[:8])
-    with pytest.raises(InputError, match="extra"):
-        module(noise_features(), cells, torch.zeros(9, 1))
-    with pytest.raises(InputError, match="extra"):
-        build_generator(DIM, 3, seed=0, extra_dim=1)(noise_features(), cells)
-
-
-def test_a_generator_is_its_seed_and_leaves_the_global_random_state():
-    before = torch.get_rng_state()
-    first, again, other = (build_generator(DIM, 3, seed=s) for s in (5, 5, 6))
-    assert torch.equal(torch.get_rng_state(), before)
-    for (name, a), b, c in zip(first.named_parameters(), again.parameters(), other.parameters(), strict=True):
-        assert torch.equal(a, b)
-        assert torch.equal(a, c) == name.startswith("linear2"), name
-
-
-def test_a_new_generator_prefers_no_box():
-    module = build_generator(DIM, 3, seed=5, extra_dim=2)
-    logits = module(noise_features(), candidates().cells, torch.rand(9, 2, generator=rng()))
-    assert not logits.any()
-
-
-def test_no_gumbel_noise_when_asked_for_probabilities():
-    module = build_generator(DIM, 3, seed=0)
-    features, found = noise_features(), candidates()
-    torch.manual_seed(1)
-    first = box_probabilities(module, features, found)
-    torch.manual_seed(2)
-    assert torch.equal(box_probabilities(module, features, found), first)
-    assert first.shape == (9,)
-    torch.testing.assert_close(first.sum(), torch.tensor(1.0))
-    torch.testing.assert_close(first, module(features, found.cells).flatten().softmax(0))
 
 
 # --- the losses of learning -------------------------------------------------------------------
@@ -345,62 +213,3 @@ def test_weights_that_cannot_learn_are_refused_instead_of_staying_as_they_are():
             1,
             estimator="gumbel",
         )
-
-
-# --- checkpoints ------------------------------------------------------------------------------
-
-
-def test_a_saved_generator_comes_back_the_same_and_can_learn_on(tmp_path):
-    module = build_generator(DIM, 3, seed=9, hidden=16, pool=5, extra_dim=1)
-    with torch.no_grad():
-        module.linear2.weight.uniform_(-1, 1, generator=rng())
-    path = tmp_path / "deep" / "generator.safetensors"
-    save_generator(module, path, {"max_window_size": 15, "dino": "facebook/dino-vitb8"})
-    with torch.inference_mode():
-        again, settings = load_generator(path, feature_dim=DIM, sizes=3, extra_dim=1)
-    assert settings == {"max_window_size": 15, "dino": "facebook/dino-vitb8"}
-    assert again.config == module.config
-    features, found, extra = noise_features(), candidates(), torch.rand(9, 1, generator=rng())
-    assert torch.equal(again(features, found.cells, extra), module(features, found.cells, extra))
-    looked = torch.ones(3, 3, dtype=torch.bool)
-    optimizer = torch.optim.Adam(again.parameters(), lr=5e-3)
-    teach(again, optimizer, features, found, torch.rand(3, 3), looked, 1, extra=extra)
-    assert not torch.equal(again.linear2.weight, module.linear2.weight)
-
-
-@pytest.mark.parametrize("wanted", [{"feature_dim": 13}, {"sizes": 4}, {"extra_dim": 2}])
-def test_a_checkpoint_that_does_not_fit_is_refused_by_name_and_numbers(tmp_path, wanted):
-    save_generator(build_generator(DIM, 3, seed=0), tmp_path / "g.safetensors", {})
-    ((name, value),) = wanted.items()
-    with pytest.raises(InputError, match=rf"{name} = \d+, this run needs {value}"):
-        load_generator(tmp_path / "g.safetensors", **wanted)
-
-
-def test_a_file_of_another_kind_is_refused(tmp_path):
-    from safetensors.torch import save_file
-
-    with pytest.raises(InputError, match="no checkpoint"):
-        load_generator(tmp_path / "missing.safetensors")
-    (tmp_path / "text.safetensors").write_text("hello")
-    with pytest.raises(InputError, match="not a safetensors"):
-        load_generator(tmp_path / "text.safetensors")
-    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(InputError, match="other weights"):
-        load_generator(tmp_path / "other.safetensors")
-
-
-def test_a_failed_save_leaves_the_old_file_and_no_half_of_a_new_one(tmp_path, monkeypatch):
-    path = tmp_path / "g.safetensors"
-    save_generator(build_generator(DIM, 3, seed=0), path, {"round": 1})
-
-    def fail(*_args):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(InputError, match="disk full"):
-        save_generator(build_generator(DIM, 3, seed=1), path, {"round": 2})
-    monkeypatch.undo()
-    assert [p.name for p in tmp_path.iterdir()] == ["g.safetensors"]
-    assert load_generator(path)[1] == {"round": 1}
-    with pytest.raises(InputError, match="plain numbers"):
-        save_generator(build_generator(DIM, 3, seed=1), path, {"bad": object()})

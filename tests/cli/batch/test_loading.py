@@ -1,0 +1,74 @@
+"""Pictures read ahead, whatever is wrong with one of them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from region_core.cli.batch import loading
+
+from .conftest import PICTURES
+from .quick import batch, opened, pictures, quick_edit, table, write_list
+
+
+@pytest.mark.usefixtures("folder")
+def test_pictures_hang_neither_on_workers_nor_on_what_else_is_in_the_list() -> None:
+    assert batch() == 0
+    assert batch("--num_workers", "2", out="other") == 0
+    assert pictures("other") == pictures()
+    write_list(dict(reversed(PICTURES.items())))
+    assert batch("--no-pin_mem", out="reversed") == 0
+    assert pictures("reversed") == pictures()
+
+
+@pytest.mark.usefixtures("folder")
+def test_loading_goes_on_behind_the_edit(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = loading.load_picture
+
+    def load(path: Path) -> Any:
+        Path(f"read {path.name}").touch()  # in the loader's process, which shares the disk alone
+        return real(path)
+
+    def watched(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
+        deadline = time.monotonic() + 60
+        while not Path("read two words.png").exists():
+            assert time.monotonic() < deadline, "nothing is read while the first picture is edited"
+            time.sleep(0.01)
+        return quick_edit(image, caption, *texts, **rest)
+
+    monkeypatch.setattr(loading, "load_picture", load)
+    assert batch("--num_workers", "1", edit=watched) == 0
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_picture_with_unreadable_exif_is_edited_as_it_is() -> None:
+    with Image.open("in/one.png") as image:
+        image.load()
+        pixels = np.asarray(image)
+        image.save("in/one.png", exif=b"Exif\0\0junk junk")
+    assert batch() == 0
+    assert [row["status"] for row in table()] == ["edited"] * 4
+    where = opened(Path("out/items") / Path(table()[0]["result"]).stem / "region.png") > 0
+    assert (opened(Path("out") / table()[0]["result"])[~where] == pixels[~where]).all()
+
+
+@pytest.mark.usefixtures("folder")
+def test_whatever_a_decoder_raises_is_one_failing_item(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = loading.load_picture
+
+    def load(path: Path) -> Any:
+        if path.name == "one.png":
+            raise SyntaxError("what a file")
+        return real(path)
+
+    monkeypatch.setattr(loading, "load_picture", load)
+    assert batch("--num_workers", "1") == 1
+    assert "SyntaxError: what a file" in capsys.readouterr().err
+    assert [row["status"] for row in table()] == ["failed"] + ["edited"] * 3

@@ -1,0 +1,29 @@
+"""A folder with good and bad files, for tests of the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from region_core.demo.scenes import make_scene
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with good and bad files."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(make_scene(1).image).save("good.png")
+    Path("cut.png").write_bytes(Path("good.png").read_bytes()[:2000])
+    Path("text.png").write_text("no picture")
+    Image.new("RGB", (31, 200)).save("small.png")
+    Path("file").write_text("")
+    Path("plain").mkdir()
+    unet = Path("four/unet")
+    unet.mkdir(parents=True)
+    Path("four/model_index.json").write_text("{}")
+    (unet / "config.json").write_text('{"in_channels": 4}')
+    Path("out").mkdir()
+    Path("out/edited.png").write_text("kept")
+    return tmp_path

@@ -1,0 +1,81 @@
+"""The parser: quick help, every setting an option, defaults that suit the models."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from region_core.cli.parser import build_parser, given_settings, settings_from, suited
+from region_core.settings import PRESETS, SETTINGS, SearchSettings
+
+from .played import arguments, python
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["edit"]])
+def test_help_is_quick_and_needs_no_torch(command: list[str]) -> None:
+    code = (
+        "import sys\nfrom region_core.cli.main import main\n"
+        f"try: main({[*command, '--help']})\nexcept SystemExit as end: assert not end.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    ran = python("-c", code)
+    assert ran.returncode == 0, ran.stderr
+    assert "usage: python -m region_core" in ran.stdout
+
+
+def test_the_core_needs_neither_comfyui_nor_diffusers() -> None:
+    code = (
+        "import sys\nfrom region_core import edit_image, SearchSettings\n"
+        "import region_core.cli.main\n"
+        "named = {'diffusers', 'comfy', 'folder_paths'} & set(sys.modules)\n"
+        "assert not named, named"
+    )
+    ran = python("-c", code)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_every_setting_is_an_option_and_changes_only_itself() -> None:
+    for field in fields(SearchSettings):
+        default = field.default
+        if isinstance(default, bool):
+            given, want = [f"--no-{field.name}" if default else f"--{field.name}"], not default
+        elif isinstance(default, str):
+            if not SETTINGS[field.name].option:
+                continue
+            want = SETTINGS[field.name].choices[1]
+            given = [f"--{field.name}", want]
+        else:
+            want = 1 if isinstance(default, int) else 0.5
+            given = [f"--{field.name}", str(want)]
+        look = ["--preview_steps", "1"] if field.name == "steps" else []
+        args = build_parser().parse_args(arguments("--preset", "quality", *given, *look))
+        expected = PRESETS["quality"].with_values(**{field.name: want})
+        assert settings_from(args) == (expected.with_values(preview_steps=1) if look else expected)
+
+
+def test_what_suits_the_embedded_model_gives_way_to_what_was_said() -> None:
+    def settings(*more: str):
+        args = build_parser().parse_args(
+            [
+                "edit",
+                "--image_file_path",
+                "a.png",
+                "--image_caption",
+                "a",
+                "--editing_prompt",
+                "b",
+                "--output_dir",
+                "o",
+                *more,
+            ]
+        )
+        found = suited(settings_from(args), args, given_settings(args))
+        return found.guidance_scale, found.grow
+
+    assert settings() == (7.5, 0)
+    assert settings("--models", "shapes") == (3.0, 4)
+    assert settings("--models", "shapes", "--grow", "0") == (3.0, 0)
+    assert settings("--models", "shapes", "--guidance_scale", "3") == (3.0, 4)
+    assert settings("--models", "shapes", "--guidance_scale", "5") == (5.0, 4)
+    assert settings("--models", "shapes", "--diffusion_model_path", "owner/name") == (7.5, 0)

@@ -1,0 +1,72 @@
+"""Checkpoints of the region generator."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+
+from region_core.errors import InputError
+from region_core.generator.learning import teach
+from region_core.generator.network import build_generator, load_generator, save_generator
+
+from .parts import DIM, candidates, noise_features, rng
+
+# --- checkpoints ------------------------------------------------------------------------------
+
+
+def test_a_saved_generator_comes_back_the_same_and_can_learn_on(tmp_path):
+    module = build_generator(DIM, 3, seed=9, hidden=16, pool=5, extra_dim=1)
+    with torch.no_grad():
+        module.linear2.weight.uniform_(-1, 1, generator=rng())
+    path = tmp_path / "deep" / "generator.safetensors"
+    save_generator(module, path, {"max_window_size": 15, "dino": "facebook/dino-vitb8"})
+    with torch.inference_mode():
+        again, settings = load_generator(path, feature_dim=DIM, sizes=3, extra_dim=1)
+    assert settings == {"max_window_size": 15, "dino": "facebook/dino-vitb8"}
+    assert again.config == module.config
+    features, found, extra = noise_features(), candidates(), torch.rand(9, 1, generator=rng())
+    assert torch.equal(again(features, found.cells, extra), module(features, found.cells, extra))
+    looked = torch.ones(3, 3, dtype=torch.bool)
+    optimizer = torch.optim.Adam(again.parameters(), lr=5e-3)
+    teach(again, optimizer, features, found, torch.rand(3, 3), looked, 1, extra=extra)
+    assert not torch.equal(again.linear2.weight, module.linear2.weight)
+
+
+@pytest.mark.parametrize("wanted", [{"feature_dim": 13}, {"sizes": 4}, {"extra_dim": 2}])
+def test_a_checkpoint_that_does_not_fit_is_refused_by_name_and_numbers(tmp_path, wanted):
+    save_generator(build_generator(DIM, 3, seed=0), tmp_path / "g.safetensors", {})
+    ((name, value),) = wanted.items()
+    with pytest.raises(InputError, match=rf"{name} = \d+, this run needs {value}"):
+        load_generator(tmp_path / "g.safetensors", **wanted)
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    with pytest.raises(InputError, match="no checkpoint"):
+        load_generator(tmp_path / "missing.safetensors")
+    (tmp_path / "text.safetensors").write_text("hello")
+    with pytest.raises(InputError, match="not a safetensors"):
+        load_generator(tmp_path / "text.safetensors")
+    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="other weights"):
+        load_generator(tmp_path / "other.safetensors")
+
+
+def test_a_failed_save_leaves_the_old_file_and_no_half_of_a_new_one(tmp_path, monkeypatch):
+    path = tmp_path / "g.safetensors"
+    save_generator(build_generator(DIM, 3, seed=0), path, {"round": 1})
+
+    def fail(*_args):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(InputError, match="disk full"):
+        save_generator(build_generator(DIM, 3, seed=1), path, {"round": 2})
+    monkeypatch.undo()
+    assert [p.name for p in tmp_path.iterdir()] == ["g.safetensors"]
+    assert load_generator(path)[1] == {"round": 1}
+    with pytest.raises(InputError, match="plain numbers"):
+        save_generator(build_generator(DIM, 3, seed=1), path, {"bad": object()})

@@ -1,0 +1,80 @@
+"""A prior mask: the region lies within it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from PIL import Image
+
+from region_core.boxes import iou
+from region_core.demo.worlds import held_out
+from region_core.edit import edit_image
+from region_core.errors import InputError
+from region_core.painting.diffusers_inpainter import DiffusersInpainter
+from region_core.proposals.anchors import place_candidates
+
+from ..edits import QUICK, edit, noise_picture, scene_picture
+
+
+def test_every_box_lies_in_the_region_prior(models):
+    prior = torch.zeros(1, 1, 128, 128)
+    prior[..., 50:, 64:120] = 1
+    events = []
+    result = edit(models, Image.fromarray(held_out(5, 3)[0].image), prior=prior, on_event=events.append)
+    assert len(result.tried_boxes) > 3
+    boxes = torch.cat(
+        [result.tried_boxes, torch.tensor([c.box for c in result.candidates]), *(event.boxes for event in events)]
+    )
+    for x0, y0, x1, y1 in boxes.round().long().tolist():
+        assert prior[0, 0, y0:y1, x0:x1].mean() >= 0.75
+
+
+def test_a_prior_round_the_object_leads_to_the_object(models):
+    scene, asked = held_out(10, 1)
+    x0, y0, x1, y1 = scene.objects[asked.target].box
+    prior = torch.zeros(1, 1, 128, 128)
+    prior[..., max(0, y0 - 8) : y1 + 8, max(0, x0 - 8) : x1 + 8] = 1
+    result = edit_image(
+        scene_picture(scene),
+        asked.caption,
+        asked.prompt,
+        prior=prior,
+        inpainter=DiffusersInpainter(models.pipe, asked.prompt),
+        dino=models.dino,
+        scorer=models.scorer,
+        settings=QUICK,
+    )
+    truth = torch.tensor([[x0, y0, x1, y1]]).float()
+    assert float(iou(torch.tensor([result.candidates[0].box]).float(), truth)) >= 0.5
+
+
+def test_a_prior_smaller_than_any_candidate_is_a_candidate_itself(models):
+    prior = torch.zeros(1, 1, 128, 128)
+    prior[..., 60:72, 30:46] = 1
+    result = edit(models, Image.fromarray(held_out(5, 3)[0].image), prior=prior)
+    for candidate in result.candidates:
+        x0, y0, x1, y1 = candidate.box
+        assert prior[0, 0, y0:y1, x0:x1].mean() >= 0.75
+
+
+def test_an_empty_region_prior_is_refused(models):
+    with pytest.raises(InputError, match="region prior is empty"):
+        edit(models, Image.fromarray(held_out(5, 3)[0].image), prior=torch.zeros(1, 1, 128, 128))
+
+
+def test_a_thin_prior_on_a_large_picture_is_seen(models):
+    prior = torch.zeros(1, 1, 700, 1400)
+    prior[..., 300:400, 700:702] = 1  # nearest neighbours at 512 pixels could miss two columns
+    result = edit(models, noise_picture(1400, 700, "RGB"), prior=prior)
+    assert len(result.candidates) == 1
+    with pytest.raises(InputError, match=r"shape \(700, 1400\)"):
+        edit(models, noise_picture(1400, 700, "RGB"), prior=prior[0, 0])
+
+
+def test_anchors_lie_where_the_prior_is_white(models):
+    features = models.dino(torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(1)))
+    prior = torch.zeros(1, 1, 128, 128)
+    prior[..., 40:52, 60:70] = 1
+    candidates = place_candidates(features, 128, 128, QUICK.with_values(point_number=9), prior)
+    rows, columns = candidates.anchors.T * 4  # 32 cells over 128 pixels
+    assert bool(((rows >= 36) & (rows < 52) & (columns >= 56) & (columns < 70)).all())
