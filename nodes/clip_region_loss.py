@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..region_core.checks import broken_text, check_texts, is_writable
-from ..region_core.errors import InputError
+from .blame import Blame
 from .common import ClipScorerSocket, Loss, schema
 from .descriptions import LossDescription
 from .gates import checked
@@ -54,9 +54,10 @@ class ClipRegionLoss(io.ComfyNode):
         """Texts that are typed in are checked before anything runs."""
         for name, text in (("image_caption", image_caption), ("editing_prompt", editing_prompt)):
             if isinstance(text, str) and not is_writable(text):
-                return broken_text(name, text)
+                return Blame(name, broken_text(name, text))
             if isinstance(text, str) and not text.strip():
-                return f"{name} is empty; say what {'is' if name == 'image_caption' else 'should be'} in the picture"
+                there = "is" if name == "image_caption" else "should be"
+                return Blame(name, f"{name} is empty; say what {there} in the picture")
         return True
 
     @classmethod
@@ -75,10 +76,6 @@ class ClipRegionLoss(io.ComfyNode):
     ) -> io.NodeOutput:
         """Check the texts and pass the description on."""
         check_texts(image_caption, editing_prompt)
-        if loss_alpha == loss_beta == loss_gamma == 0:
-            raise InputError(
-                "loss_alpha, loss_beta and loss_gamma are all 0; at least one must be above 0 for edits to differ"
-            )
         return io.NodeOutput(
             LossDescription(scorer, image_caption, editing_prompt, loss_alpha, loss_beta, loss_gamma, loss_crop, views)
         )

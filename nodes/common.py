@@ -20,6 +20,8 @@ CATEGORY = "learnable regions"
 MANY = 8  # of more pictures than these, what is drawn for people has half their size
 SMALLEST, SMALL = 160, 320  # pixels of its longer side
 MAX_SEED = 2**53 - 1  # a browser's numbers are exact up to here
+# what becomes of a seed after a run, in a fresh node; older versions only know to draw another
+FIXED = io.ControlAfterGenerate.fixed if hasattr(io, "ControlAfterGenerate") else True
 
 Dino = io.Custom("LR_DINO")
 ClipScorerSocket = io.Custom("LR_CLIP_SCORER")
@@ -55,6 +57,14 @@ def advanced(kind: Any, *args: Any, **kwargs: Any) -> Any:
     return kind(*args, **kwargs)
 
 
+class NodeError(InputError):
+    """A sentence that names its node."""
+
+
+# ComfyUI puts an exception's class before its sentence, and the folder of its module before the class
+NodeError.__module__, NodeError.__qualname__ = "builtins", "InputError"
+
+
 @contextmanager
 def named_errors(cls: Any) -> Iterator[None]:
     """Put the node's name before the core's sentence, so that it reads on its own in a log."""
@@ -62,7 +72,7 @@ def named_errors(cls: Any) -> Iterator[None]:
         yield
     except InputError as error:
         # not GET_SCHEMA: a node runs in a locked copy of its class that cannot remember it
-        raise InputError(f"{cls.define_schema().display_name}: {error}") from None
+        raise NodeError(f"{cls.define_schema().display_name}: {error}") from None
 
 
 def check_image(image: torch.Tensor) -> None:

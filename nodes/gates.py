@@ -66,11 +66,11 @@ _VALUES = {
 }
 
 
-def checked(execute: Callable[..., Any] | None = None, **nothing: str) -> Callable[..., Any]:
+def checked(execute: Callable[..., Any] | None = None, **nothing: str | None) -> Callable[..., Any]:
     """Wrap a node's `execute`: what is left out gets its widget's value; nothing, another kind of thing and
     a number out of its range are told in a sentence that names the node and the socket.
 
-    `nothing`: a sentence of the node's own for a socket that got nothing.
+    `nothing`: a sentence of the node's own for a socket that got nothing; None where it can do without.
     """
     if execute is None:
         return lambda given: checked(given, **nothing)
@@ -87,7 +87,7 @@ def checked(execute: Callable[..., Any] | None = None, **nothing: str) -> Callab
     return run
 
 
-def _complete(inputs: list[Any], given: dict[str, Any], nothing: dict[str, str]) -> dict[str, Any]:
+def _complete(inputs: list[Any], given: dict[str, Any], nothing: dict[str, str | None]) -> dict[str, Any]:
     for one in inputs:
         kind = str(one.get_io_type())
         if one.id not in given:
@@ -97,7 +97,7 @@ def _complete(inputs: list[Any], given: dict[str, Any], nothing: dict[str, str])
             given[one.id] = default
         value = given[one.id]
         if value is None:
-            if kind in _SOCKETS and one.optional:
+            if kind in _SOCKETS and (one.optional or one.id in nothing and nothing[one.id] is None):
                 continue
             raise InputError(nothing.get(one.id) or _nothing(one.id, kind))
         given[one.id] = _socket(one.id, kind, value) if kind in _SOCKETS else _value(one, kind, value)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
 import folder_paths
 from comfy_api.latest import io
 
-from ..region_core.checks import is_file_name
+from ..region_core.checks import check_writable, is_file_name
 from ..region_core.errors import InputError, shown
 from ..region_core.generator.network import load_generator, save_generator
 from .common import Learned, schema
 from .descriptions import LearnedGenerator
 from .gates import checked
 
+log = logging.getLogger(__name__)
 FOLDER = "learnable_regions"
+NOTHING_LEARNED = (
+    "nothing was saved: nothing answered to the caption, or no preview was needed to choose; to learn in any case "
+    "choose preset custom and previews always, in Region Inpaint Optimize"
+)
 NONE_YET = "none saved yet"
 
 folder_paths.add_model_folder_path(FOLDER, os.path.join(folder_paths.models_dir, FOLDER))
@@ -43,23 +49,30 @@ class SaveLearnedGenerator(io.ComfyNode):
                     tooltip=("The file's name; a number is added so that nothing is overwritten."),
                 ),
             ],
-            outputs=[io.String.Output("path", tooltip="Where it was saved.")],
+            outputs=[io.String.Output("path", tooltip="Where it was saved; empty where nothing was learned.")],
         )
 
     @classmethod
     def validate_inputs(cls, filename_prefix: str | None = None) -> bool | str:
-        """A name that leads nowhere is told before anything is learned."""
-        return (
-            not isinstance(filename_prefix, str) or _place(filename_prefix) is not None or (_no_place(filename_prefix))
-        )
+        """A name that leads nowhere, or to where nothing can be written, is told before anything is learned."""
+        if not isinstance(filename_prefix, str):
+            return True
+        stem = _place(filename_prefix)
+        if stem is None:
+            return _no_place(filename_prefix)
+        try:
+            check_writable("the folder of filename_prefix", stem.parent)
+        except InputError as error:
+            return str(error)
+        return True
 
     @classmethod
-    @checked(
-        learned="nothing was learned in this search: nothing answered to the caption, or no preview "
-        "was needed; to learn choose preset custom and previews always, in Region Inpaint Optimize"
-    )
-    def execute(cls, learned: LearnedGenerator, filename_prefix: str) -> io.NodeOutput:
+    @checked(learned=None)
+    def execute(cls, learned: LearnedGenerator | None, filename_prefix: str) -> io.NodeOutput:
         """Save as safetensors with the settings it was taught with."""
+        if learned is None:  # no fault: the other outputs of a search are worth as much without it
+            log.warning(NOTHING_LEARNED)
+            return io.NodeOutput("", ui={"text": (NOTHING_LEARNED,)})
         stem = _place(filename_prefix)
         if stem is None:
             raise InputError(_no_place(filename_prefix))

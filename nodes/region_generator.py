@@ -15,10 +15,13 @@ from ..region_core.errors import InputError
 from ..region_core.images import picture_from
 from ..region_core.proposals.anchors import place_candidates
 from ..region_core.settings import SearchSettings
-from .common import MAX_SEED, Dino, Generator, Learned, check_image, for_preview, pil_to_comfy, schema, to_core
+from .common import FIXED, MAX_SEED, Dino, Generator, Learned, check_image, for_preview, pil_to_comfy, schema, to_core
 from .descriptions import GeneratorDescription
 from .gates import checked
+from .remembered import Remembered, key_of
 from .widgets import widget
+
+_SEEN = Remembered(16)  # a few megabytes each
 
 
 class LearnableRegionGenerator(io.ComfyNode):
@@ -43,7 +46,7 @@ class LearnableRegionGenerator(io.ComfyNode):
                     default=42,
                     min=0,
                     max=MAX_SEED,
-                    control_after_generate=True,
+                    control_after_generate=FIXED,
                     tooltip="Seed of the region generator's first weights.",
                 ),
                 io.Mask.Input(
@@ -83,8 +86,14 @@ class LearnableRegionGenerator(io.ComfyNode):
         prior = cls._prior(region_prior, count, height, width)
         settings = SearchSettings(point_number=point_number, max_window_size=max_window_size)
         settings.validate()
+        rows, columns = getattr(dino, "encoder", dino).grid(height, width)
+        if max_window_size > max(rows, columns):
+            raise InputError(
+                f"max_window_size is {max_window_size}; it must be from 1 to {max(rows, columns)} for the {rows} x "
+                f"{columns} cells that DINO lays over this picture"
+            )
         # one at a time: of a film's frames copies and attention maps would not fit into memory
-        seen = [dino(picture_from(to_core(image[index : index + 1])).rgb) for index in range(count)]
+        seen = [cls._seen(dino, to_core(image[index : index + 1])) for index in range(count)]
         features = PatchFeatures(torch.cat([one.features for one in seen]), torch.cat([one.attention for one in seen]))
         if learned is not None:
             learned.check(features.features.shape[1])
@@ -102,6 +111,16 @@ class LearnableRegionGenerator(io.ComfyNode):
             (attention - low) / (high - low).clamp(min=1e-8), (height, width), mode="bilinear", align_corners=False
         )[:, 0]
         return io.NodeOutput(made, saliency, pil_to_comfy(drawn))
+
+    @staticmethod
+    def _seen(dino: Any, picture: torch.Tensor) -> PatchFeatures:
+        """DINO's features of a picture [1,3,H,W]; those of a moment ago where only a widget has changed."""
+        key = key_of(dino, picture)
+        features = _SEEN.get(key)
+        if features is None:
+            features = dino(picture_from(picture).rgb)
+            _SEEN.keep(key, features)
+        return features
 
     @staticmethod
     def _prior(mask: torch.Tensor | None, count: int, height: int, width: int) -> torch.Tensor | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from typing import Any
 
 import comfy.samplers
@@ -9,18 +10,25 @@ import torch
 from comfy_api.latest import io
 
 from ..region_core.edit import edit_image
-from ..region_core.errors import InputError, shown
+from ..region_core.errors import InputError
 from ..region_core.settings import LEARNING, PRESETS, PREVIEWS, REMOVED, SearchSettings
 from ..region_core.settings import preset as preset_of
+from .blame import Blame
 from .comfy.feedback import Feedback
 from .comfy.inpainter import ComfyInpainter
-from .common import BoundingBox, Generator, Learned, Loss, advanced, check_image, schema, to_core
+from .common import MANY, BoundingBox, Generator, Learned, Loss, advanced, check_image, schema, to_core
 from .descriptions import GeneratorDescription, LossDescription
 from .gates import checked
+from .graph import look_round
+from .remembered import Remembered, key_of
 from .results import Results
 from .widgets import removed, widget
 
 CUSTOM = "custom"
+# what of the settings has no part in the search
+_PAINTING = ("seed", "steps", "guidance_scale", "strength", "grow", "feather", "num_regions", "noise_samples")
+_FOUND = Remembered(64)  # findings of pictures, some kilobytes each
+_DONE = Remembered(1)  # the outputs of the last run, which ComfyUI keeps as well
 # open to the person where the preset is "custom"; in the order of saved workflows
 _CUSTOM = (
     "per_image_iteration",
@@ -111,7 +119,9 @@ class RegionInpaintOptimize(io.ComfyNode):
                 io.Image.Output("edited", tooltip="The edit; the source where nothing was found."),
                 io.Mask.Output("mask", tooltip="The region; black where nothing was found."),
                 BoundingBox.Output(
-                    "bounding_box", tooltip="The region in pixels; of several pictures a list of boxes each."
+                    "bounding_box",
+                    tooltip="The region in pixels, the whole picture where none was found; of several pictures a list "
+                    "of boxes each, empty where none was found.",
                 ),
                 io.Image.Output("ranked", tooltip="All finished edits, best first, picture by picture."),
                 io.Image.Output(
@@ -124,33 +134,28 @@ class RegionInpaintOptimize(io.ComfyNode):
                 io.Mask.Output(
                     "relevance", tooltip=("Where in the picture the caption is, 0 to 1: a heat map, or a softer mask.")
                 ),
+                io.Boolean.Output(
+                    "found", tooltip="Whether a region was found, in one picture at least: for a graph that branches."
+                ),
             ],
+            hidden=[io.Hidden.prompt, io.Hidden.unique_id],
         )
 
     @classmethod
     def validate_inputs(
-        cls,
-        preset: str | None = None,
-        steps: int | None = None,
-        look_steps: int | None = None,
-        previews: str | None = None,
-        learning: str | None = None,
+        cls, preset: str | None = None, previews: str | None = None, learning: str | None = None
     ) -> bool | str:
         """Settings that contradict each other, before anything runs."""
-        if isinstance(preset, str) and preset not in (*PRESETS, CUSTOM):
-            return shown(f"preset is {preset!r}; choose one of {', '.join([*PRESETS, CUSTOM])}")
-        if isinstance(learning, str) and learning not in LEARNING:
-            return shown(f"learning is {learning!r}; choose one of {', '.join(LEARNING)}")
-        for name, value in (("steps", steps), ("look_steps", look_steps)):
-            if isinstance(value, int) and not 1 <= value <= 1000:
-                return f"{name} is {value}; it must be from 1 to 1000"
-        if isinstance(previews, str) and previews not in PREVIEWS:
-            return shown(f"previews is {previews!r}; choose one of {', '.join(PREVIEWS)}")
-        if preset == CUSTOM and previews == "always" and learning == "off":
-            return (
-                "previews is always and learning is off, and previews are there to learn from; set "
-                "previews to never, or learning to exact"
-            )
+        for name, value, options in (
+            ("preset", preset, (*PRESETS, CUSTOM)),
+            ("previews", previews, PREVIEWS),
+            ("learning", learning, LEARNING),
+        ):
+            if isinstance(value, str) and value not in options:
+                return Blame(name, f"{name} is {value!r}; choose one of {', '.join(options)}")
+        if preset == CUSTOM and previews and learning:
+            for problem in preset_of("standard").with_values(previews=previews, learning=learning).problems():
+                return Blame("previews", problem)
         return True
 
     @classmethod
@@ -191,6 +196,7 @@ class RegionInpaintOptimize(io.ComfyNode):
             grow=mask_grow,
             feather=mask_feather,
         )
+        notes = look_round(cls.hidden, settings, loss)
         inpainter = ComfyInpainter(
             model,
             vae,
@@ -202,28 +208,41 @@ class RegionInpaintOptimize(io.ComfyNode):
             size=native_size,
             strength=denoise,
         )
+        parts = (model, vae, positive, negative, sampler_name, scheduler, native_size)
+        whole = key_of(image, replace(generator, seed=0), loss, settings, parts, notes)
+        done = _DONE.get(whole)
+        if done is not None:
+            return done
+        _DONE.clear()
         count = len(image)
-        feedback, results = Feedback(count), Results(image)
+        feedback, results = Feedback(count), Results(image, notes)
         for index in range(count):
             picture = to_core(image[index : index + 1])
             feedback.start(index, picture[0])
-            results.add(
+            features = generator.features_of(index)
+            prior = None if generator.prior is None else generator.prior[index : index + 1]
+            search = {name: value for name, value in asdict(settings).items() if name not in _PAINTING}
+            key = key_of(picture, features, prior, loss.scorer, loss.caption, loss.prompt, search)
+            result = edit_image(
                 picture,
-                edit_image(
-                    picture,
-                    loss.caption,
-                    loss.prompt,
-                    inpainter=inpainter,
-                    dino=None,
-                    scorer=loss.scorer,
-                    settings=settings,
-                    generator=generator.build(settings),
-                    features=generator.features_of(index),
-                    prior=None if generator.prior is None else generator.prior[index : index + 1],
-                    on_event=feedback,
-                ),
+                loss.caption,
+                loss.prompt,
+                inpainter=inpainter,
+                dino=None,
+                scorer=loss.scorer,
+                settings=settings,
+                generator=generator.build(settings),
+                features=features,
+                prior=prior,
+                finding=_FOUND.get(key),
+                on_event=feedback,
             )
-        return results.outputs()
+            if result.finding is not None:
+                _FOUND.keep(key, result.finding)
+            results.add(picture, result)
+        if not results.learning and count <= MANY:  # the generator's seed had no say
+            _DONE.keep(whole, results.outputs())
+        return _DONE.get(whole) or results.outputs()
 
     @staticmethod
     def _same_pictures(image: torch.Tensor, generator: GeneratorDescription) -> None:

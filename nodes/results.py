@@ -22,9 +22,9 @@ from .descriptions import LearnedGenerator
 
 
 class Results:
-    """The results of an IMAGE [B,H,W,C], in order."""
+    """The results of an IMAGE [B,H,W,C], in order; `notes` stand at the head of the report."""
 
-    def __init__(self, image: torch.Tensor) -> None:
+    def __init__(self, image: torch.Tensor, notes: list[str]) -> None:
         self.image, self.count, self.done = image, len(image), 0
         device = model_management.intermediate_device()
         channels = 4 if image.shape[-1] == 4 else 3
@@ -35,7 +35,8 @@ class Results:
         self.boxes: list[dict[str, int]] = []
         self.drawn: list[Any] = []
         self.curves: list[Any] = []
-        self.reports: list[str] = []
+        self.reports = [*notes]
+        self.found = self.learning = False
         self.taught: list[RegionGenerator] = []
         self.settings: Any = None
 
@@ -53,10 +54,12 @@ class Results:
             found = [c.image for c in result.candidates] or [result.image]
             self.ranked += [to_comfy(image) for image in found]
         self.boxes.append(_bounding_box(result))
+        self.found = self.found or result.box is not None
         drawn = boxes_picture(to_pil(picture), result.tried_boxes, result.box, f"{result.score:.3f}")
         self.drawn.append(for_preview(drawn, self.image))
         self.curves.append(for_preview(loss_curve(result.rounds), self.image))
         self.reports.append("\n".join([_report(self.done, result), *filter(None, [picture_from(picture).note])]))
+        self.learning = self.learning or bool(result.rounds)
         if result.generator is not None and result.rounds and result.settings.learning != "off":
             self.taught.append(result.generator)
 
@@ -67,17 +70,22 @@ class Results:
         # of many pictures only the best edit each, which is there already
         ranked = torch.cat(self.ranked) if self.ranked else self.edited[..., :3]
         # core's nodes take a flat list for boxes of one picture, and a list a picture for a batch
-        found = self.boxes[0] if self.count == 1 else [[box] if box["width"] else [] for box in self.boxes]
+        boxes: Any = [[box] if box["width"] else [] for box in self.boxes]
+        if self.count == 1:
+            # the whole picture where nothing was found: nodes that crop by an empty box fail
+            height, width = self.image.shape[1:3]
+            boxes = self.boxes[0] if self.found else {"x": 0, "y": 0, "width": width, "height": height}
         return io.NodeOutput(
             self.edited,
             self.mask,
-            found,
+            boxes,
             ranked,
             pil_to_comfy(self.drawn),
             pil_to_comfy(self.curves),
             report,
             learned,
             self.relevance,
+            self.found,
         )
 
 

@@ -17,6 +17,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u
 _LONGEST_NAME = 230  # bytes: a number and an ending are added, and 255 are the most
 # owner/name, as hubs have it; a path that begins like a path is never one
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_ROOM = 1 << 22  # bytes that have to fit on a disk: some pictures, or a region generator
 
 
 def check_texts(caption: str, prompt: str, negative: str = "") -> None:
@@ -168,7 +169,7 @@ def check_named(option: str, path: str | None) -> None:
 
 
 def check_writable(option: str, folder: Path) -> None:
-    """Raise InputError where files could not be put into `folder`, which need not exist yet.
+    """Raise InputError where files could not be put into `folder`, which need not exist yet, or the disk is full.
 
     Nothing is made: the nearest folder that exists is tried with a file that has no name.
     """
@@ -182,8 +183,8 @@ def check_writable(option: str, folder: Path) -> None:
     if not nearest.is_dir():
         raise InputError(f"{option} is '{folder}', but '{nearest}' is a file; {way_out}")
     try:
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
+        with tempfile.TemporaryFile(dir=nearest) as probe:
+            probe.write(bytes(_ROOM))
     except OSError as error:
         raise InputError(f"{option} is '{folder}', which cannot be written to ({error.strerror}); {way_out}") from None
 

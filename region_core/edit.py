@@ -22,7 +22,7 @@ from .images import Picture, picture_from
 from .painting.canvas import Canvas, Work
 from .painting.inpaint import Inpainter
 from .proposals.anchors import place_candidates
-from .proposals.regions import PictureEvidence, propose_regions
+from .proposals.regions import Finding, PictureEvidence
 from .published import search_as_published
 from .ranking import Ranking, objection
 from .resize import covered
@@ -62,7 +62,7 @@ class EditResult:
     attention; relevance [1, 1, H, W] 0..1, where the caption is (as published: the saliency);
     `presence`, the number that decided whether anything answers to the caption (NaN where it was not
     asked); why no more previews were made; the region generator as previews left it, None where there
-    were none.
+    were none; the `finding`, for another edit of the same (None as published).
     """
 
     image: Tensor
@@ -86,6 +86,7 @@ class EditResult:
     relevance: Tensor | None = None
     presence: float = float("nan")
     stopped: str = ""
+    finding: Finding | None = None
 
 
 def edit_image(
@@ -101,6 +102,7 @@ def edit_image(
     features: PatchFeatures | None = None,
     prior: Tensor | None = None,
     seed: int | None = None,
+    finding: Finding | None = None,
     on_event: Watcher | None = None,
 ) -> EditResult:
     """Find the region that `caption` names and paint what `prompt` says there.
@@ -109,7 +111,8 @@ def edit_image(
     inpainter: a model bound to the prompt, see `inpaint.Inpainter`. dino may be None where
     `features` of the picture are given. generator: a learned region generator to start from; it is
     taught in place. prior: mask [1, 1, H, W], regions are proposed where it is white. seed: replaces
-    `settings.seed`. on_event: called after every round; it may raise to stop.
+    `settings.seed`. finding: of an earlier edit that differs in what concerns painting alone; regions are not
+    searched again. on_event: called after every round; it may raise to stop.
 
     Same seed and settings give the same result; the global random state is not touched. Raises
     InputError for whatever is wrong with the input, before any diffusion.
@@ -135,7 +138,7 @@ def edit_image(
     if features is None:
         assert dino is not None
         features = dino(source)
-    evidence = PictureEvidence(canvas.small, caption, prompt, scorer, features)
+    evidence = PictureEvidence(canvas.small, caption, prompt, scorer, features, finding)
     progress = SearchProgress(on_event, previews=settings.max_previews)
     saliency = _as_picture(features.attention[:1, None], source)
     maps = features.features[0]
@@ -177,11 +180,14 @@ def edit_image(
     # 3. Propose regions with evidence
     if prior is not None:  # a thin line must not fall between the pixels of the reduced picture
         prior = covered(prior, *canvas.small.shape[-2:])
-    proposals = propose_regions(
-        evidence, settings, prior, lambda boxes, nats: progress.proposed(canvas.full_boxes(boxes), nats)
-    )
+    finding = evidence.found(settings, prior, lambda boxes, nats: progress.proposed(canvas.full_boxes(boxes), nats))
+    proposals = finding.proposals
     boxes = canvas.full_boxes(proposals.boxes)
-    common: dict[str, Any] = {"relevance": _as_picture(proposals.relevance, source), "presence": proposals.presence}
+    common: dict[str, Any] = {
+        "relevance": _as_picture(proposals.relevance, source),
+        "presence": proposals.presence,
+        "finding": finding,
+    }
     # before any diffusion is spent on it; whoever says where it may be is taken at his word
     if not proposals.present and prior is None:
         return result(

@@ -24,13 +24,16 @@ from ...region_core.weights import problem_with
 log = logging.getLogger(__name__)
 _GLANCE = 0.1  # seconds between two looks at Cancel and at what has arrived
 _DOWNLOAD = """
-import hashlib, sys
+import hashlib, shutil, sys
 from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 repository, file, folder, size = sys.argv[1:]
 try:
     about = get_hf_file_metadata(hf_hub_url(repository, file))
     with open(size, "w") as told:
         told.write(str(about.size or ""))
+    free = shutil.disk_usage(folder).free
+    if about.size and about.size > free:
+        raise OSError(f"it has {about.size / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free there")
     path = hf_hub_download(repository, file, local_dir=folder)
     digest = hashlib.sha256()
     with open(path, "rb") as arrived:
@@ -57,7 +60,7 @@ def fetch_files(repository: str, files: dict[str, Path], size: str = "") -> None
 
     `size` tells the person how much it is. Cancel stops at once. Raises InputError, naming the file and the
     place, where the network is forbidden, it or the disk does not do its part, or what came is no such file;
-    a folder that was made for it and holds nothing is taken away again.
+    folders that were made for it are taken away again.
     """
     missing = [place for place in files.values() if not place.is_file()]
     if missing and is_offline():
@@ -71,13 +74,14 @@ def fetch_files(repository: str, files: dict[str, Path], size: str = "") -> None
         if place.is_file():
             continue
         log.info("downloading %s of %s to %s", file, repository, place)
+        made = [folder for folder in place.parents if not folder.exists()]
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".download-", dir=place.parent) as folder:
-                _download(repository, file, Path(folder))
-                if problem := problem_with(Path(folder) / file):
+            with tempfile.TemporaryDirectory(prefix=".download-", dir=place.parent) as draft:
+                _download(repository, file, Path(draft))
+                if problem := problem_with(Path(draft) / file):
                     raise OSError(f"what arrived {problem}")
-                os.replace(Path(folder) / file, place)
+                os.replace(Path(draft) / file, place)
         except OSError as error:
             raise InputError(
                 f"{file} of {repository}{f' ({size})' if size else ''} could not be downloaded "
@@ -85,7 +89,8 @@ def fetch_files(repository: str, files: dict[str, Path], size: str = "") -> None
             ) from error
         finally:
             with suppress(OSError):  # not empty, as it should be
-                place.parent.rmdir()
+                for folder in made:
+                    folder.rmdir()
 
 
 def _download(repository: str, file: str, folder: Path) -> None:

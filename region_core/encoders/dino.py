@@ -130,15 +130,19 @@ class DinoEncoder:
         check_numbers(features, "DINO encoder's features", images)
         return PatchFeatures(features, attention)
 
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of cells that are laid over a picture of so many pixels."""
+        rows, columns = sides_for(height, width, self.image_size, self.patch_size)
+        return rows // self.patch_size, columns // self.patch_size
+
     def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         self.before_forward()
         like = next(self.model.parameters())
-        height, width = images.shape[-2:]
-        size = sides_for(height, width, self.image_size, self.patch_size)
+        grid = self.grid(*images.shape[-2:])
+        size = (grid[0] * self.patch_size, grid[1] * self.patch_size)
         pixels = prepare(images, size, IMAGENET_MEAN, IMAGENET_STD, like)
         self.images_encoded += len(pixels)
         out = self.model(pixel_values=pixels, output_attentions=True, interpolate_pos_encoding=True)
-        grid = (size[0] // self.patch_size, size[1] // self.patch_size)
         tokens, attention = out.last_hidden_state, out.attentions[-1]
         prefix = tokens.shape[1] - grid[0] * grid[1]  # [CLS], and register tokens where a model has them
         features = tokens[:, prefix:].float().transpose(1, 2).unflatten(2, grid)

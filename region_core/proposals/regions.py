@@ -60,14 +60,43 @@ class RegionProposals:
         return len(self.boxes)
 
 
-class PictureEvidence:
-    """One picture [1, 3, h, w] and one edit's texts in front of CLIP and DINO, each encoded once."""
+@dataclass(frozen=True)
+class Finding:
+    """What does not depend on how a picture is painted: CLIP's embeddings of the picture [1, E] and of prompt and
+    caption [2, E], and the regions proposed. Kilobytes; it holds no model and no picture."""
 
-    def __init__(self, picture: Tensor, caption: str, prompt: str, scorer: ClipScorer, features: PatchFeatures) -> None:
+    embedding: Tensor
+    texts: Tensor
+    proposals: RegionProposals
+
+
+class PictureEvidence:
+    """One picture [1, 3, h, w] and one edit's texts in front of CLIP and DINO, each encoded once; not at all where
+    there is an `earlier` finding of the same."""
+
+    def __init__(
+        self,
+        picture: Tensor,
+        caption: str,
+        prompt: str,
+        scorer: ClipScorer,
+        features: PatchFeatures,
+        earlier: Finding | None = None,
+    ) -> None:
         self.picture, self.caption, self.prompt = picture, caption, prompt
-        self.scorer, self.features = scorer, features
+        self.scorer, self.features, self.earlier = scorer, features, earlier
+        if earlier is not None:
+            self.embedding, self.texts = earlier.embedding, earlier.texts
+            return
         self.embedding = scorer.encode_images(picture)  # [1, E]
         self.texts = torch.cat([scorer.encode_text(prompt), scorer.encode_text(caption)])  # [2, E]
+
+    def found(self, settings: SearchSettings, prior: Tensor | None, on_round: OnRound) -> Finding:
+        """The regions of `propose_regions`, or of the earlier finding."""
+        if self.earlier is None:
+            return Finding(self.embedding, self.texts, propose_regions(self, settings, prior, on_round))
+        on_round(self.earlier.proposals.boxes[:8], self.earlier.proposals.log_evidence[:8])
+        return self.earlier
 
     @property
     def cells_a_pixel(self) -> Tensor:

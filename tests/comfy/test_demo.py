@@ -108,7 +108,7 @@ def test_cancel_leaves_everything_as_it_was(comfy: Comfy, monkeypatch: pytest.Mo
     assert comfy.run(graph).success
 
 
-def test_nothing_learned_is_nothing_to_save(comfy: Comfy) -> None:
+def test_what_was_learned_can_be_saved(comfy: Comfy) -> None:
     taught = tiny_graph(comfy, generator_steps=3)
     taught["save"] = {
         "class_type": "LearnableRegions_SaveLearnedGenerator",
@@ -120,12 +120,6 @@ def test_nothing_learned_is_nothing_to_save(comfy: Comfy) -> None:
     fresh = comfy.part("region_core.generator.network").build_generator(seed=42, **learned.config).state_dict()
     # not the last layers, which start at 0 here
     assert not torch.equal(learned.state["linear1.weight"], fresh["linear1.weight"]), "never learned"
-    untaught = tiny_graph(comfy, learning="off", previews="auto")
-    run = comfy.run(untaught)
-    assert run.success, run.messages
-    assert run.seen["v7"] is None
-    untaught["save"] = taught["save"]
-    assert "nothing was learned" in comfy.run(untaught).error["exception_message"]
 
 
 BAD = [

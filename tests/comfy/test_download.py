@@ -24,6 +24,7 @@ class Hub(ThreadingHTTPServer):
     stops: str = ""  # "headers", "middle" or nowhere
     hangs_up = False  # where it stops, rather than falling silent
     page = False  # answers with a page for people, as a network that wants a login does
+    huge = False  # tells of more bytes than any disk has
     wrong = False  # sends something else than it has told the checksum of
 
     def __init__(self, on_silence: Callable[[], None]) -> None:
@@ -55,8 +56,9 @@ class Page(BaseHTTPRequestHandler):
         data = (WEIGHTS / "dino" / self.path.rsplit("/", 1)[1]).read_bytes()
         if self.server.page:
             data = b"<!DOCTYPE html><html><body>Sign in</body></html>"
+        length = 10**18 if self.server.huge else len(data)
         self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Content-Length", str(length))
         self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
         self.send_header("X-Repo-Commit", "0" * 40)
         self.end_headers()
@@ -140,6 +142,25 @@ def test_a_link_that_dies_is_told_and_leaves_no_half_file(
     run = download(comfy)
     assert not hub.gave_up
     assert "could not be downloaded" in run.error["exception_message"]
+    assert files_in(comfy) == []
+
+
+def test_a_failure_leaves_not_even_a_folder_and_the_next_run_tries_again(comfy: Comfy, hub: Hub) -> None:
+    folder = comfy.base / "models" / "dino"
+    shutil.rmtree(folder, ignore_errors=True)
+    hub.stops, hub.hangs_up, hub.on_silence = "middle", True, lambda: None
+    assert not download(comfy).success
+    assert not folder.exists()
+    hub.stops = ""
+    again = download(comfy)
+    assert again.success, again.messages
+
+
+def test_too_much_for_the_disk_is_told_before_it_is_fetched(comfy: Comfy, hub: Hub) -> None:
+    hub.huge = True
+    message = download(comfy).error["exception_message"]
+    assert "it has 1000000000000 MB, and " in message
+    assert "MB are free there" in message
     assert files_in(comfy) == []
 
 

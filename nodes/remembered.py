@@ -1,0 +1,62 @@
+"""What was worked out a moment ago, so that it is not worked out again when only something else was changed.
+
+ComfyUI keeps a node's outputs while all of its inputs stay; here a part of the work is kept while that part's do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import weakref
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import torch
+
+
+class Remembered:
+    """The last `most` values by what they were made from. Models are never kept alive by it."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def get(self, key: Hashable) -> Any:
+        """The value of a key, or None."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    def keep(self, key: Hashable, value: Any) -> None:
+        """Keep a value; the one that was asked for longest ago makes room."""
+        self._kept[key] = value
+        while len(self._kept) > self.most:
+            self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+
+
+def key_of(*things: Any) -> Hashable:
+    """A key of what something is made from: tensors by their numbers, models by which one it is."""
+    return tuple(_key(one) for one in things)
+
+
+def _key(value: Any) -> Hashable:
+    if isinstance(value, torch.Tensor):
+        plain: Any = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        return tuple(value.shape), str(value.dtype), hashlib.blake2b(plain).digest()
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, list | tuple):
+        return tuple(_key(one) for one in value)
+    if isinstance(value, dict):
+        return tuple((name, _key(one)) for name, one in value.items())
+    if is_dataclass(value) and not isinstance(value, type):
+        return type(value), *(_key(getattr(value, field.name)) for field in fields(value))
+    try:
+        return weakref.ref(value)  # equal while both are alive and the same
+    except TypeError:
+        return object()  # equal to nothing
