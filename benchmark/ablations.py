@@ -19,6 +19,18 @@ SWITCHES: dict[str, dict[str, object]] = {
     "standard+halving": {"noise_samples": 2},  # two noises a region, the worse dropped half way
 }
 
+# The three settings that the published method's guides recommend: (point_number, per_image_iteration,
+# max_window_size), from quick to thorough
+RECOMMENDED = ((5, 10, 5), (10, 15, 9), (20, 20, 12))
+GUIDE: dict[str, tuple[str, dict[str, object]]] = {
+    f"{name}:{points}/{rounds}/{window}": (
+        name,
+        {"point_number": points, "per_image_iteration": rounds, "max_window_size": window},
+    )
+    for name in ("standard", "paper")
+    for points, rounds, window in RECOMMENDED
+}
+
 
 def ablations(settings: SearchSettings) -> dict[str, SearchSettings]:
     """Name of the row -> the settings with that one change, for every switch."""

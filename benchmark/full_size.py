@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import statistics
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -63,33 +65,69 @@ def vae_model() -> Any:
     ).eval()
 
 
+def passes() -> dict[str, Callable[[], Any]]:
+    """One pass of each, named as in `region_core.cost.GFLOP`, each with models of its own; a model is built
+    where torch's default device is when its pass is made ready."""
+
+    def clip_images() -> Any:
+        visual = clip_model().visual
+        return lambda: visual(torch.zeros(1, 3, 224, 224))
+
+    def clip_texts() -> Any:
+        model = clip_model()
+        return lambda: model.encode_text(torch.zeros(1, 77, dtype=torch.long))
+
+    def dino_images() -> Any:
+        dino = dino_model()
+        return lambda: dino(torch.zeros(1, 3, 256, 256), interpolate_pos_encoding=True)
+
+    def unet_evaluations() -> Any:
+        unet = unet_model()
+        return lambda: unet(torch.zeros(1, 9, 64, 64), torch.zeros(1), torch.zeros(1, 77, 1024))
+
+    def vae_encodings() -> Any:
+        encoder = vae_model().encoder
+        return lambda: encoder(torch.zeros(1, 3, 512, 512))
+
+    def vae_decodings() -> Any:
+        decoder = vae_model().decoder
+        return lambda: decoder(torch.zeros(1, 4, 64, 64))
+
+    return {
+        make.__name__: make
+        for make in (clip_images, clip_texts, dino_images, unet_evaluations, vae_encodings, vae_decodings)
+    }
+
+
 def counted(name: str) -> float:
-    """GFLOP of one pass named as in `region_core.cost.GFLOP`; nothing is computed, no weights made."""
+    """GFLOP of one pass; nothing is computed, no weights made."""
     with torch.device("meta"):
-        if name == "clip_images":
-            visual = clip_model().visual
-            return gflop(lambda: visual(torch.empty(1, 3, 224, 224)))
-        if name == "clip_texts":
-            model = clip_model()
-            return gflop(lambda: model.encode_text(torch.zeros(1, 77, dtype=torch.long)))
-        if name == "dino_images":
-            dino = dino_model()
-            return gflop(lambda: dino(torch.empty(1, 3, 256, 256), interpolate_pos_encoding=True))
-        if name == "unet_evaluations":
-            unet = unet_model()
-            return gflop(lambda: unet(torch.empty(1, 9, 64, 64), torch.empty(1), torch.empty(1, 77, 1024)))
-        vae = vae_model()
-        if name == "vae_encodings":
-            return gflop(lambda: vae.encoder(torch.empty(1, 3, 512, 512)))
-        return gflop(lambda: vae.decoder(torch.empty(1, 4, 64, 64)))
+        return gflop(passes()[name]())
 
 
-def main(_args: argparse.Namespace) -> int:
+def seconds_of(name: str, times: int = 3) -> float:
+    """Seconds of one pass on this machine's CPU in float32, with weights at random: the median of `times`
+    after one that is not counted."""
+    call = passes()[name]()
+    taken = []
+    with torch.inference_mode():
+        for _ in range(times + 1):
+            started = time.perf_counter()
+            call()
+            taken.append(time.perf_counter() - started)
+    return statistics.median(taken[1:])
+
+
+def main(args: argparse.Namespace) -> int:
     """The `currency` command."""
-    print("| pass | side | GFLOP counted | GFLOP used | UNet evaluations |\n|---|---|---|---|---|")
+    heads = ["pass", "side", "GFLOP counted", "GFLOP used", "UNet evaluations"]
+    heads += ["seconds here", "UNet evaluations by seconds"] if args.seconds else []
+    print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
+    unet = seconds_of("unet_evaluations") if args.seconds else 0.0
     for name in GFLOP:
-        print(
-            f"| {name} | {SIDES.get(name, '-')} | {counted(name):.1f} | {GFLOP[name]:.1f} | {PRICE[name]:.4f} |",
-            flush=True,
-        )
+        cells = [name, SIDES.get(name, "-"), f"{counted(name):.1f}", f"{GFLOP[name]:.1f}", f"{PRICE[name]:.4f}"]
+        if args.seconds:
+            seconds = unet if name == "unet_evaluations" else seconds_of(name)
+            cells += [f"{seconds:.3f}", f"{seconds / unet:.4f}"]
+        print("| " + " | ".join(map(str, cells)) + " |", flush=True)
     return 0

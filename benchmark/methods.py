@@ -8,7 +8,7 @@ from region_core.edit import edit_image
 from region_core.errors import InputError
 from region_core.settings import PRESETS, SearchSettings
 
-from .ablations import ablations, random_anchors
+from .ablations import GUIDE, ablations, random_anchors
 from .baselines.diffedit import diffedit
 from .baselines.heatmap import clip_heatmap
 from .baselines.reclip import reclip, whole_picture
@@ -46,6 +46,11 @@ def _preset(name: str) -> Callable[[Setup], SearchSettings]:
     return lambda setup: setup.settings(name)
 
 
+def _guide(name: str) -> Callable[[Setup], SearchSettings]:
+    preset, values = GUIDE[name]
+    return lambda setup: setup.settings(preset).with_values(**values)
+
+
 def _ablation(name: str) -> Callable[[Setup], SearchSettings]:
     return lambda setup: ablations(setup.settings("standard"))[name]
 
@@ -54,6 +59,7 @@ ABLATED = tuple(ablations(SearchSettings()))
 OURS: dict[str, Method] = {
     **{name: ours(_preset(name)) for name in PRESETS},
     **{name: ours(_ablation(name)) for name in ABLATED},
+    **{name: ours(_guide(name)) for name in GUIDE},
     "standard-anchors": ours(_preset("standard"), anywhere=True),
 }
 BASELINES: dict[str, Method] = {
@@ -90,6 +96,10 @@ NOTES: dict[str, str] = {
     "standard-regions": "the first region alone is painted",
     "standard+halving": "each region from two noises to half way, the better of them to the end",
     "standard-anchors": "anchors at random cells",
+    **{
+        name: f"preset {name.partition(':')[0]} with point_number / per_image_iteration / max_window_size as named"
+        for name in GUIDE
+    },
     "released": "the 9 edits of its last round are painted; the 90 it throws away, which cannot "
     "change its answer, are counted and not painted (cost and seconds times 11)",
     "paper": "preset paper: the published method, its defects mended; 10 rounds of one full edit an "
@@ -100,6 +110,7 @@ NOTES: dict[str, str] = {
 def settings_of(names: list[str], world: MeasuredWorld) -> dict[str, SearchSettings]:
     """What each row is run with in a world, as far as a search's settings say it."""
     changed = ablations(world.settings("standard"))
+    changed |= {name: world.settings(preset).with_values(**values) for name, (preset, values) in GUIDE.items()}
     return {
         name: world.settings(name) if name in PRESETS else changed.get(name, world.settings("standard"))
         for name in names

@@ -156,12 +156,13 @@ def build_parser() -> Parser:
     cost.add_argument("--seed", type=int, default=7, metavar="S", help="of the scene (default: 7)")
     cost.add_argument("--json", type=Path, default=None, metavar="FILE", help="the numbers")
 
-    commands.add_parser(
+    currency = commands.add_parser(
         "currency",
         help="what one pass of each full-size model costs",
         description="Builds the full-size models without weights and counts the "
         "operations of one pass: the prices of region_core/cost.py.",
     )
+    currency.add_argument("--seconds", action="store_true", help="also run each pass on this CPU, by the clock")
 
     bend = commands.add_parser(
         "bend",

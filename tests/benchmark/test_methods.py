@@ -12,7 +12,7 @@ from benchmark import methods
 from benchmark.ablations import SWITCHES, ablations
 from benchmark.baselines import diffedit, heatmap, reclip, released
 from benchmark.baselines.heat import heat_box
-from benchmark.methods import METHODS, NOTES
+from benchmark.methods import METHODS, NOTES, settings_of
 from benchmark.painting import Outcome, Setup, paint
 from benchmark.worlds.opening import load_models
 from benchmark.worlds.shapes import ShapesWorld
@@ -241,3 +241,12 @@ def test_crop_and_blur_prefer_the_box_that_holds_the_thing_and_little_else() -> 
 def test_an_unknown_method_is_named() -> None:
     with pytest.raises(InputError, match="'magic' is not known"):
         methods.chosen(["standard", "magic"], METHODS)
+
+
+def test_a_row_of_the_guide_is_its_preset_with_its_three_values() -> None:
+    names = ["standard:5/10/5", "paper:20/20/12"]
+    few, many = settings_of(names, WORLD).values()
+    assert (few.point_number, few.per_image_iteration, few.max_window_size) == (5, 10, 5)
+    assert (many.point_number, many.per_image_iteration, many.max_window_size) == (20, 20, 12)
+    assert few.method == WORLD.settings("standard").method != many.method == WORLD.settings("paper").method
+    assert set(names) <= set(METHODS)
