@@ -178,6 +178,16 @@ def rank(args: argparse.Namespace) -> int:
     return run_rank(args)
 
 
+def borders(args: argparse.Namespace) -> int:
+    """The `borders` command."""
+    check_world(args)
+    check_count("side", args.side, 128)
+    _check_places(args, "sheet")
+    from .borders import main as run_borders
+
+    return run_borders(args)
+
+
 def cost(args: argparse.Namespace) -> int:
     """The `cost` command."""
     from .cost import AXES, FACTORS
@@ -241,6 +251,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "scenes": scenes,
             "cost": cost,
             "rank": rank,
+            "borders": borders,
             "settings": settings,
             "currency": currency,
         }[args.command](args)

@@ -200,6 +200,18 @@ def build_parser() -> Parser:
     table.add_argument("--presets", nargs="+", default=list(PRESETS), metavar="NAME", help="which (default: all)")
     table.add_argument("--names", nargs="+", default=None, metavar="NAME", help="only these settings (default: all)")
 
+    borders = commands.add_parser(
+        "borders",
+        help="is a seam seen, and does anything of the old thing remain?",
+        description="Edits scenes of shapes where the search finds the region, with several widths of growth "
+        "and fade, and reads the borders.",
+    )
+    borders.add_argument("--scenes", type=int, default=50, metavar="N", help="how many (default: 50)")
+    borders.add_argument("--seed", type=int, default=7, metavar="S", help="which scenes (default: 7)")
+    borders.add_argument("--kind", default="replace", metavar="NAME", help="replace, recolour or remove")
+    borders.add_argument("--side", type=int, default=128, metavar="N", help="enlarge pictures to this (default: 128)")
+    borders.add_argument("--sheet", type=Path, default=None, metavar="FILE", help="a picture of all edits (PNG)")
+
     rank = commands.add_parser(
         "rank",
         help="does a cheap look rank boxes as the full edit does?",

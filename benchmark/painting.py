@@ -10,6 +10,7 @@ from torch import Tensor
 
 from region_core.demo.scenes import Edit, Scene
 from region_core.encoders.loading import Models
+from region_core.painting.borders import Borders
 from region_core.painting.canvas import Canvas
 from region_core.painting.diffusers_inpainter import DiffusersInpainter
 from region_core.painting.inpaint import Inpainter, Latents
@@ -88,7 +89,7 @@ def paint(
     """
 
     def canvas(number: int) -> Canvas:
-        return Canvas(source, inpainter, seed=number, grow=settings.grow, feather=settings.feather)
+        return Canvas(source, inpainter, seed=number, borders=Borders.of(settings))
 
     parts = []
     for start in range(0, len(boxes), batch):

@@ -38,8 +38,10 @@ OTHER: dict[str, Any] = {
     "anchor_distance": 9.0,
     "learning": "off",
     "generator_steps": 200,
+    "grow_percent": 30.0,
+    "feather_percent": 30.0,
     "grow": 9,
-    "feather": 6,
+    "feather": 12,
     "seed": 7,
 }
 CHANGES = ("region", "picture", "order", "cost")

@@ -111,9 +111,11 @@ class RegionInpaintOptimize(io.ComfyNode):
                     tooltip="Noise levels of the steps.",
                 ),
                 widget("strength"),
-                widget("grow"),
-                widget("feather"),
+                widget("grow", folded=True),
+                widget("feather", folded=True),
                 *_custom_inputs(),
+                widget("grow_percent"),  # saved workflows know widgets by their number: what is new comes last
+                widget("feather_percent"),
             ],
             outputs=[
                 io.Image.Output("edited", tooltip="The edit; the source where nothing was found."),
@@ -179,6 +181,8 @@ class RegionInpaintOptimize(io.ComfyNode):
         mask_grow: int,
         mask_feather: int,
         native_size: int = 0,
+        mask_grow_percent: float = SearchSettings.grow_percent,
+        mask_feather_percent: float = SearchSettings.feather_percent,
         **custom: Any,
     ) -> io.NodeOutput:
         """Edit every picture of the batch."""
@@ -195,6 +199,8 @@ class RegionInpaintOptimize(io.ComfyNode):
             strength=denoise,
             grow=mask_grow,
             feather=mask_feather,
+            grow_percent=mask_grow_percent,
+            feather_percent=mask_feather_percent,
         )
         notes = look_round(cls.hidden, settings, loss)
         inpainter = ComfyInpainter(

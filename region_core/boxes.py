@@ -76,11 +76,9 @@ def expand(boxes: Tensor, factor: float, height: int, width: int) -> Tensor:
     return clamp_boxes(torch.cat([centre - half, centre + half], 1), height, width)
 
 
-def grow_boxes(boxes: Tensor, pixels: float, height: int, width: int) -> Tensor:
-    """Boxes moved outward by `pixels` on every side, cut at the border."""
-    if not (math.isfinite(pixels) and pixels >= 0):
-        raise InputError(f"The region cannot grow by {pixels} pixels: give 0 or more.")
-    out = boxes.new_tensor([-pixels, -pixels, pixels, pixels], dtype=torch.float32)
+def grow_boxes(boxes: Tensor, pixels: Tensor, height: int, width: int) -> Tensor:
+    """Boxes [N, 4] moved outward by `pixels` [N] on every side, cut at the border."""
+    out = pixels[:, None] * boxes.new_tensor([-1, -1, 1, 1], dtype=torch.float32)
     return clamp_boxes(_checked(boxes) + out, height, width)
 
 

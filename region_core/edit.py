@@ -19,6 +19,7 @@ from .generator.losses import LossWeights, RegionLoss
 from .generator.network import RegionGenerator, build_generator, generator_shape
 from .generator.trainer import GeneratorTrainer
 from .images import Picture, picture_from
+from .painting.borders import Borders
 from .painting.canvas import Canvas, Work
 from .painting.inpaint import Inpainter
 from .proposals.anchors import place_candidates
@@ -55,7 +56,7 @@ class EditResult:
 
     image [1, 3, H, W] 0..1 and alpha as the source's; mask [1, 1, H, W], 0 where the image equals
     the source bit for bit (also beyond 0..1); box (x0, y0, x1, y1) in pixels, as found (the mask is
-    the box grown by `settings.grow`), or None; verdict "edited" or "no region"
+    1 there, and fades out round it as `painting.borders` says), or None; verdict "edited" or "no region"
     (then image is the source); candidates best first, none where nothing in the picture answers to
     the caption; one record a round of previews; UNet evaluations and the whole `cost`, counted on the
     models; tried_boxes [n, 4], those previewed or the likeliest; saliency [1, 1, H, W] 0..1, DINO's
@@ -132,9 +133,7 @@ def edit_image(
     before = cost_so_far(inpainter, dino, scorer)
 
     # 2. Encode the picture and the texts, once
-    canvas = Canvas(
-        source, inpainter, seed=settings.seed, grow=settings.grow, feather=settings.feather, strength=settings.strength
-    )
+    canvas = Canvas(source, inpainter, seed=settings.seed, borders=Borders.of(settings), strength=settings.strength)
     if features is None:
         assert dino is not None
         features = dino(source)

@@ -64,7 +64,7 @@ class ShapesWorld:
     def settings(self, preset: str) -> SearchSettings:
         """See `task.MeasuredWorld`."""
         settings = shapes_settings(preset)
-        return settings.with_values(grow=0) if self.faultless else settings
+        return settings.with_values(grow_percent=0, feather_percent=0) if self.faultless else settings
 
     def success(self, task: Task, image: Tensor, box: Box | None) -> bool:
         """See `task.MeasuredWorld`: the small judge reads colours and shapes."""

@@ -83,8 +83,8 @@ def given_settings(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def suited(settings: SearchSettings, args: argparse.Namespace, given: Container[str]) -> SearchSettings:
-    """Settings with the guidance and growth that suit the embedded model, where it is the one that
-    paints and they are not among the names `given`."""
+    """Settings with the guidance that suits the embedded model, where it is the one that
+    paints and it is not among the names `given`."""
     if args.models != "shapes" or args.diffusion_model_path is not None:
         return settings
     from ..demo.models import SUITED

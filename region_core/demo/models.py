@@ -12,9 +12,8 @@ from ..settings import SearchSettings, preset
 WEIGHTS = Path(__file__).parent / "weights"
 PIPELINE, CLIP, DINO = str(WEIGHTS / "inpaint"), (f"local-dir:{WEIGHTS / 'clip'}", ""), str(WEIGHTS / "dino")
 
-# what suits the embedded UNet: 7.5, Stable Diffusion's, overshoots with it, and slivers of the old object
-# beside a tight box would spoil the new one
-SUITED = {"guidance_scale": 3.0, "grow": 4}
+# what suits the embedded UNet: 7.5, Stable Diffusion's, overshoots with it
+SUITED = {"guidance_scale": 3.0}
 
 
 def load_shapes_models(device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> Models:
@@ -23,5 +22,5 @@ def load_shapes_models(device: str | torch.device = "cpu", dtype: torch.dtype = 
 
 
 def shapes_settings(name: str) -> SearchSettings:
-    """A preset with the guidance and mask growth that suit the embedded UNet."""
+    """A preset with the guidance that suits the embedded UNet."""
     return preset(name).with_values(**SUITED)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from ..boxes import grow_boxes
 from ..resize import resize
-from .inpaint import Inpainter, Latents, box_masks, crop, region_mask, stitch, stitch_at, windows_for
+from .borders import Borders
+from .inpaint import Inpainter, Latents, box_masks, crop, stitch, stitch_at, windows_for
 
 SMALLEST_PREVIEW = 512  # pixels a side: Stable Diffusion falls apart below
 SMALL_SIDE = 512  # pictures are compared at this size at most; CLIP sees less still
@@ -64,17 +64,10 @@ class Canvas:
     """One source picture [1, 3, H, W] in front of one inpainter, all candidates from one noise."""
 
     def __init__(
-        self,
-        source: Tensor,
-        inpainter: Inpainter,
-        *,
-        seed: int,
-        grow: float = 0,
-        feather: float = 0,
-        strength: float = 1.0,
+        self, source: Tensor, inpainter: Inpainter, *, seed: int, borders: Borders | None = None, strength: float = 1.0
     ) -> None:
         self.source, self.inpainter, self.seed = source, inpainter, seed
-        self.grow, self.feather, self.strength = grow, feather, strength
+        self.borders, self.strength = borders or Borders(), strength
         self.height, self.width = source.shape[-2:]
         self.scale = min(1.0, SMALL_SIDE / max(self.height, self.width))
         size = [max(1, round(v * self.scale)) for v in (self.height, self.width)]
@@ -103,8 +96,8 @@ class Canvas:
         `size`: side in pixels that it is painted at, a multiple of 8; the model's own by default.
         """
         size = size or self.inpainter.size
-        painted = grow_boxes(boxes, self.grow, self.height, self.width)
-        windows = windows_for(painted, self.height, self.width, size)
+        painted = self.borders.painted(boxes, self.height, self.width)
+        windows = windows_for(self.borders.touched(boxes, self.height, self.width), self.height, self.width, size)
         masks = box_masks(painted, windows, self.height, self.width, size)
         # seeds that are neighbours would share their noises
         seed = self.seed if sample == 0 else (self.seed * 1_000_003 + sample) % 2**63
@@ -147,5 +140,5 @@ class Canvas:
         """
         one = work.select([index])
         edit = self._edits(one)
-        mask = region_mask(one.painted, self.height, self.width, 0, self.feather).to(self.source)
+        mask = self.borders.masks(one.boxes, self.height, self.width).to(self.source)
         return stitch(self.source, edit, one.windows, mask), mask

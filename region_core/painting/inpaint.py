@@ -18,8 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..boxes import grow_boxes, pixel_boxes
-from ..errors import InputError
+from ..boxes import pixel_boxes
 from ..resize import resize
 
 
@@ -142,25 +141,6 @@ def crop(source: Tensor, windows: Tensor, native: int) -> Tensor:
     return torch.cat([cuts[row] for row in rows])
 
 
-def region_mask(boxes: Tensor, height: int, width: int, grow: float = 0, feather: float = 0) -> Tensor:
-    """Masks [N,1,H,W] in 0..1 of boxes [N,4] in source pixels.
-
-    grow moves the border outward by so many pixels. feather is the width, in pixels, of the ramp
-    from 0 to 1; it lies inside the box, is never so wide that the middle falls short of 1, and is
-    left out along the picture's own border, beyond which there is nothing to blend with.
-    """
-    if not (math.isfinite(feather) and feather >= 0):
-        raise InputError(f"The feather cannot be {feather} pixels wide: give 0 or more.")
-    cells = pixel_boxes(grow_boxes(boxes, grow, height, width), height, width).float()
-    sides = cells[:, 2:] - cells[:, :2]
-    ramp = ((sides.amin(1) - 1) / 2).clamp(max=feather)[:, None]
-    across = _depth(cells[:, 0:1], cells[:, 2:3], width)
-    down = _depth(cells[:, 1:2], cells[:, 3:4], height)
-    depth = torch.minimum(down[:, :, None], across[:, None, :])[:, None]
-    soft = (depth / ramp.clamp(min=1e-6)[:, :, None, None]).clamp(max=1)
-    return torch.where(depth > 0, soft, torch.zeros_like(soft))
-
-
 def crop_masks(masks: Tensor, windows: Tensor, native: int) -> Tensor:
     """Masks [N,1,H,W] as the model needs them: hard 0/1 at [N,1,native,native].
 
@@ -241,15 +221,6 @@ def _overlap(a: Tensor, b: Tensor) -> Tensor:
     """Lengths [N,P,Q] shared by the intervals between borders a [N,P+1] and b [N,Q+1]."""
     low = torch.maximum(a[:, :-1, None], b[:, None, :-1])
     return (torch.minimum(a[:, 1:, None], b[:, None, 1:]) - low).clamp(min=0)
-
-
-def _depth(low: Tensor, high: Tensor, length: int) -> Tensor:
-    """How far each of `length` pixel centres lies inside [low, high): [N,length], <= 0 outside."""
-    centre = torch.arange(length, device=low.device) + 0.5
-    far = float("inf")
-    from_low = torch.where((low <= 0) & (centre > 0), far, centre - low)
-    from_high = torch.where((high >= length) & (centre < length), far, high - centre)
-    return torch.minimum(from_low, from_high)
 
 
 def _inside(window: Sequence[int], height: int, width: int) -> tuple[tuple[slice, slice], tuple[int, int, int, int]]:

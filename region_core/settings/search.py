@@ -235,21 +235,40 @@ class SearchSettings:
         en="Optimiser steps of the region generator in a round.",
         zh="区域生成器每轮学习的步数。",
     )
+    grow_percent: float = setting(
+        10.0,
+        0,
+        100,
+        step=1,
+        widget=f"{_EDIT}.mask_grow_percent",
+        en="Widen the region before it is painted, in percent of its side, so that nothing of the old thing is left.",
+        zh="绘制前把区域扩大，以其边长的百分比计，使旧物体不留残余。",
+    )
+    feather_percent: float = setting(
+        15.0,
+        0,
+        100,
+        step=1,
+        widget=f"{_EDIT}.mask_feather_percent",
+        en="Over how much the edit fades into the picture, in percent of the region's side: half inside and "
+        "half outside the widened border, or farther outside where it would reach the old thing.",
+        zh="编辑与原图之间过渡带的宽度，以区域边长的百分比计：扩大后的边缘内外各一半，若会触及旧物体则更靠外。",
+    )
     grow: int = setting(
         0,
         0,
         4096,
         widget=f"{_EDIT}.mask_grow",
-        en="Widen the region by so many pixels before it is painted.",
-        zh="绘制前把区域扩大这么多像素。",
+        en="Widen the region by so many pixels at least.",
+        zh="区域至少扩大这么多像素。",
     )
     feather: int = setting(
         0,
         0,
         4096,
         widget=f"{_EDIT}.mask_feather",
-        en="Soften the region's border, inward, over so many pixels.",
-        zh="把区域边缘向内柔化这么多像素。",
+        en="Fade over so many pixels at least.",
+        zh="过渡带至少有这么多像素宽。",
     )
     method: str = setting(
         "evidence",

@@ -74,8 +74,7 @@ def test_what_suits_the_embedded_model_gives_way_to_what_was_said() -> None:
         return found.guidance_scale, found.grow
 
     assert settings() == (7.5, 0)
-    assert settings("--models", "shapes") == (3.0, 4)
-    assert settings("--models", "shapes", "--grow", "0") == (3.0, 0)
-    assert settings("--models", "shapes", "--guidance_scale", "3") == (3.0, 4)
-    assert settings("--models", "shapes", "--guidance_scale", "5") == (5.0, 4)
+    assert settings("--models", "shapes") == (3.0, 0)
+    assert settings("--models", "shapes", "--grow", "4") == (3.0, 4)  # pixels, as once
+    assert settings("--models", "shapes", "--guidance_scale", "5") == (5.0, 0)
     assert settings("--models", "shapes", "--diffusion_model_path", "owner/name") == (7.5, 0)

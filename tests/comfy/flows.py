@@ -182,7 +182,7 @@ def with_shapes(prompt: dict[str, dict], picture: str, caption: str, wish: str) 
         elif kind == "LearnableRegions_RegionGenerator":
             inputs["max_window_size"] = min(inputs["max_window_size"], 10)
         elif kind == "LearnableRegions_RegionInpaintOptimize":
-            inputs |= {"preset": "fast", "cfg": 3.0, "mask_grow": 4}
+            inputs |= {"preset": "fast", "cfg": 3.0}
         elif kind == "KSampler":
             inputs |= {"cfg": 3.0, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
         made[key] = {"class_type": kind, "inputs": inputs}

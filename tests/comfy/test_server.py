@@ -182,7 +182,7 @@ def test_workflows_run_with_the_shapes_models_in_their_loaders(server: Server, p
     changed = ImageChops.difference(after.convert("RGB"), picture.convert("RGB")).getbbox()
     box = heard.text("found")
     assert changed is not None
-    grown = 4  # the mask is that much wider than the box
+    grown = 0.26 * (box["width"] * box["height"]) ** 0.5 + 2  # and the fade beyond
     assert changed[0] >= box["x"] - grown
     assert changed[1] >= box["y"] - grown
     assert changed[2] <= box["x"] + box["width"] + grown

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from region_core.boxes import boxes_to_masks
 from region_core.painting import inpaint
+from region_core.painting.borders import Borders
 
 from .parts import NATIVE, SIZES, boxes_for
 
@@ -58,7 +59,7 @@ def test_a_window_equal_to_the_picture_is_the_identity_both_ways():
     crops = inpaint.crop(source, windows, NATIVE)
     assert torch.equal(crops, source.expand_as(crops))
     edits = noise(len(boxes), 3, NATIVE, NATIVE, seed=1)
-    masks = inpaint.region_mask(boxes, NATIVE, NATIVE)
+    masks = boxes_to_masks(boxes, NATIVE, NATIVE)
     out = inpaint.stitch(source, edits, windows, masks)
     assert torch.equal(out, torch.where(masks == 1, edits, source))
 
@@ -111,14 +112,16 @@ def test_no_windows_give_no_crops():
     assert inpaint.box_masks(none, windows, 64, 64, NATIVE).shape == (0, 1, NATIVE, NATIVE)
 
 
-@pytest.mark.parametrize(("channels", "grow", "feather"), [(3, 3, 6), (4, 0, 0)])
+@pytest.mark.parametrize("borders", [Borders(10, 20), Borders(grow=3, feather=7), Borders()])
 @pytest.mark.parametrize(("height", "width"), SIZES)
-def test_outside_the_mask_the_source_is_kept_bit_for_bit(height, width, channels, grow, feather):
+def test_outside_the_mask_the_source_is_kept_bit_for_bit(height, width, borders):
+    channels = 4
     source = noise(1, channels, height, width)
     boxes = boxes_for(height, width)
-    masks = inpaint.region_mask(boxes, height, width, grow, feather)
-    grown = inpaint.grow_boxes(boxes, grow, height, width)
-    windows = inpaint.windows_for(grown, height, width, NATIVE)
+    masks = borders.masks(boxes, height, width)
+    touched = borders.touched(boxes, height, width)
+    assert not bool((masks * (1 - boxes_to_masks(touched, height, width))).any())
+    windows = inpaint.windows_for(touched, height, width, NATIVE)
     edits = noise(len(boxes), channels, NATIVE, NATIVE, seed=1)
     edits[0, 0, 0, 0] = float("nan")  # even this may not leak out of a mask
     for n in range(len(boxes)):  # one at a time: the pictures are large
@@ -137,7 +140,7 @@ def test_an_edit_that_changes_nothing_comes_back_to_the_same_place(height, width
     source = torch.stack([ramp_x, ramp_y, ramp_x * ramp_y])[None]
     boxes = boxes_for(height, width)
     windows = inpaint.windows_for(boxes, height, width, NATIVE)
-    masks = inpaint.region_mask(boxes, height, width)
+    masks = boxes_to_masks(boxes, height, width)
     out = inpaint.stitch(source, inpaint.crop(source, windows, NATIVE), windows, masks)
     # Edge padding bends the ramp at the picture's border only, by a part of a native pixel.
     cell = max(1.0, (windows[:, 2] - windows[:, 0]).max().item() / NATIVE) / min(height, width)
@@ -149,7 +152,7 @@ def test_the_edit_is_shown_whole_inside_a_hard_mask():
     source = torch.zeros(1, 3, 333, 451)
     boxes = boxes_for(333, 451)
     windows = inpaint.windows_for(boxes, 333, 451, NATIVE)
-    masks = inpaint.region_mask(boxes, 333, 451)
+    masks = boxes_to_masks(boxes, 333, 451)
     out = inpaint.stitch(source, torch.ones(len(boxes), 3, NATIVE, NATIVE), windows, masks)
     assert torch.allclose(out, masks.expand_as(out), atol=1e-6)
 
@@ -167,7 +170,7 @@ def test_stitching_changes_neither_source_nor_edits():
     kept = source.clone(), edits.clone()
     boxes = torch.tensor([[20.0, 30, 60, 90]])
     windows = inpaint.windows_for(boxes, 200, 300, NATIVE)
-    inpaint.stitch(source, edits, windows, inpaint.region_mask(boxes, 200, 300))
+    inpaint.stitch(source, edits, windows, boxes_to_masks(boxes, 200, 300))
     assert torch.equal(source, kept[0])
     assert torch.equal(edits, kept[1])
 

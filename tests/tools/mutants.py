@@ -34,8 +34,9 @@ FILES = {
     "region_core/memory.py": ["tests/test_memory.py"],
     "region_core/images.py": ["tests/test_images.py", "tests/test_images_refused.py", "tests/test_images_saved.py"],
     "region_core/painting/inpaint.py": [
-        f"tests/painting/test_{name}.py" for name in ("inpaint", "latents", "region_mask")
+        f"tests/painting/test_{name}.py" for name in ("inpaint", "latents", "crop_masks")
     ],
+    "region_core/painting/borders.py": ["tests/painting/test_borders.py"],
     "region_core/checks.py": ["tests/cli/test_job.py", "tests/cli/test_texts.py", "tests/test_weights.py"],
 }
 _TURNED = {
