@@ -107,8 +107,9 @@ def _lines(mask: Tensor) -> list[tuple[int, ...]]:
     for part in (mask > 0, mask == 1):
         rows, columns = part.any(dim=1).nonzero()[:, 0], part.any(dim=0).nonzero()[:, 0]
         ends.append(torch.stack([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]).float())
-    count = int((ends[0] - ends[1]).abs().max()) + 1
-    return [tuple(torch.lerp(*ends, share).round().int().tolist()) for share in torch.linspace(0, 1, count)]
+    outer, inner = ends
+    count = int((outer - inner).abs().max()) + 1
+    return [tuple(torch.lerp(outer, inner, float(n)).round().int().tolist()) for n in torch.linspace(0, 1, count)]
 
 
 def main(args: argparse.Namespace) -> int:

@@ -26,7 +26,8 @@ from .widgets import removed, widget
 
 CUSTOM = "custom"
 # what of the settings has no part in the search
-_PAINTING = ("seed", "steps", "guidance_scale", "strength", "grow", "feather", "num_regions", "noise_samples")
+_BORDERS = ("grow_percent", "feather_percent", "grow", "feather")
+_PAINTING = (*_BORDERS, "seed", "steps", "guidance_scale", "strength", "num_regions", "noise_samples")
 _FOUND = Remembered(64)  # findings of pictures, some kilobytes each
 _DONE = Remembered(1)  # the outputs of the last run, which ComfyUI keeps as well
 # open to the person where the preset is "custom"; in the order of saved workflows
