@@ -68,10 +68,6 @@ def _train_part(part: str, weights: Path, work: Path, minutes: float) -> dict | 
         from .training import train_vae
 
         return train_vae.train(weights / "inpaint" / "vae", work)
-    if part == "clip":
-        from .training import train_clip
-
-        return train_clip.train(weights / "clip", work)
     if part == "dino":
         from .training import train_dino
 
@@ -84,7 +80,7 @@ def _train_part(part: str, weights: Path, work: Path, minutes: float) -> dict | 
         from .training import train_patches
 
         return train_patches.train(weights / part, work)
-    if part in WORLD_PARTS:
+    if part in ("clip", *WORLD_PARTS):
         from .training.contrastive.recipes import RECIPES
 
         return RECIPES[part](weights / part, work)

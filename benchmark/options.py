@@ -12,7 +12,7 @@ from region_core.settings import PRESETS
 from .worlds import WEIGHTS
 
 PARTS = ("tokenizer", "vae", "clip", "dino", "judge", "unet")
-WORLD_PARTS = ("things-conv", "things-dino", "things-vit", "shapes-conv")  # not of what is embedded
+WORLD_PARTS = ("things-conv", "things-dino", "things-vit")  # not of what is embedded
 
 
 def build_parser() -> Parser:

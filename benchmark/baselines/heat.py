@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from region_core.proposals.components import box_around, strongest_component
+from .components import box_around, strongest_component
 
 
 def heat_box(heat: Tensor, threshold: float, height: int, width: int) -> Tensor:

@@ -24,6 +24,7 @@ from transformers import ViTConfig, ViTImageProcessor, ViTModel
 from region_core.demo.scenes import SIZE, Scene, make_scene
 
 from .data import scene_bank
+from .loop import Training
 from .naming import vit_names
 from .views import uniform, zoom
 
@@ -195,18 +196,10 @@ def train(
     for either in (model, probe):
         either.set_attn_implementation("eager")  # the others do not hand out their attention
     head = nn.Sequential(nn.Linear(96, 192), nn.GELU(), nn.Linear(192, 64))
-    parameters = [*model.parameters(), *head.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=0.05)
-    work_dir.mkdir(parents=True, exist_ok=True)
-    state_file, start = work_dir / "dino.pt", 0
-    if state_file.exists():
-        saved = torch.load(state_file, weights_only=True)
-        model.load_state_dict(saved["model"])
-        head.load_state_dict(saved["head"])
-        optimizer.load_state_dict(saved["optimizer"])
-        start = saved["step"]
+    optimizer = torch.optim.AdamW([*model.parameters(), *head.parameters()], lr=RATE, weight_decay=0.05)
+    training = Training(work_dir / "dino.pt", optimizer, 40, steps, model=model, head=head)
     bank, _ = scene_bank(work_dir, scenes)
-    generator = torch.Generator().manual_seed(start + 5)
+    generator = torch.Generator().manual_seed(training.start + 5)
     began = time.monotonic()
 
     def keep(step: int) -> dict[str, float]:
@@ -215,28 +208,19 @@ def train(
         output_dir.parent.mkdir(parents=True, exist_ok=True)
         save_dino(model, output_dir)
         (output_dir / "scores.json").write_text(json.dumps(result, indent=1) + "\n")
-        torch.save(
-            {"model": model.state_dict(), "head": head.state_dict(), "optimizer": optimizer.state_dict(), "step": step},
-            state_file.with_suffix(".tmp"),
-        )
-        os.replace(state_file.with_suffix(".tmp"), state_file)
+        training.keep(step)
         print(f"dino step {step}: {result}, {time.monotonic() - began:.0f} s", flush=True)
         return result
 
     scores: dict[str, float] = {}
-    for step in range(start, steps):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / 40) * max(0.01, 0.5 * (1 + math.cos(math.pi * step / steps)))
+    for step in range(training.start, steps):
         index = torch.randint(len(bank), (BATCH,), generator=generator)
         views, targets = two_views(bank[index].float() / 255, generator)
         out = model(normalise(views), output_attentions=True)
         looks = out.attentions[-1].mean(dim=1)[:, 0, 1:]
         pull = -(targets * (looks / targets + 1e-6).log()).sum(dim=1).mean()
         loss = contrast(head(out.last_hidden_state[:, 0])) + PULL * pull
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
+        training.step(loss)
         if step % 20 == 0:
             print(
                 f"dino step {step} loss {loss.item():.3f} {pull.item():.3f} {time.monotonic() - began:.0f} s",

@@ -6,8 +6,6 @@ Seeds of its own and no model in common with the search, so that it is nobody's 
 from __future__ import annotations
 
 import json
-import math
-import os
 from pathlib import Path
 
 import torch
@@ -18,6 +16,7 @@ from region_core.demo.scenes import COLORS, SHAPES, SIZE, SceneObject
 
 from ..judge import CROP, Judge, load_judge
 from .data import scene_bank
+from .loop import Training
 from .views import area, overlap, uniform, wear, zoom
 
 FIRST_SEED, HELD_OUT_SEED = 500_000, 1_200_000
@@ -108,31 +107,17 @@ def train(
     torch.manual_seed(99)
     judge = Judge()
     optimizer = torch.optim.AdamW(judge.parameters(), lr=RATE, weight_decay=0.01)
-    work_dir.mkdir(parents=True, exist_ok=True)
-    state_file, start = work_dir / "judge.pt", 0
-    if state_file.exists():
-        saved = torch.load(state_file, weights_only=True)
-        judge.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        start = saved["step"]
+    training = Training(work_dir / "judge.pt", optimizer, 50, steps, model=judge)
     lessons = Lessons(work_dir, scenes, FIRST_SEED)
-    generator = torch.Generator().manual_seed(start + 3)
-    for step in range(start, steps):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / 50) * max(0.01, 0.5 * (1 + math.cos(math.pi * step / steps)))
+    generator = torch.Generator().manual_seed(training.start + 3)
+    for step in range(training.start, steps):
         crops, kinds = lessons.draw(BATCH, generator)
         color, shape = judge(crops)
         loss = F.cross_entropy(color, kinds[:, 0]) + F.cross_entropy(shape, kinds[:, 1])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+        training.step(loss)
         if (step + 1) % 100 == 0:
             print(f"judge step {step + 1} loss {loss.item():.4f}", flush=True)
-            torch.save(
-                {"model": judge.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1},
-                state_file.with_suffix(".tmp"),
-            )
-            os.replace(state_file.with_suffix(".tmp"), state_file)
+            training.keep(step + 1)
     output_dir.mkdir(parents=True, exist_ok=True)
     weights = output_dir / "judge.safetensors"
     save_file({k: v.half() if v.is_floating_point() else v for k, v in judge.state_dict().items()}, weights)

@@ -8,8 +8,6 @@ random and many things are blobs of no kind, so that the features serve things n
 from __future__ import annotations
 
 import json
-import math
-import os
 import time
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from torch.nn import functional as F
 from transformers import ViTConfig, ViTModel
 
 from ..worlds.things.world import World, plain_wishes
+from .loop import Average, Training
 from .strange_things import HELD_OUT, StrangeWorld, instances, strange_scene
 from .train_dino import normalise, save_dino
 
@@ -170,39 +169,27 @@ def evaluate(model: ViTModel, scenes: int = 60, size: int = 256) -> dict[str, fl
 def train(output_dir: Path, work_dir: Path, scenes: int = 5000) -> dict[str, float]:
     """Train (or go on from `work_dir`), save to `output_dir` every few minutes, return the scores."""
     torch.manual_seed(4)
-    work_dir.mkdir(parents=True, exist_ok=True)
     model, probe = build(), build()
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.03)
-    average = {k: v.clone() for k, v in model.state_dict().items()}
-    state_file, first = work_dir / "patches.pt", 0
-    if state_file.exists():
-        saved = torch.load(state_file, weights_only=True)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        average, first = saved["average"], saved["step"]
     pictures, labels = bank(work_dir, scenes)
     total = sum(steps for *_, steps in PHASES)
-    rng = np.random.default_rng([8, first])
+    average = Average(model)
+    training = Training(work_dir / "patches.pt", optimizer, 50, total, model=model, average=average)
+    rng = np.random.default_rng([8, training.start])
     scores: dict[str, float] = {}
     began = kept = time.monotonic()
 
     def keep(step: int) -> dict[str, float]:
-        probe.load_state_dict(average)
+        probe.load_state_dict(average.weights)
         result = {"steps": step, **evaluate(probe.eval())}
         output_dir.parent.mkdir(parents=True, exist_ok=True)
         save_dino(probe, output_dir)
         (output_dir / "scores.json").write_text(json.dumps(result, indent=1) + "\n")
-        torch.save(
-            {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average, "step": step},
-            state_file.with_suffix(".tmp"),
-        )
-        os.replace(state_file.with_suffix(".tmp"), state_file)
+        training.keep(step)
         print(f"kept step {step}: {result}, {time.monotonic() - began:.0f} s", flush=True)
         return result
 
-    for step in range(first, total):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / 50) * max(0.01, 0.5 * (1 + math.cos(math.pi * step / total)))
+    for step in range(training.start, total):
         size, count = PHASES[0][:2] if step < PHASES[0][2] else PHASES[1][:2]
         index = torch.from_numpy(rng.integers(len(pictures), size=count))
         seen, owner = views(pictures[index], labels[index], size, rng)
@@ -213,14 +200,8 @@ def train(output_dir: Path, work_dir: Path, scenes: int = 5000) -> dict[str, flo
         attention = out.attentions[-1].float().mean(dim=1)[:, 0, 1:]
         apart, close, look = (contrast(features, owners), gathered(features, owners), pull(attention, cover))
         loss = apart + close + PULL * look
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        share = min(0.99, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for key, value in model.state_dict().items():
-                average[key].lerp_(value, 1 - share)
+        training.step(loss)
+        average.update(model, step)
         if step % 20 == 0:
             print(
                 f"step {step}/{total} {size} px apart {apart.item():.3f} close {close.item():.3f} "

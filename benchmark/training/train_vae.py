@@ -8,7 +8,6 @@ place of sampling and KL, which cost the first thousand steps.
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from diffusers import AutoencoderKL
 from torch.nn import functional as F
 
 from .data import scene_bank
+from .loop import Training
 
 CROP = 64
 BATCH = 16
@@ -66,41 +66,27 @@ def _crops(bank: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return batch.contiguous(memory_format=torch.channels_last)
 
 
-def train(output_dir: Path, work_dir: Path, steps: int = 2500, minutes: float = 60.0) -> dict:
+def train(output_dir: Path, work_dir: Path, steps: int = 2500) -> dict:
     """Train (or go on from `work_dir`), save to `output_dir`, return the held-out scores."""
     torch.manual_seed(0)
     vae = build_vae().to(memory_format=torch.channels_last)  # type: ignore[call-arg]
     optimizer = torch.optim.AdamW(vae.parameters(), lr=2e-3, weight_decay=1e-4)
-    state_file, start = work_dir / "vae.pt", 0
-    if state_file.exists():
-        state = torch.load(state_file, weights_only=True)
-        vae.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        start = state["step"]
+    training = Training(work_dir / "vae.pt", optimizer, 50, steps, model=vae)
     bank, _ = scene_bank(work_dir, count=4000)
-    generator = torch.Generator().manual_seed(start + 1)
+    generator = torch.Generator().manual_seed(training.start + 1)
     began = time.monotonic()
-    for step in range(start, steps):
-        progress = max(step / steps, (time.monotonic() - began) / (60 * minutes))
-        if progress >= 1:
-            break
-        rate = 2e-3 * min(1.0, step / 50) * max(0.02, 0.5 * (1 + torch.cos(torch.tensor(progress * torch.pi)).item()))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+    for step in range(training.start, steps):
         want = _crops(bank, generator)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             z = vae.encode(want).latent_dist.mean
             z = z + LATENT_NOISE * torch.randn(z.shape, generator=generator)
             out = vae.decode(z).sample
         loss = reconstruction_loss(out.float(), want) + 1e-3 * z.float().square().mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        optimizer.step()
+        training.step(loss)
         if step % 100 == 99:
             print(f"vae step {step + 1} loss {loss.item():.4f} {time.monotonic() - began:.0f} s", flush=True)
         if step % 300 == 299:
-            torch.save({"model": vae.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}, state_file)
+            training.keep(step + 1)
     polish_decoder(vae, bank, work_dir)
     return _finish(vae, bank, output_dir)
 
@@ -113,16 +99,9 @@ def polish_decoder(vae: AutoencoderKL, bank: torch.Tensor, work_dir: Path, steps
     """
     parts = [*vae.decoder.parameters(), *vae.post_quant_conv.parameters()]
     optimizer = torch.optim.AdamW(parts, lr=1e-3, weight_decay=1e-4)
-    state_file, start = work_dir / "vae_decoder.pt", 0
-    if state_file.exists():
-        state = torch.load(state_file, weights_only=True)
-        vae.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        start = state["step"]
-    generator = torch.Generator().manual_seed(1_000 + start)
-    for step in range(start, steps):
-        for group in optimizer.param_groups:
-            group["lr"] = 1e-3 * min(1.0, (step + 1) / 30) * max(0.01, 0.5 * (1 + math.cos(math.pi * step / steps)))
+    training = Training(work_dir / "vae_decoder.pt", optimizer, 30, steps, model=vae)
+    generator = torch.Generator().manual_seed(1_000 + training.start)
+    for step in range(training.start, steps):
         picks = torch.randint(len(bank), (WHOLE,), generator=generator)
         want = (bank[picks].float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -132,17 +111,10 @@ def polish_decoder(vae: AutoencoderKL, bank: torch.Tensor, work_dir: Path, steps
             z = z + LATENT_NOISE * torch.randn(z.shape, generator=generator)
             out = vae.decode(z).sample
         loss = reconstruction_loss(out.float(), want)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parts, 1.0)
-        optimizer.step()
+        training.step(loss)
         if step % 100 == 99:
             print(f"vae decoder step {step + 1} loss {loss.item():.4f}", flush=True)
-            torch.save(
-                {"model": vae.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1},
-                state_file.with_suffix(".tmp"),
-            )
-            os.replace(state_file.with_suffix(".tmp"), state_file)
+            training.keep(step + 1)
 
 
 @torch.no_grad()

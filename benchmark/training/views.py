@@ -1,4 +1,4 @@
-"""Changed views of scenes for training: covered boxes, zooms, and the wear of a trip through a VAE.
+"""Changed views of scenes for training: zooms, and the wear of a trip through a VAE.
 
 Pictures are float [B, 3, H, W] in 0..1, boxes float [..., 4] as x0, y0, x1, y1 in pixels.
 """
@@ -22,35 +22,6 @@ def overlap(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 def area(boxes: torch.Tensor) -> torch.Tensor:
     """Square pixels, 0 for an empty box."""
     return (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(dim=-1)
-
-
-def box_mask(boxes: torch.Tensor, size: int) -> torch.Tensor:
-    """[B, 1, size, size] of 0 and 1 from [B, 4]: the pixels whose centre lies in the box."""
-    at = torch.arange(size) + 0.5
-    across = (at >= boxes[:, 0, None]) & (at < boxes[:, 2, None])
-    down = (at >= boxes[:, 1, None]) & (at < boxes[:, 3, None])
-    return (down[:, None, :, None] & across[:, None, None, :]).float()
-
-
-def cover(pictures: torch.Tensor, boxes: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Hide a box [B, 4] of each picture behind a strong blur or the colour that surrounds it."""
-    hidden = area(boxes) > 0
-    if not hidden.any():
-        return pictures
-    before, boxes = pictures[hidden], boxes[hidden]
-    count, _, size, _ = before.shape
-    inside = box_mask(boxes, size)
-    rim = torch.tensor([-6.0, -6.0, 6.0, 6.0])
-    around = box_mask(boxes + rim, size) - inside
-    flat = (before * around).sum(dim=(2, 3), keepdim=True) / around.sum(dim=(2, 3), keepdim=True).clamp(min=1)
-    blurred = F.adaptive_avg_pool2d(before, 6)
-    use_blur = (torch.rand((count, 1, 1, 1), generator=generator) < 0.5).float()
-    fill = F.interpolate(torch.lerp(flat, blurred, use_blur), size=size, mode="bilinear")
-    if torch.rand((), generator=generator) < 0.5:  # a soft rim, so the rim itself is no sign
-        inside = F.avg_pool2d(inside, 7, stride=1, padding=3)
-    result = pictures.clone()
-    result[hidden] = torch.lerp(before, fill, inside)
-    return result
 
 
 def zoom(pictures: torch.Tensor, windows: torch.Tensor, size: int, flip: torch.Tensor | None = None) -> torch.Tensor:

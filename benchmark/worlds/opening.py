@@ -37,9 +37,9 @@ def open_world(name: str, painter: str = "") -> MeasuredWorld:
 
 
 def clip_folder(world: str, clip: str, weights: Path = WEIGHTS) -> Path:
-    """The folder of a CLIP: `demo` is the embedded one, `conv`, `vit` and `bent:NAME` are WORLD-CLIP in
-    `weights` (bent:NAME is WORLD-bent-NAME). Raises InputError where it is not there."""
-    if clip == "demo" and world == "shapes":
+    """The folder of a CLIP: `demo` (also called `conv`) is the embedded one of shapes, `conv`, `vit` and
+    `bent:NAME` are WORLD-CLIP in `weights` (bent:NAME is WORLD-bent-NAME). Raises InputError where it is not there."""
+    if clip in ("demo", "conv") and world == "shapes":
         return DEMO / "clip"
     folder = weights / f"{world}-{clip.replace(':', '-')}"
     if not (folder / "open_clip_config.json").is_file():

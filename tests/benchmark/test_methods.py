@@ -11,6 +11,7 @@ import torch
 from benchmark import methods
 from benchmark.ablations import SWITCHES, ablations
 from benchmark.baselines import diffedit, heatmap, reclip, released
+from benchmark.baselines.components import box_around, strongest_component
 from benchmark.baselines.heat import heat_box
 from benchmark.methods import METHODS, NOTES, settings_of
 from benchmark.painting import Outcome, Setup, paint
@@ -20,7 +21,6 @@ from benchmark.worlds.task import Task
 from region_core.boxes import iou
 from region_core.encoders.loading import Models
 from region_core.errors import InputError
-from region_core.proposals.components import box_around, strongest_component
 from region_core.published import draw_sizes
 
 WORLD = ShapesWorld()

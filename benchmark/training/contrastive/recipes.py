@@ -24,9 +24,9 @@ def things_conv(folder: Path, work: Path) -> dict[str, float]:
 
 
 def shapes_conv(folder: Path, work: Path) -> dict[str, float]:
-    """The shapes world, the same tower: 20 minutes."""
+    """The shapes world, which is the demo's, the same tower: 20 minutes."""
     plan = train.Plan("conv", shapes.words(), ((64, 256, 1100), (96, 192, 150), (128, 160, 450)))
-    return train.train(plan, shapes.bank(work, 10000), folder, work / "shapes-conv", shapes.judge)
+    return train.train(plan, shapes.bank(work, 10000), folder, work / "clip", shapes.judge)
 
 
 def things_vit(folder: Path, work: Path) -> dict[str, float]:
@@ -58,6 +58,6 @@ def things_vit(folder: Path, work: Path) -> dict[str, float]:
 
 RECIPES: dict[str, Callable[[Path, Path], dict[str, float]]] = {
     "things-conv": things_conv,
-    "shapes-conv": shapes_conv,
+    "clip": shapes_conv,
     "things-vit": things_vit,
 }

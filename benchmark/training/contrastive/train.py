@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,10 +14,11 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTokenizer
 
+from ..loop import Average, Training
 from ..vocabulary import write_tokenizer
 from . import clips, framing
 
-RATE, DECAY, WARM, AVERAGE = 2e-3, 0.02, 100, 0.99
+RATE, DECAY, WARM = 2e-3, 0.02, 100
 KEEP_EVERY = 150.0  # seconds between checkpoints
 
 
@@ -83,38 +82,25 @@ def train(
         lr=plan.rate,
         betas=(0.9, 0.98),
     )
-    average = {k: v.clone() for k, v in model.state_dict().items()}
-    state_file, first = work / "state.pt", 0
-    if state_file.exists():
-        saved = torch.load(state_file, weights_only=True)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        average, first = saved["average"], saved["step"]
+    average = Average(model)
     total = sum(steps for *_, steps in plan.phases)
-    rng = np.random.default_rng([5, first])
+    training = Training(work / "state.pt", optimizer, WARM, total, model=model, average=average)
+    rng = np.random.default_rng([5, training.start])
     probe = clips.build(plan.tower, vocab_size)
     scores: dict[str, float] = {}
     began = kept = time.monotonic()
 
     def keep(step: int) -> dict[str, float]:
-        probe.load_state_dict(average)
+        probe.load_state_dict(average.weights)
         probe.eval()
         result = {"steps": step, **judge(probe, tokenizer)}
         folder.parent.mkdir(parents=True, exist_ok=True)
-        clips.save(average, plan.tower, plan.words, folder, result)
-        torch.save(
-            {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average, "step": step},
-            state_file.with_suffix(".tmp"),
-        )
-        os.replace(state_file.with_suffix(".tmp"), state_file)
+        clips.save(average.weights, plan.tower, plan.words, folder, result)
+        training.keep(step)
         print(f"kept step {step}: {result}, {time.monotonic() - began:.0f} s", flush=True)
         return result
 
-    for step in range(first, total):
-        for group in optimizer.param_groups:
-            group["lr"] = (
-                plan.rate * min(1.0, (step + 1) / WARM) * max(0.01, 0.5 * (1 + math.cos(math.pi * step / total)))
-            )
+    for step in range(training.start, total):
         size, count = _phase(plan, step)
         pictures, captions, same = framing.batch(bank, count, size, rng)
         ids = tokenizer(captions, padding=True, return_tensors="pt").input_ids
@@ -125,18 +111,10 @@ def train(
         seen = F.normalize(seen.float(), dim=-1)
         loss = contrast(seen, said, model.logit_scale.exp(), same)
         whole = loss if extra is None else loss + extra(model, pictures, seen, step)
-        optimizer.zero_grad(set_to_none=True)
-        whole.backward()
-        torch.nn.utils.clip_grad_norm_(free, 1.0)
-        optimizer.step()
-        share = min(AVERAGE, (step + 1) / (step + 10))
+        training.step(whole)
         with torch.no_grad():
             model.logit_scale.clamp_(0, clips.MOST_SCALE)
-            for key, value in model.state_dict().items():
-                if value.is_floating_point():
-                    average[key].lerp_(value, 1 - share)
-                else:
-                    average[key].copy_(value)
+        average.update(model, step)
         if step % 50 == 0:
             print(
                 f"step {step}/{total} {size} px loss {loss.item():.3f} "
