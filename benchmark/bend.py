@@ -18,9 +18,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from region_core.encoders.bend import constants_for
-from region_core.encoders.clip import ClipScorer, load_clip
+from region_core.encoders.clip import ClipScorer
 from region_core.errors import InputError
+
+from .bent_clip import constants_for, load_folder
 
 # mean cosine of a picture with its own caption, and with another's
 MOMENTS = {
@@ -112,10 +113,10 @@ def main(folder: Path, out: Path, wanted: str, world: str) -> int:
                 f"moments is '{wanted}'; choose one of {', '.join(MOMENTS)}, or give two "
                 "cosines with a comma between, such as 0.31,0.162."
             ) from None
-    now = moments(load_clip(str(folder)), lambda index: captioned(world, index))
+    now = moments(load_folder(folder), lambda index: captioned(world, index))
     slope, shift = line_to(matched, unmatched, now)
     bend_folder(folder, out, slope, shift)
-    then = moments(load_clip(str(out)), lambda index: captioned(world, index))
+    then = moments(load_folder(out), lambda index: captioned(world, index))
     for title, values in (("before", now), ("after", then)):
         print(
             f"{title}: matched {values['matched']:.3f} ± {values['matched_sd']:.3f}, unmatched "

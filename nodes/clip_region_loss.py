@@ -6,7 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..region_core.checks import broken_text, check_texts, is_writable
+from ..region_core.checks import check_texts, text_problem
 from .blame import Blame
 from .common import ClipScorerSocket, Loss, schema
 from .descriptions import LossDescription
@@ -22,23 +22,11 @@ class ClipRegionLoss(io.ComfyNode):
         """Sockets and widgets."""
         return schema(
             "ClipRegionLoss",
-            "CLIP Region Loss",
-            description="Judges an edit by CLIP: does it show the editing prompt, did it change "
-            "from the caption towards the prompt, did the rest keep its structure?",
             search_aliases=["clip loss", "directional loss", "text guided", "editing prompt"],
             inputs=[
-                ClipScorerSocket.Input("scorer", tooltip=("From Load OpenCLIP Scorer or Load Shapes Demo.")),
-                io.String.Input(
-                    "image_caption", default="", tooltip=('What is in the picture now and is to change: "coffee".')
-                ),
-                io.String.Input(
-                    "editing_prompt",
-                    default="",
-                    multiline=True,
-                    tooltip=(
-                        'What should be there: "soft drink". Give the sampler\'s positive conditioning the same text.'
-                    ),
-                ),
+                ClipScorerSocket.Input("scorer"),
+                io.String.Input("image_caption", default=""),
+                io.String.Input("editing_prompt", default="", multiline=True),
                 widget("loss_alpha"),
                 widget("loss_beta"),
                 widget("loss_gamma"),
@@ -46,18 +34,15 @@ class ClipRegionLoss(io.ComfyNode):
                 removed("loss_area"),
                 widget("loss_crop", folded=True),
             ],
-            outputs=[Loss.Output("loss", tooltip="For Region Inpaint Optimize.")],
+            outputs=[Loss.Output("loss")],
         )
 
     @classmethod
     def validate_inputs(cls, image_caption: str | None = None, editing_prompt: str | None = None) -> bool | str:
         """Texts that are typed in are checked before anything runs."""
         for name, text in (("image_caption", image_caption), ("editing_prompt", editing_prompt)):
-            if isinstance(text, str) and not is_writable(text):
-                return Blame(name, broken_text(name, text))
-            if isinstance(text, str) and not text.strip():
-                there = "is" if name == "image_caption" else "should be"
-                return Blame(name, f"{name} is empty; say what {there} in the picture")
+            if isinstance(text, str) and (problem := text_problem(name, text)):
+                return Blame(name, problem)
         return True
 
     @classmethod

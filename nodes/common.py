@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,23 +33,26 @@ Learned = io.Custom("LR_LEARNED")
 BoundingBox = io.Custom("BOUNDING_BOX")  # core's own in newer versions: {x, y, width, height} in pixels
 
 _KNOWN = {field.name for field in dataclasses.fields(io.Schema)}
+_TEXTS = json.loads((Path(__file__).parents[1] / "locales/en/nodeDefs.json").read_text(encoding="utf-8"))
 
 
-def schema(name: str, display_name: str, **fields: Any) -> io.Schema:
-    """A Schema of a node of this pack, less the fields that this ComfyUI does not know yet."""
-    fields = {"category": CATEGORY, **fields}
-    for one in fields.get("inputs", []):
+def schema(name: str, **fields: Any) -> io.Schema:
+    """A Schema of a node of this pack, less the fields that this ComfyUI does not know yet. Its texts are
+    those of `locales/en`, but for widgets of settings, which have their own."""
+    node_id = f"LearnableRegions_{name}"
+    texts = _TEXTS[node_id]
+    fields = {"category": CATEGORY, "description": texts["description"], "inputs": [], **fields}
+    for one in fields["inputs"]:
+        one.tooltip = one.tooltip or texts["inputs"][one.id]["tooltip"]
         # a script may leave out what has a value of its own, such as a widget newer than the script;
         # a text has none
         if getattr(one, "default", None) not in (None, ""):
             one.optional = True
-    for output in fields.get("outputs", []):  # newer versions do this themselves
-        output.display_name = output.display_name or output.id
-    return io.Schema(
-        node_id=f"LearnableRegions_{name}",
-        display_name=display_name,
-        **{key: value for key, value in fields.items() if key in _KNOWN},
-    )
+    for output, said in zip(fields["outputs"], texts["outputs"].values(), strict=True):
+        output.tooltip = said["tooltip"]
+        output.display_name = output.display_name or output.id  # newer versions do this themselves
+    known = {key: value for key, value in fields.items() if key in _KNOWN}
+    return io.Schema(node_id=node_id, display_name=texts["display_name"], **known)
 
 
 def advanced(kind: Any, *args: Any, **kwargs: Any) -> Any:
@@ -97,6 +102,12 @@ def to_core(image: torch.Tensor) -> torch.Tensor:
 def to_comfy(planes: torch.Tensor) -> torch.Tensor:
     """[B,3,H,W] to IMAGE [B,H,W,3] on ComfyUI's device for what goes between nodes."""
     return planes.movedim(1, -1).float().to(model_management.intermediate_device()).contiguous()
+
+
+def to_bounding_box(box: tuple[int, int, int, int] | None) -> dict[str, int]:
+    """A box (x0, y0, x1, y1) as BOUNDING_BOX; 0 wide where there is none."""
+    x0, y0, x1, y1 = box or (0, 0, 0, 0)
+    return {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
 
 
 def pil_to_comfy(pictures: list[Any]) -> torch.Tensor:

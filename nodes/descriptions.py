@@ -12,8 +12,7 @@ from typing import Any
 import torch
 
 from ..region_core.encoders import PatchFeatures
-from ..region_core.errors import InputError
-from ..region_core.generator.network import RegionGenerator, build_generator, generator_shape
+from ..region_core.generator.network import RegionGenerator, build_generator, check_shape, generator_shape
 from ..region_core.settings import SearchSettings
 
 
@@ -43,14 +42,8 @@ class LearnedGenerator:
 
     def check(self, feature_dim: int, settings: SearchSettings | None = None) -> None:
         """Raise InputError where it was taught on other features or, with `settings`, for another search."""
-        sizes, numbers = (None, None) if settings is None else generator_shape(settings)
-        for key, here, way in (
-            ("feature_dim", feature_dim, "connect the DINO encoder it was taught with"),
-            ("sizes", sizes, "choose the preset and the max_window_size it was taught with"),
-            ("extra_dim", numbers, "teach one anew with this version"),
-        ):
-            if here is not None and self.config[key] != here:
-                raise InputError(f"{self.name} was taught with {key} {self.config[key]}, here it is {here}; {way}")
+        shape = (None, None) if settings is None else generator_shape(settings)
+        check_shape(self.config, f"{self.name} was taught with", feature_dim, *shape)
 
 
 @dataclass(frozen=True)

@@ -37,19 +37,10 @@ class SaveLearnedGenerator(io.ComfyNode):
         """Sockets and widgets."""
         return schema(
             "SaveLearnedGenerator",
-            "Save Learned Region Generator",
-            description="Saves what a search has learned to models/learnable_regions.",
             search_aliases=["save checkpoint", "region generator"],
             is_output_node=True,
-            inputs=[
-                Learned.Input("learned", tooltip="From Region Inpaint Optimize."),
-                io.String.Input(
-                    "filename_prefix",
-                    default="regions",
-                    tooltip=("The file's name; a number is added so that nothing is overwritten."),
-                ),
-            ],
-            outputs=[io.String.Output("path", tooltip="Where it was saved; empty where nothing was learned.")],
+            inputs=[Learned.Input("learned"), io.String.Input("filename_prefix", default="regions")],
+            outputs=[io.String.Output("path")],
         )
 
     @classmethod
@@ -106,17 +97,9 @@ class LoadLearnedGenerator(io.ComfyNode):
         """Sockets and widgets."""
         return schema(
             "LoadLearnedGenerator",
-            "Load Learned Region Generator",
-            description="Loads what an earlier search has learned.",
             search_aliases=["load checkpoint", "region generator"],
-            inputs=[
-                io.Combo.Input(
-                    "learned_name",
-                    options=(folder_paths.get_filename_list(FOLDER) or [NONE_YET]),
-                    tooltip=("A file in models/learnable_regions."),
-                )
-            ],
-            outputs=[Learned.Output("learned", tooltip="For Learnable Region Generator.")],
+            inputs=[io.Combo.Input("learned_name", options=(folder_paths.get_filename_list(FOLDER) or [NONE_YET]))],
+            outputs=[Learned.Output("learned")],
         )
 
     @classmethod

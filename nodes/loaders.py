@@ -86,29 +86,12 @@ class LoadDinoEncoder(io.ComfyNode):
         """Sockets and widgets."""
         return schema(
             "LoadDinoEncoder",
-            "Load DINO Encoder",
-            description="Loads a self-supervised DINO ViT, whose attention shows where objects "
-            "are. Folders in models/dino come first; others are downloaded there.",
             search_aliases=["dino", "vit", "self supervised features"],
             inputs=[
-                io.Combo.Input(
-                    "dino_name",
-                    options=_options(_local(DINO_FOLDER, "config.json"), list(DINO_HUB)),
-                    tooltip=("dino-vitb8 is the method's own; vits8 is smaller, the 16s coarser."),
-                ),
-                io.Int.Input(
-                    "image_size",
-                    default=256,
-                    min=32,
-                    max=1024,
-                    step=8,
-                    tooltip=(
-                        "The picture is seen at this size; 256 pixels give a 32 x 32 grid with "
-                        "dino-vitb8 and take 0.6 GB, 512 pixels 9 GB."
-                    ),
-                ),
+                io.Combo.Input("dino_name", options=_options(_local(DINO_FOLDER, "config.json"), list(DINO_HUB))),
+                io.Int.Input("image_size", default=256, min=32, max=1024, step=8),
             ],
-            outputs=[Dino.Output("dino", tooltip="For Learnable Region Generator.")],
+            outputs=[Dino.Output("dino")],
         )
 
     @classmethod
@@ -162,18 +145,13 @@ class LoadClipScorer(io.ComfyNode):
         """Sockets and widgets."""
         return schema(
             "LoadClipScorer",
-            "Load OpenCLIP Scorer",
-            description="Loads an OpenCLIP model that judges edits. Files in models/open_clip come "
-            "first (named as open_clip names the model); others are downloaded there.",
             search_aliases=["clip", "open_clip", "openclip", "text image similarity"],
             inputs=[
                 io.Combo.Input(
-                    "clip_name",
-                    options=_options(_local(CLIP_FOLDER, "open_clip_config.json"), list(CLIP_HUB)),
-                    tooltip=("ViT-B-16 with OpenAI's weights is the method's own."),
+                    "clip_name", options=_options(_local(CLIP_FOLDER, "open_clip_config.json"), list(CLIP_HUB))
                 )
             ],
-            outputs=[ClipScorerSocket.Output("scorer", tooltip="For CLIP Region Loss.")],
+            outputs=[ClipScorerSocket.Output("scorer")],
         )
 
     @classmethod

@@ -32,40 +32,17 @@ class LearnableRegionGenerator(io.ComfyNode):
         """Sockets and widgets."""
         return schema(
             "RegionGenerator",
-            "Learnable Region Generator",
-            description="Proposes regions to edit: anchor points where DINO's attention is high, "
-            "boxes of growing size round each. Feeds Region Inpaint Optimize.",
             search_aliases=["region proposal", "text driven editing", "automatic mask", "dino"],
             inputs=[
-                io.Image.Input("image", tooltip="The picture to edit; a batch works too."),
-                Dino.Input("dino", tooltip="From Load DINO Encoder or Load Shapes Demo."),
+                io.Image.Input("image"),
+                Dino.Input("dino"),
                 widget("point_number"),
                 widget("max_window_size"),
-                io.Int.Input(
-                    "seed",
-                    default=42,
-                    min=0,
-                    max=MAX_SEED,
-                    control_after_generate=FIXED,
-                    tooltip="Seed of the region generator's first weights.",
-                ),
-                io.Mask.Input(
-                    "region_prior",
-                    optional=True,
-                    tooltip=(
-                        "Regions are proposed only where this mask is white: painted by hand, or from "
-                        "SAM3, CLIPSeg and the like."
-                    ),
-                ),
-                Learned.Input(
-                    "learned", optional=True, tooltip=("Start from a region generator that has been taught and saved.")
-                ),
+                io.Int.Input("seed", default=42, min=0, max=MAX_SEED, control_after_generate=FIXED),
+                io.Mask.Input("region_prior", optional=True),
+                Learned.Input("learned", optional=True),
             ],
-            outputs=[
-                Generator.Output("generator", tooltip="For Region Inpaint Optimize."),
-                io.Mask.Output("saliency", tooltip="DINO's attention, 0 to 1."),
-                io.Image.Output("candidates", tooltip="The picture with the candidate boxes."),
-            ],
+            outputs=[Generator.Output("generator"), io.Mask.Output("saliency"), io.Image.Output("candidates")],
         )
 
     @classmethod
@@ -105,12 +82,7 @@ class LearnableRegionGenerator(io.ComfyNode):
             ).boxes
             picture = draw_boxes(to_core(image[index : index + 1])[0], boxes.cpu(), best=-1, labels=[""] * len(boxes))
             drawn.append(for_preview(picture, image))
-        attention = features.attention[:, None]
-        low, high = attention.amin((2, 3), True), attention.amax((2, 3), True)
-        saliency = F.interpolate(
-            (attention - low) / (high - low).clamp(min=1e-8), (height, width), mode="bilinear", align_corners=False
-        )[:, 0]
-        return io.NodeOutput(made, saliency, pil_to_comfy(drawn))
+        return io.NodeOutput(made, features.saliency(height, width)[:, 0], pil_to_comfy(drawn))
 
     @staticmethod
     def _seen(dino: Any, picture: torch.Tensor) -> PatchFeatures:

@@ -48,15 +48,7 @@ _CUSTOM = (
 
 
 def _custom_inputs() -> list[Any]:
-    native_size = advanced(
-        io.Int.Input,
-        "native_size",
-        default=0,
-        min=0,
-        max=4096,
-        step=8,
-        tooltip=("Side in pixels of the squares the model paints; 0 takes the model's own."),
-    )
+    native_size = advanced(io.Int.Input, "native_size", default=0, min=0, max=4096, step=8)
     custom = [removed(name) if name in REMOVED else widget(name, folded=True) for name in _CUSTOM]
     return [*custom, native_size, removed("screen"), widget("previews", folded=True)]
 
@@ -69,48 +61,21 @@ class RegionInpaintOptimize(io.ComfyNode):
         """Sockets and widgets."""
         return schema(
             "RegionInpaintOptimize",
-            "Region Inpaint Optimize",
-            description="Finds the region the caption names and paints what the prompt says, with "
-            "the inpainting model that is connected. Pixels outside stay as they are.",
             search_aliases=["text driven image editing", "inpaint without mask", "auto inpaint", "learnable regions"],
             inputs=[
-                io.Model.Input(
-                    "model",
-                    tooltip="Best an inpainting model (SD2, SD1.5, SDXL, Flux "
-                    "Fill); plain models work through a noise mask.",
-                ),
-                io.Vae.Input("vae", tooltip="The VAE that belongs to the model."),
-                io.Conditioning.Input("positive", tooltip="The editing prompt, encoded."),
-                io.Conditioning.Input("negative", tooltip="What not to paint; may be empty text."),
-                io.Image.Input("image", tooltip="The same picture or batch as the generator got."),
-                Generator.Input("generator", tooltip="From Learnable Region Generator."),
-                Loss.Input("loss", tooltip="From CLIP Region Loss."),
-                io.Combo.Input(
-                    "preset",
-                    options=[*PRESETS, CUSTOM],
-                    default="standard",
-                    tooltip=(
-                        "fast paints the best region, standard the two best, quality more, from several "
-                        "noises; paper is the published method; custom takes the settings "
-                        "below. Anchor points and window size are the "
-                        "generator node's."
-                    ),
-                ),
+                io.Model.Input("model"),
+                io.Vae.Input("vae"),
+                io.Conditioning.Input("positive"),
+                io.Conditioning.Input("negative"),
+                io.Image.Input("image"),
+                Generator.Input("generator"),
+                Loss.Input("loss"),
+                io.Combo.Input("preset", options=[*PRESETS, CUSTOM], default="standard"),
                 widget("seed", control_after_generate=True),
                 widget("steps"),
                 widget("guidance_scale"),
-                io.Combo.Input(
-                    "sampler_name",
-                    options=comfy.samplers.KSampler.SAMPLERS,
-                    default="ddim",
-                    tooltip="ddim and euler suit the search best.",
-                ),
-                io.Combo.Input(
-                    "scheduler",
-                    options=comfy.samplers.KSampler.SCHEDULERS,
-                    default="ddim_uniform",
-                    tooltip="Noise levels of the steps.",
-                ),
+                io.Combo.Input("sampler_name", options=comfy.samplers.KSampler.SAMPLERS, default="ddim"),
+                io.Combo.Input("scheduler", options=comfy.samplers.KSampler.SCHEDULERS, default="ddim_uniform"),
                 widget("strength"),
                 widget("grow", folded=True),
                 widget("feather", folded=True),
@@ -119,27 +84,16 @@ class RegionInpaintOptimize(io.ComfyNode):
                 widget("feather_percent"),
             ],
             outputs=[
-                io.Image.Output("edited", tooltip="The edit; the source where nothing was found."),
-                io.Mask.Output("mask", tooltip="The region; black where nothing was found."),
-                BoundingBox.Output(
-                    "bounding_box",
-                    tooltip="The region in pixels, the whole picture where none was found; of several pictures a list "
-                    "of boxes each, empty where none was found.",
-                ),
-                io.Image.Output("ranked", tooltip="All finished edits, best first, picture by picture."),
-                io.Image.Output(
-                    "boxes",
-                    tooltip=("The source with the likeliest boxes, or those that were previewed, and the chosen one."),
-                ),
-                io.Image.Output("loss_curve", tooltip=("The loss over the rounds of previews.")),
-                io.String.Output("report", tooltip="What was found and what it cost."),
-                Learned.Output("learned", tooltip=("The region generator as previews taught it, to save.")),
-                io.Mask.Output(
-                    "relevance", tooltip=("Where in the picture the caption is, 0 to 1: a heat map, or a softer mask.")
-                ),
-                io.Boolean.Output(
-                    "found", tooltip="Whether a region was found, in one picture at least: for a graph that branches."
-                ),
+                io.Image.Output("edited"),
+                io.Mask.Output("mask"),
+                BoundingBox.Output("bounding_box"),
+                io.Image.Output("ranked"),
+                io.Image.Output("boxes"),
+                io.Image.Output("loss_curve"),
+                io.String.Output("report"),
+                Learned.Output("learned"),
+                io.Mask.Output("relevance"),
+                io.Boolean.Output("found"),
             ],
             hidden=[io.Hidden.prompt, io.Hidden.unique_id],
         )

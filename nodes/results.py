@@ -17,7 +17,7 @@ from ..region_core.draw import boxes_picture, loss_curve
 from ..region_core.edit import EditResult
 from ..region_core.generator.network import RegionGenerator
 from ..region_core.images import picture_from, to_pil
-from .common import MANY, for_preview, pil_to_comfy, to_comfy
+from .common import MANY, for_preview, pil_to_comfy, to_bounding_box, to_comfy
 from .descriptions import LearnedGenerator
 
 
@@ -53,7 +53,7 @@ class Results:
             # a picture without a region shows itself: an image output cannot be empty
             found = [c.image for c in result.candidates] or [result.image]
             self.ranked += [to_comfy(image) for image in found]
-        self.boxes.append(_bounding_box(result))
+        self.boxes.append(to_bounding_box(result.box))
         self.found = self.found or result.box is not None
         drawn = boxes_picture(to_pil(picture), result.tried_boxes, result.box, f"{result.score:.3f}")
         self.drawn.append(for_preview(drawn, self.image))
@@ -87,11 +87,6 @@ class Results:
             self.relevance,
             self.found,
         )
-
-
-def _bounding_box(result: EditResult) -> dict[str, int]:
-    x0, y0, x1, y1 = result.box or (0, 0, 0, 0)
-    return {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
 
 
 def _report(number: int, result: EditResult) -> str:

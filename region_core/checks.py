@@ -6,7 +6,6 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import InputError
@@ -26,20 +25,22 @@ def check_texts(caption: str, prompt: str, negative: str = "") -> None:
         raise InputError(problem)
 
 
-def text_problems(caption: str, prompt: str, negative: str = "") -> Iterator[str]:
+def text_problem(name: str, text: str) -> str:
+    """A sentence about a caption or prompt that is empty or has half of a character in it; "" where it is well."""
+    if not is_writable(text):
+        return broken_text(name, text)
+    return "" if text.strip() else f"{name} is empty; write in a few words what is there, or should be."
+
+
+def text_problems(caption: str, prompt: str, negative: str = "") -> list[str]:
     """A sentence for each text that is empty or is no text, or one where both say the same."""
-    named = (("image_caption", caption), ("editing_prompt", prompt), ("negative_prompt", negative))
-    broken = [name for name, text in named if not is_writable(text)]
-    yield from (broken_text(name, text) for name, text in named if name in broken)
-    if broken:
-        return
-    empty = [name for name, text in (("image_caption", caption), ("editing_prompt", prompt)) if not text.strip()]
-    for name in empty:
-        yield f"{name} is empty; write in a few words what is there, or should be."
-    if not empty and caption.casefold().split() == prompt.casefold().split():
-        yield (
+    problems = [text_problem("image_caption", caption), text_problem("editing_prompt", prompt)]
+    problems += [] if is_writable(negative) else [broken_text("negative_prompt", negative)]
+    if not any(problems) and caption.casefold().split() == prompt.casefold().split():
+        problems = [
             f"image_caption and editing_prompt are both '{caption.strip()}'; ask for something that is not there yet."
-        )
+        ]
+    return [problem for problem in problems if problem]
 
 
 def is_writable(text: str) -> bool:

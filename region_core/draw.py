@@ -38,7 +38,7 @@ def draw_boxes(
     labels says otherwise; best is the index of the highest unless given. Line width and text follow
     the picture's size; one of few pixels is enlarged by a whole number so that text can be read.
     """
-    picture = _rgb(source)
+    picture = on_paper(source)
     corners = [tuple(float(v) for v in box) for box in boxes]
     values = None if scores is None else [float(v) for v in scores]
     for name, given in (("scores", values), ("labels", labels)):
@@ -100,7 +100,7 @@ def contact_sheet(
     leading = round(_height(font) * 1.25)
     lines = [_wrapped(text, font, cell, 2) for text in captions or [""] * len(images)]
     gap = max(8, cell // 16)
-    thumbs = [_fitted(_rgb(image), cell) for image in images]
+    thumbs = [_fitted(on_paper(image), cell) for image in images]
     rows = [range(at, min(at + columns, len(images))) for at in range(0, len(images), columns)]
     # A row is only as high as its own pictures and captions.
     tall = [max(thumbs[n].height for n in row) for row in rows]
@@ -173,8 +173,8 @@ def _shade(index: int, values: Sequence[float] | None) -> Color:
     return r, g, b
 
 
-def _rgb(image: Image.Image | Tensor) -> Image.Image:
-    """A new RGB image; what shows through alpha is the paper."""
+def on_paper(image: Image.Image | Tensor) -> Image.Image:
+    """A new RGB image; what shows through alpha is white paper."""
     if isinstance(image, Tensor):
         return to_pil(image)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:

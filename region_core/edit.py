@@ -15,7 +15,7 @@ from .cost import Cost, cost_so_far
 from .encoders import ClipScorer, DinoEncoder, PatchFeatures
 from .errors import InputError
 from .events import SearchProgress, Watcher
-from .generator.losses import LossWeights, RegionLoss
+from .generator.losses import RegionLoss
 from .generator.network import RegionGenerator, build_generator, generator_shape
 from .generator.trainer import GeneratorTrainer
 from .images import Picture, picture_from
@@ -139,7 +139,7 @@ def edit_image(
         features = dino(source)
     evidence = PictureEvidence(canvas.small, caption, prompt, scorer, features, finding)
     progress = SearchProgress(on_event, previews=settings.max_previews)
-    saliency = _as_picture(features.attention[:1, None], source)
+    saliency = features.saliency(*source.shape[-2:])[:1].to(source)
     maps = features.features[0]
     sizes, numbers = generator_shape(settings)
     module = generator or build_generator(maps.shape[0], sizes, settings.seed, extra_dim=numbers, device=maps.device)
@@ -218,15 +218,7 @@ def edit_image(
     )
     previews = Previews()
     if settings.max_previews:
-        loss = RegionLoss(
-            scorer,
-            caption,
-            prompt,
-            LossWeights.of(settings),
-            views=settings.views,
-            seed=settings.seed,
-            texts=evidence.texts,
-        )
+        loss = RegionLoss.of(evidence, settings)
         previews = learn_from_previews(canvas, boxes, loss, trainer, settings, progress)
 
     # 5. Paint the likeliest regions, and choose among the edits

@@ -17,11 +17,12 @@ class InputError(ValueError):
 
 
 class InputProblems(InputError):
-    """All that is wrong with a list: `problems` as (what, why), a line each in the text."""
+    """All that is wrong with `what`, a list: `problems` as (where, why), a line each in the text."""
 
-    def __init__(self, summary: str, problems: list[tuple[str, str]]) -> None:
+    def __init__(self, what: str, problems: list[tuple[str, str]]) -> None:
         self.problems = problems
-        super().__init__("\n".join([summary, *(f"  {what}: {why}" for what, why in problems)]))
+        summary = f"{what} has {len(problems)} problem{'s' * (len(problems) > 1)}; nothing was edited."
+        super().__init__("\n".join([summary, *(f"  {where}: {why}" for where, why in problems)]))
 
 
 def first_line(error: Exception) -> str:

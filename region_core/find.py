@@ -7,9 +7,8 @@ from torch import Tensor
 
 from .checks import check_texts
 from .encoders import ClipScorer, DinoEncoder
-from .painting.canvas import SMALL_SIDE
+from .painting.canvas import reduced
 from .proposals.regions import PictureEvidence, propose_regions
-from .resize import resize
 from .settings import SearchSettings
 
 
@@ -24,12 +23,7 @@ def find_region(
     """
     check_texts(caption, prompt)
     height, width = picture.shape[-2:]
-    scale = min(1.0, SMALL_SIDE / max(height, width))
-    small = (
-        picture
-        if scale == 1
-        else resize(picture, max(1, round(height * scale)), max(1, round(width * scale))).clamp(0, 1)
-    )
+    small = reduced(picture)
     found = propose_regions(PictureEvidence(small, caption, prompt, scorer, dino(picture)), settings)
     if not found.present:
         return None

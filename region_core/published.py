@@ -15,7 +15,7 @@ from torch import Tensor
 from .encoders import PatchFeatures
 from .events import SearchProgress
 from .generator.learning import gumbel_noise, teach
-from .generator.losses import LossWeights, RegionLoss
+from .generator.losses import RegionLoss
 from .generator.network import RegionGenerator
 from .generator.trainer import numbers_of
 from .painting.canvas import Canvas, Work
@@ -52,15 +52,7 @@ def search_as_published(
     edits so far in place of the sampled one, "off" not at all.
     """
     maps = features.features[0]
-    loss = RegionLoss(
-        evidence.scorer,
-        evidence.caption,
-        evidence.prompt,
-        LossWeights.of(settings),
-        views=settings.views,
-        seed=settings.seed,
-        texts=evidence.texts,
-    ).bind(evidence.picture)
+    loss = RegionLoss.of(evidence, settings).bind(evidence.picture)
     noise = torch.Generator("cpu").manual_seed(settings.seed)
     boxes = candidates.boxes.cpu()
     losses, edited = torch.zeros(len(boxes)), torch.zeros(len(boxes), dtype=torch.bool)

@@ -82,7 +82,7 @@ def everything(models: Any) -> list[torch.Tensor]:
         latents.z,
         inpainter.decode(latents),
         models.scorer.encode_images(images),
-        models.scorer.patch_tokens(images),
+        models.scorer.encode_images_and_tokens(images)[1],
         seen.features,
         seen.attention,
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import fields
@@ -18,7 +19,8 @@ EDIT = ["edit", "--image_file_path", "a", "--image_caption", "b", "--editing_pro
 
 
 def test_every_setting_is_described() -> None:
-    assert list(SETTINGS) == [field.name for field in fields(SearchSettings)]
+    texts = json.loads((ROOT / "region_core/settings/texts.json").read_text(encoding="utf-8"))
+    assert list(SETTINGS) == [field.name for field in fields(SearchSettings)] == list(texts)
     for name, one in SETTINGS.items():
         assert one.en.endswith("."), name
         assert one.zh.endswith("。"), name

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from region_core.demo.models import WEIGHTS as DEMO
-from region_core.encoders import load_clip, load_dino
+from region_core.encoders import load_dino
 from region_core.encoders.loading import Models
 from region_core.errors import InputError
 
+from ..bent_clip import load_folder
 from . import WEIGHTS
 from .task import MeasuredWorld
 
@@ -54,7 +55,7 @@ def clip_folder(world: str, clip: str, weights: Path = WEIGHTS) -> Path:
 
 def load_models(world: str, clip: str, weights: Path = WEIGHTS, *, diffusion: bool = False) -> Models:
     """The encoders of a world, and the demo's pipeline where `diffusion` paints."""
-    scorer = load_clip(str(clip_folder(world, clip, weights)))
+    scorer = load_folder(clip_folder(world, clip, weights))
     dino = DEMO / "dino" if world == "shapes" else weights / f"{world}-dino"
     pipe = None
     if diffusion:

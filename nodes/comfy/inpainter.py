@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ...region_core.errors import InputError, first_line, shown
 from ...region_core.painting.finite import checked_finite
-from ...region_core.painting.inpaint import Latents
+from ...region_core.painting.inpaint import Latents, first_step, with_hole
 from .compatibility import check_parts, kind_of, reads_mask
 from .patches import minds_the_batch, sees_all_rows
 from .sampling import is_out_of_memory, run_steps, schedule
@@ -137,8 +137,7 @@ class ComfyInpainter:
         strength = self.strength if strength is None else strength
         images, masks = images.to(self.device).float(), masks.to(self.device).float()
         sigmas = schedule(self.model, self.sampler, self.scheduler, steps)
-        last = len(sigmas) - 2
-        first = min(max(last, 0), int(round(steps * (1 - strength))))
+        first = first_step(steps, strength, len(sigmas) - 2)
         generator = torch.Generator("cpu").manual_seed(seed)
         side = images.shape[-1] // self.ratio
         noise = torch.randn((1, self.shape[0], side, side), generator=generator).to(self.device)
@@ -146,8 +145,7 @@ class ComfyInpainter:
         extra: dict[str, Any] = {"mask": self._latent_mask(masks), "shared": (seed, sigmas)}
         inner = self.model.model
         if self.reads_mask:
-            hole = torch.where(masks > 0.5, torch.full_like(images, 0.5), images)
-            extra["concat"] = self._encode(hole)
+            extra["concat"] = self._encode(with_hole(images, masks))
         if not self.reads_mask or first:
             extra["source"] = self._encode(images)
         clean = inner.process_latent_in(extra["source"]) if first else torch.zeros_like(noise)

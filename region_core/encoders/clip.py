@@ -16,7 +16,6 @@ from ..errors import InputError, first_line
 from ..memory import in_chunks
 from ..texts import pieces_that_fit
 from ..weights import check_file, check_folder
-from .bend import bend_as_stated
 from .dino import check_images, check_numbers, nothing, prepare
 from .local import local_embeddings, proxy_affinity
 
@@ -150,10 +149,6 @@ class ClipScorer:
             places.append(seen[1].float())
         return torch.cat(pooled), torch.cat(places)
 
-    def patch_tokens(self, images: Tensor) -> Tensor:
-        """images [B, 3, H, W] -> [B, N, D]: the last stage's patch tokens, row-major."""
-        return self.encode_images_and_tokens(images)[1]
-
     @torch.no_grad()
     def encode_text(self, text: str) -> Tensor:
         """[1, E] float32 of unit length, on the model's device, in the template "a high quality
@@ -254,11 +249,8 @@ def load_clip(
     height, width = (size, size) if isinstance(size, int) else size
     if height != width:
         raise InputError(f"The CLIP model '{name}' takes {height} x {width} images; use one that takes squares.")
-    if name.startswith("local-dir:"):
-        bend_as_stated(model, Path(name.removeprefix("local-dir:")).expanduser())
     model = model.to(device=device, dtype=dtype)
-    scorer = ClipScorer(model, tokenizer, height, tuple(config["mean"]), tuple(config["std"]))
-    return scorer
+    return ClipScorer(model, tokenizer, height, tuple(config["mean"]), tuple(config["std"]))
 
 
 def _trained_with_quick_gelu(name: str, pretrained: str | None) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import InputError, first_line
@@ -78,6 +79,12 @@ class PatchFeatures:
 
     features: Tensor
     attention: Tensor
+
+    def saliency(self, height: int, width: int) -> Tensor:
+        """The attention of each picture, from 0 to 1, as large as the picture: [B, 1, H, W]."""
+        low, high = (bound(self.attention, (1, 2), True) for bound in (torch.amin, torch.amax))
+        scaled = (self.attention - low) / (high - low).clamp(min=1e-8)
+        return F.interpolate(scaled[:, None], (height, width), mode="bilinear", align_corners=False)
 
 
 class DinoEncoder:

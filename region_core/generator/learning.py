@@ -43,32 +43,20 @@ def gumbel_loss(
     rows = previewed.any(dim=1)
     masked = (logits.float() + noise.to(logits.device)).masked_fill(~previewed, -torch.inf)[rows]
     soft = (masked / tau).softmax(dim=1)
-    hard = torch.zeros_like(soft).scatter_(1, soft.argmax(dim=1, keepdim=True), 1.0)
-    sample = hard - soft.detach() + soft
     known = losses.float().masked_fill(~previewed, 0.0)[rows]
-    return (sample * known).sum(dim=1).mean()
+    return (straight_through(soft) * known).sum(dim=1).mean()
+
+
+def straight_through(soft: Tensor) -> Tensor:
+    """Probabilities [..., M] as one-hot rows of the likeliest, with the gradient of the probabilities."""
+    hard = torch.zeros_like(soft).scatter_(-1, soft.argmax(dim=-1, keepdim=True), 1.0)
+    return hard - soft.detach() + soft
 
 
 def gumbel_noise(shape: torch.Size, generator: torch.Generator) -> Tensor:
     """Gumbel noise on the CPU: the largest of log p + noise is a draw from p."""
     uniform = torch.rand(shape, generator=generator).clamp(1e-10, 1 - 1e-7)
     return -(-uniform.log()).log()
-
-
-def optimizer_for(
-    module: RegionGenerator, lr: float, *, shared: float = 40.0, own: float = 0.02
-) -> torch.optim.Optimizer:
-    """Adam at `shared` times `lr` for the few weights that all boxes share, `own` times for the rest.
-
-    The shared ones say what the screen's numbers are worth and hold for every box and picture. At one
-    rate for all, the many weights that know a box by its place settle on the places that were seen
-    first, and the generator chooses worse than chance. A generator that is given no such numbers
-    learns at `lr`.
-    """
-    few = [] if module.direct is None else list(module.direct.parameters())
-    many = [p for name, p in module.named_parameters() if not name.startswith("direct.")]
-    groups = [{"params": many, "lr": own * lr}, {"params": few, "lr": shared * lr}]
-    return torch.optim.Adam(groups if few else many, lr=lr)
 
 
 def teach(

@@ -16,6 +16,7 @@ from ..resize import resize
 from .views import Views
 
 if TYPE_CHECKING:
+    from ..proposals.regions import PictureEvidence
     from ..settings import SearchSettings
 
 __all__ = ["BoundLoss", "LossTerms", "LossWeights", "RegionLoss", "Views", "self_similarity"]
@@ -39,12 +40,7 @@ class LossWeights:
     @classmethod
     def of(cls, settings: SearchSettings) -> LossWeights:
         """The weights that a search's settings name."""
-        return cls(
-            clip=settings.loss_alpha,
-            direction=settings.loss_beta,
-            structure=settings.loss_gamma,
-            crop=settings.loss_crop,
-        )
+        return cls(settings.loss_alpha, settings.loss_beta, settings.loss_gamma, settings.loss_crop)
 
 
 @dataclass
@@ -85,6 +81,12 @@ class RegionLoss:
             texts = torch.cat([scorer.encode_text(prompt), scorer.encode_text(caption)])
         self.target = texts[:1]
         self.text_direction = texts[:1] - texts[1:]
+
+    @classmethod
+    def of(cls, evidence: PictureEvidence, settings: SearchSettings) -> RegionLoss:
+        """The loss of an edit whose texts are encoded already."""
+        texts, weights = (evidence.caption, evidence.prompt), LossWeights.of(settings)
+        return cls(evidence.scorer, *texts, weights, settings.views, settings.seed, evidence.texts)
 
     def bind(self, source: Tensor) -> BoundLoss:
         """The loss for edits of one source [1, 3, H, W], whose views are encoded here, once."""

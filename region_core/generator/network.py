@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torchvision.ops import roi_align
 
 from ..errors import InputError
-from ..proposals.anchors import CandidateSet
 from ..settings import SearchSettings
 from .checkpoint import read_checkpoint, write_checkpoint
 
@@ -133,14 +132,6 @@ def build_generator(
         return module.to(device)
 
 
-@torch.no_grad()
-def box_probabilities(
-    module: RegionGenerator, features: Tensor, candidates: CandidateSet, extra: Tensor | None = None
-) -> Tensor:
-    """[K*M] probabilities over all candidates: no Gumbel noise, the same at every call."""
-    return module(features, candidates.cells, extra).flatten().softmax(0)
-
-
 def save_generator(module: RegionGenerator, path: str | Path, settings: dict, lessons: dict | None = None) -> None:
     """Write weights and shape, with `settings` (anything JSON can hold), as safetensors.
 
@@ -170,7 +161,7 @@ def load_generator(
         raise InputError(
             f"The file '{path}' does not say what shape its generator has; name a checkpoint saved by this project."
         )
-    _check_fit(config, f"The generator in '{path}' was saved with", feature_dim, sizes, extra_dim)
+    check_shape(config, f"The generator in '{path}' was saved with", feature_dim, sizes, extra_dim)
     try:
         module = build_generator(seed=0, device=device, **config)
         with torch.inference_mode(False):
@@ -190,10 +181,12 @@ def generator_shape(settings: SearchSettings) -> tuple[int, int]:
 
 def check_fit(module: RegionGenerator, option: str, feature_dim: int, settings: SearchSettings) -> None:
     """Raise InputError where a loaded generator reads other features, sizes or numbers than a run has."""
-    _check_fit(module.config, f"The generator of {option} was saved with", feature_dim, *generator_shape(settings))
+    check_shape(module.config, f"The generator of {option} was saved with", feature_dim, *generator_shape(settings))
 
 
-def _check_fit(config: dict, saved: str, feature_dim: int | None, sizes: int | None, extra_dim: int | None) -> None:
+def check_shape(config: dict, saved: str, feature_dim: int | None, sizes: int | None, extra_dim: int | None) -> None:
+    """Raise InputError, beginning with `saved`, where a generator's `config` differs from what is wanted; None
+    wants nothing."""
     ways = {
         "feature_dim": (feature_dim, "use the DINO model it was saved with"),
         "sizes": (sizes, "use the preset and the max_window_size it was saved with"),
@@ -202,6 +195,5 @@ def _check_fit(config: dict, saved: str, feature_dim: int | None, sizes: int | N
     for name, (wanted, way_out) in ways.items():
         if wanted is not None and config.get(name) != wanted:
             raise InputError(
-                f"{saved} {name} = {config.get(name)}, this run needs {wanted}; {way_out}, or "
-                "start without a checkpoint."
+                f"{saved} {name} = {config.get(name)}, this run needs {wanted}; {way_out}, or start without it."
             )

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .learning import gumbel_noise
+from .learning import gumbel_noise, straight_through
 from .losses import LossTerms, LossWeights
 from .network import RegionGenerator
 
@@ -80,8 +80,7 @@ class GeneratorTrainer:
         if self.learning != "gumbel":
             return (log_probs.exp() * known).sum()
         soft = (log_probs + gumbel_noise(log_probs.shape, self.noise).to(log_probs)).softmax(0)
-        hard = torch.zeros_like(soft).scatter_(0, soft.argmax(0, keepdim=True), 1.0)
-        return ((hard - soft.detach() + soft) * known).sum()
+        return (straight_through(soft) * known).sum()
 
 
 def standardised_losses(terms: Sequence[LossTerms], weights: LossWeights) -> Tensor:

@@ -60,6 +60,15 @@ class Work:
         )
 
 
+def reduced(source: Tensor) -> Tensor:
+    """The copy of source [1, 3, H, W] that the search works on: no side longer than SMALL_SIDE."""
+    height, width = source.shape[-2:]
+    scale = min(1.0, SMALL_SIDE / max(height, width))
+    if scale == 1:
+        return source
+    return resize(source, max(1, round(height * scale)), max(1, round(width * scale))).clamp(0, 1)
+
+
 class Canvas:
     """One source picture [1, 3, H, W] in front of one inpainter, all candidates from one noise."""
 
@@ -69,9 +78,7 @@ class Canvas:
         self.source, self.inpainter, self.seed = source, inpainter, seed
         self.borders, self.strength = borders or Borders(), strength
         self.height, self.width = source.shape[-2:]
-        self.scale = min(1.0, SMALL_SIDE / max(self.height, self.width))
-        size = [max(1, round(v * self.scale)) for v in (self.height, self.width)]
-        self.small = source if self.scale == 1 else resize(source, *size).clamp(0, 1)
+        self.small = reduced(source)
 
     def small_boxes(self, boxes: Tensor) -> Tensor:
         """Boxes [N, 4] of the source in pixels of the small picture."""

@@ -19,7 +19,7 @@ from ..quiet import quiet_libraries
 from ..texts import pieces_that_fit
 from ..weights import check_file, check_folder
 from .finite import checked_finite
-from .inpaint import Latents
+from .inpaint import Latents, first_step, with_hole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -190,14 +190,13 @@ class DiffusersInpainter:
         generator = torch.Generator("cpu").manual_seed(seed)
         noise = torch.randn((1, 4, side, side), generator=generator)
         noise = noise.to(self.device, self.dtype).expand(len(images), -1, -1, -1)
-        hole = torch.where(masks > 0.5, torch.full_like(images, 0.5), images)
-        first = min(steps - 1, int(round(steps * (1 - strength))))
+        first = first_step(steps, strength, steps - 1)
         if first == 0:
             z = noise * schedule.init_noise_sigma
         else:
             z = schedule.add_noise(self._encode_pictures(images), noise, schedule.timesteps[first])
         small = F.interpolate(masks, size=(side, side), mode="nearest").to(self.device, self.dtype)
-        condition = torch.cat([small, self._encode_pictures(hole)], dim=1)
+        condition = torch.cat([small, self._encode_pictures(with_hole(images, masks))], dim=1)
         return Latents(
             z=z.clone(), denoised=torch.zeros_like(z), step=first, steps=steps, extra={"condition": condition}
         )

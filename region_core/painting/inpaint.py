@@ -102,6 +102,16 @@ class Inpainter(Protocol):
         """Pictures [N,3,s,s] in 0..1, of the denoised estimate where sampling is not finished."""
 
 
+def first_step(steps: int, strength: float, last: int) -> int:
+    """The step of the schedule that an edit of `strength` (0, 1] begins with, at most the `last`."""
+    return min(max(last, 0), round(steps * (1 - strength)))
+
+
+def with_hole(images: Tensor, masks: Tensor) -> Tensor:
+    """images [N,3,s,s], grey where masks [N,1,s,s] are above 0.5: what an inpainting model sees of them."""
+    return torch.where(masks > 0.5, torch.full_like(images, 0.5), images)
+
+
 def window_for(box: Sequence[float] | Tensor, height: int, width: int, native: int) -> tuple[int, int, int, int]:
     """The square window round one box: side min(max(2 * box side, native), longer side of picture).
 
@@ -141,22 +151,11 @@ def crop(source: Tensor, windows: Tensor, native: int) -> Tensor:
     return torch.cat([cuts[row] for row in rows])
 
 
-def crop_masks(masks: Tensor, windows: Tensor, native: int) -> Tensor:
-    """Masks [N,1,H,W] as the model needs them: hard 0/1 at [N,1,native,native].
-
-    A native pixel is masked where any masked source pixel falls in it; padding never is.
-    """
-    out = []
-    for mask, window in zip(masks, windows.tolist(), strict=True):
-        inside, pads = _inside(window, mask.shape[-2], mask.shape[-1])
-        hard = F.pad((mask[(slice(None), *inside)] > 0).float(), pads)
-        # Bin i runs from floor(i * side / native) to ceil((i + 1) * side / native): all it touches.
-        out.append(F.adaptive_max_pool2d(hard, native))
-    return torch.stack(out) if out else masks.new_zeros(0, 1, native, native)
-
-
 def box_masks(boxes: Tensor, windows: Tensor, height: int, width: int, native: int) -> Tensor:
-    """`crop_masks(boxes_to_masks(...))` without masks of the full picture: [N,1,native,native]."""
+    """Masks of boxes [N,4] as the model needs them: hard 0/1 at [N,1,native,native].
+
+    A native pixel is masked where any pixel of the box falls in it; padding never is.
+    """
     cells = pixel_boxes(boxes, height, width)
     corner, side = windows[:, :2], windows[:, 2:3] - windows[:, 0:1]
     low = (cells[:, :2] - corner) * native // side

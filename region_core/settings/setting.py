@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
+from importlib.resources import files
 from typing import Any
 
 _KEY = "setting"
@@ -82,15 +84,15 @@ class Setting:
         return f"{self.en} ({self.values_by_preset() or f'default: {self.default}'})"
 
 
-def setting(default: Any, low: float | None = None, high: float | None = None, *, en: str, zh: str, **more: Any) -> Any:
-    """A dataclass field with its description; `more` are fields of `Setting`."""
-    return field(default=default, metadata={_KEY: {"low": low, "high": high, "en": en, "zh": zh, **more}})
+def setting(default: Any, low: float | None = None, high: float | None = None, **more: Any) -> Any:
+    """A dataclass field with its description; `more` are fields of `Setting`, but for the texts."""
+    return field(default=default, metadata={_KEY: {"low": low, "high": high, **more}})
 
 
 def described(cls: Any) -> dict[str, Setting]:
-    """The descriptions of a dataclass's fields, by name, in order."""
-
-    def one(made: Field[Any]) -> Setting:
-        return Setting(name=made.name, default=made.default, **made.metadata[_KEY])
-
-    return {made.name: one(made) for made in fields(cls)}
+    """The descriptions of a dataclass's fields, by name, in order; their texts are in `texts.json`."""
+    texts = json.loads(files(__package__).joinpath("texts.json").read_text(encoding="utf-8"))
+    return {
+        made.name: Setting(name=made.name, default=made.default, **made.metadata[_KEY], **texts[made.name])
+        for made in fields(cls)
+    }

@@ -11,10 +11,9 @@ from torch.nn import functional as F
 
 from benchmark.__main__ import main
 from benchmark.bend import bend_folder, line_to, moments
+from benchmark.bent_clip import bend_model, constants_for, load_folder
 from benchmark.training.contrastive import clips
 from benchmark.training.vocabulary import write_tokenizer
-from region_core.encoders.bend import bend_model, constants_for
-from region_core.encoders.clip import load_clip
 from region_core.errors import InputError
 
 WORDS = ("red", "blue", "circle", "square", "a", "high", "quality", "image", "of", ".")
@@ -39,13 +38,13 @@ def cosines(scorer):
 @pytest.mark.parametrize(("slope", "shift"), [(0.4, 0.2), (0.9, -0.1), (0.3, 0.7), (0.05, 0.0)])
 def test_every_cosine_lies_on_the_line(folder, tmp_path, slope, shift):
     bend_folder(folder, tmp_path / "bent", slope, shift)
-    before, after = cosines(load_clip(str(folder))), cosines(load_clip(str(tmp_path / "bent")))
+    before, after = cosines(load_folder(folder)), cosines(load_folder(tmp_path / "bent"))
     assert torch.allclose(after, shift + slope * before, atol=2e-6)
 
 
 def test_orders_are_kept(folder, tmp_path):
     bend_folder(folder, tmp_path / "bent", 0.35, 0.1)
-    before, after = (cosines(load_clip(str(f))).flatten() for f in (folder, tmp_path / "bent"))
+    before, after = (cosines(load_folder(f)).flatten() for f in (folder, tmp_path / "bent"))
     clear = (before[:, None] - before[None]) > 1e-4
     assert clear.any()
     assert ((after[:, None] - after[None]) > 0)[clear].all()
@@ -54,7 +53,7 @@ def test_orders_are_kept(folder, tmp_path):
 def test_the_model_is_as_sure_as_it_was_up_to_clips_limit(folder, tmp_path):
     for slope, most in ((0.5, False), (0.05, True)):
         bend_folder(folder, tmp_path / "bent", slope, 0.0)
-        models = (load_clip(str(f)).model for f in (folder, tmp_path / "bent"))
+        models = (load_folder(f).model for f in (folder, tmp_path / "bent"))
         before, after = (float(m.logit_scale.detach().exp()) for m in models)
         assert after == pytest.approx(100.0 if most else before / slope, rel=1e-3)
 
@@ -62,7 +61,7 @@ def test_the_model_is_as_sure_as_it_was_up_to_clips_limit(folder, tmp_path):
 def test_a_bend_of_a_bend_is_a_bend(folder, tmp_path):
     bend_folder(folder, tmp_path / "one", 0.6, 0.1)
     bend_folder(tmp_path / "one", tmp_path / "two", 0.5, 0.2)
-    before, after = cosines(load_clip(str(folder))), cosines(load_clip(str(tmp_path / "two")))
+    before, after = cosines(load_folder(folder)), cosines(load_folder(tmp_path / "two"))
     assert torch.allclose(after, 0.2 + 0.5 * (0.1 + 0.6 * before), atol=2e-6)
 
 
@@ -78,7 +77,7 @@ def test_weights_are_copied_and_an_old_floor_is_not(folder, tmp_path):
 
 
 def test_a_text_projection_that_is_a_layer_bends_too(folder):
-    scorer, other = load_clip(str(folder)), load_clip(str(folder))
+    scorer, other = load_folder(folder), load_folder(folder)
     layer = torch.nn.Linear(128, clips.EMBED, bias=False)
     layer.weight.data = other.model.text_projection.data.T.clone()
     del other.model.text_projection

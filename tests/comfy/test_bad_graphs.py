@@ -144,7 +144,7 @@ def test_a_generator_taught_on_something_else(comfy: Comfy) -> None:
     for config, needle in (
         ({"feature_dim": 7, "sizes": 1, "extra_dim": 5}, "DINO"),
         ({"feature_dim": 0, "sizes": 9, "extra_dim": 5}, "max_window_size"),
-        ({"feature_dim": 0, "sizes": 1, "extra_dim": 0}, "extra_dim 0"),
+        ({"feature_dim": 0, "sizes": 1, "extra_dim": 0}, "extra_dim = 0"),
     ):
         if not config["feature_dim"]:
             config["feature_dim"] = dino_width(comfy)

@@ -137,7 +137,7 @@ def test_answers_of_encoders_are_where_the_pictures_are(comfy: Comfy, monkeypatc
         scorer.encode_text("a cat"),
         scorer.encode_images(image),
         *scorer.encode_images_and_tokens(image),
-        scorer.patch_tokens(image),
+        scorer.encode_images_and_tokens(image)[1],
     ]
     assert {answer.device.type for answer in answers} == {"meta"}
     assert scorer.device == parts["dino"].device == elsewhere

@@ -20,3 +20,9 @@ def candidates(anchors: torch.Tensor = ANCHORS, sizes: tuple[int, ...] = (1, 2, 
 
 def noise_features(seed: int = 3) -> torch.Tensor:
     return torch.randn(DIM, GRID, GRID, generator=rng(seed))
+
+
+def box_probabilities(module, features, found, extra=None) -> torch.Tensor:
+    """[K*M] over all candidates."""
+    with torch.no_grad():
+        return module(features, found.cells, extra).flatten().softmax(0)

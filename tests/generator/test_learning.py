@@ -8,9 +8,9 @@ import torch
 from region_core.boxes import iou
 from region_core.errors import InputError
 from region_core.generator.learning import expected_loss, gumbel_loss, teach
-from region_core.generator.network import RegionGenerator, box_probabilities, build_generator
+from region_core.generator.network import RegionGenerator, build_generator
 
-from .parts import DIM, GRID, candidates, noise_features, rng
+from .parts import DIM, GRID, box_probabilities, candidates, noise_features, rng
 
 SPREAD = torch.tensor([[5, 2, 8], [4, 0, 6], [3, 7, 1]]) / 8  # losses without near ties
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from region_core.errors import InputError
-from region_core.generator.network import box_probabilities, build_generator
+from region_core.generator.network import build_generator
 
 from .parts import ANCHORS, DIM, GRID, candidates, noise_features, rng
 
@@ -108,15 +108,3 @@ def test_a_new_generator_prefers_no_box():
     module = build_generator(DIM, 3, seed=5, extra_dim=2)
     logits = module(noise_features(), candidates().cells, torch.rand(9, 2, generator=rng()))
     assert not logits.any()
-
-
-def test_no_gumbel_noise_when_asked_for_probabilities():
-    module = build_generator(DIM, 3, seed=0)
-    features, found = noise_features(), candidates()
-    torch.manual_seed(1)
-    first = box_probabilities(module, features, found)
-    torch.manual_seed(2)
-    assert torch.equal(box_probabilities(module, features, found), first)
-    assert first.shape == (9,)
-    torch.testing.assert_close(first.sum(), torch.tensor(1.0))
-    torch.testing.assert_close(first, module(features, found.cells).flatten().softmax(0))

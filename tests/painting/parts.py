@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
+
+from region_core.painting import inpaint
 
 NATIVE = 128
 SIZES = [(333, 451), (768, 1024), (64, 64), (300, 2000)]  # H, W
@@ -19,3 +22,17 @@ def boxes_for(height: int, width: int) -> torch.Tensor:
             [0, 0, width, height],
         ]
     )
+
+
+def crop_masks(masks: torch.Tensor, windows: torch.Tensor, native: int) -> torch.Tensor:
+    """Masks [N,1,H,W] as the model needs them: hard 0/1 at [N,1,native,native].
+
+    A native pixel is masked where any masked source pixel falls in it; padding never is.
+    """
+    out = []
+    for mask, window in zip(masks, windows.tolist(), strict=True):
+        inside, pads = inpaint._inside(window, mask.shape[-2], mask.shape[-1])
+        hard = F.pad((mask[(slice(None), *inside)] > 0).float(), pads)
+        # Bin i runs from floor(i * side / native) to ceil((i + 1) * side / native): all it touches.
+        out.append(F.adaptive_max_pool2d(hard, native))
+    return torch.stack(out) if out else masks.new_zeros(0, 1, native, native)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw
 
+from ...draw import on_paper
 from ...files import whole, write_json, write_whole
 from ...images import Picture, to_pil
 from ..report import boxes_image, mask_image, report_of, write_pictures
@@ -100,7 +101,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 def _thumbs(picture: Picture, result: EditResult) -> dict[str, Image.Image]:
     """Small pictures for the gallery: before, the region in it, after."""
     before = to_pil(picture.rgb, picture.alpha)
-    region = _on_paper(before)
+    region = on_paper(before)
     if result.box is not None:
         shaded = Image.blend(region, Image.new("RGB", region.size, (24, 26, 32)), 0.62)
         region = Image.composite(region, shaded, mask_image(result.mask).point(lambda value: 255 if value else 0))
@@ -113,16 +114,8 @@ def _thumbs(picture: Picture, result: EditResult) -> dict[str, Image.Image]:
     return thumbs
 
 
-def _on_paper(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
-        return image
-    paper = Image.new("RGBA", image.size, (255, 255, 255, 255))
-    paper.alpha_composite(image.convert("RGBA"))
-    return paper.convert("RGB")
-
-
 def _small(image: Image.Image) -> Image.Image:
-    image = _on_paper(image).copy()
+    image = on_paper(image)
     image.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)
     return image
 

@@ -128,8 +128,7 @@ def _check_grid(choice: ModelChoice, items: list[Item]) -> None:
         if item.settings.max_window_size > side
     ]
     if wrong:
-        many = len(wrong)
-        raise InputProblems(f"The list has {many} problem{'s' * (many > 1)}; nothing was edited.", wrong)
+        raise InputProblems("The list", wrong)
 
 
 def _loaded(path: str | None, items: list[Item]) -> tuple[RegionGenerator | None, str]:

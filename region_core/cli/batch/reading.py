@@ -80,10 +80,7 @@ def read_items(json_file: Path, image_dir: Path, defaults: Defaults) -> list[Ite
         if item is not None:
             items.append(item)
     if problems:
-        many = len(problems)
-        raise InputProblems(
-            f"json_file '{json_file}' has {many} problem{'s' * (many > 1)}; nothing was edited.", problems
-        )
+        raise InputProblems(f"json_file '{json_file}'", problems)
     return items
 
 

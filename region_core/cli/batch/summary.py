@@ -13,24 +13,9 @@ from .items import Item
 from .places import Place
 
 SUMMARY = "summary.csv"
-COLUMNS = (
-    "key",
-    "image",
-    "image_caption",
-    "editing_prompt",
-    "status",
-    "score",
-    "source_score",
-    "x0",
-    "y0",
-    "x1",
-    "y1",
-    "seed",
-    "unet_evaluations",
-    "seconds",
-    "result",
-    "error",
-)
+_TEXTS = ("key", "image", "image_caption", "editing_prompt", "status")
+_NUMBERS = ("score", "source_score", "x0", "y0", "x1", "y1", "seed", "unet_evaluations", "seconds")
+COLUMNS = (*_TEXTS, *_NUMBERS, "result", "error")
 
 
 @dataclass(frozen=True)
@@ -64,21 +49,8 @@ def write_summary(folder: Path, rows: list[Row]) -> None:
     for row in rows:
         item, box = row.item, row.value("box") or [None] * 4
         result = row.place.edited.relative_to(row.place.root).as_posix() if row.report else None
-        table.writerow(
-            [
-                item.key,
-                item.image,
-                item.caption,
-                item.prompt,
-                row.status,
-                row.value("score"),
-                row.value("source_score"),
-                *box,
-                item.settings.seed,
-                row.value("unet_evaluations"),
-                row.value("seconds"),
-                result,
-                row.error or None,
-            ]
-        )
+        texts = (item.key, item.image, item.caption, item.prompt, row.status)
+        scores = (row.value("score"), row.value("source_score"))
+        cost = (item.settings.seed, row.value("unet_evaluations"), row.value("seconds"))
+        table.writerow([*texts, *scores, *box, *cost, result, row.error or None])
     write_whole(folder / SUMMARY, file.getvalue().encode("utf-8-sig"))

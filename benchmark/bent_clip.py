@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
+from region_core.encoders.clip import ClipScorer, load_clip
+from region_core.errors import InputError
 
 
 class Beside(nn.Module):
@@ -98,8 +99,10 @@ def _replace(owner: Any, name: str, beside: Beside) -> None:
     setattr(owner, name, bent)
 
 
-def bend_as_stated(model: nn.Module, folder: str | Path) -> None:
-    """Bend a model as its folder's `open_clip_config.json` states; not at all where it states nothing."""
+def load_folder(folder: str | Path) -> ClipScorer:
+    """The CLIP in a folder of weights, bent as its `open_clip_config.json` states; InputError as of `load_clip`."""
+    scorer = load_clip(str(folder))
     config = json.loads((Path(folder) / "open_clip_config.json").read_text(encoding="utf-8"))
     if "bend" in config:
-        bend_model(model, float(config["bend"]["slope"]), float(config["bend"]["shift"]))
+        bend_model(scorer.model, float(config["bend"]["slope"]), float(config["bend"]["shift"]))
+    return scorer
