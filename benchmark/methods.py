@@ -13,7 +13,7 @@ from .baselines.diffedit import diffedit
 from .baselines.heatmap import clip_heatmap
 from .baselines.reclip import reclip, whole_picture
 from .baselines.released import released
-from .baselines.simple import best_candidate, best_proposed, centre, random_box, salient, true_box
+from .baselines.simple import best_candidate, best_proposed, centre, found, random_box, salient, true_box
 from .painting import Method, Outcome, Setup
 from .worlds.task import MeasuredWorld, Task
 
@@ -66,6 +66,7 @@ BASELINES: dict[str, Method] = {
     "centre": centre,
     "salient": salient,
     "random": random_box,
+    "found": found,
     "clip_heatmap": clip_heatmap(),
     "reclip": reclip,
     "whole_picture": whole_picture,
@@ -83,6 +84,7 @@ NOTES: dict[str, str] = {
     "centre": "a box of half the picture's sides in its middle",
     "salient": "the strongest piece of the cells that hold 60 % of DINO's attention, whatever the caption",
     "random": "a DINO anchor with a size drawn at random, from the standard preset's windows",
+    "found": "where the standard search looks first; nothing is painted",
     "clip_heatmap": "squares are covered one after the other; where the caption's similarity falls most",
     "reclip": "of the boxes that ours proposes, the one that ReCLIP's crop and blurred surroundings prefer",
     "whole_picture": "every box that ours proposes is painted; the published score of the whole picture chooses",

@@ -1,12 +1,13 @@
-"""Rows that ask CLIP nothing: the centre, what stands out, chance; and those that are told the truth."""
+"""Rows of one box each: the centre, what stands out, chance, what is found alone; and those that are told the truth."""
 
 from __future__ import annotations
 
 import torch
 
 from region_core.boxes import iou
+from region_core.find import find_region
 
-from ..painting import Outcome, Setup, painted, untouched
+from ..painting import Outcome, Setup, painted, untouched, whole
 from ..worlds.task import Task
 from .candidates import nearest, proposed_boxes, window_boxes
 from .heat import heat_box
@@ -36,6 +37,14 @@ def random_box(task: Task, setup: Setup) -> Outcome:
     boxes = window_boxes(task, setup)
     pick = torch.randint(len(boxes), (1,), generator=torch.Generator().manual_seed(setup.seed))
     return painted(task, setup, boxes[pick][0])
+
+
+def found(task: Task, setup: Setup) -> Outcome:
+    """Where the product looks first, and what it costs to know that: nothing is painted."""
+    models = setup.models
+    settings = setup.settings("standard")
+    box = find_region(task.picture, task.caption, task.prompt, models.dino, models.scorer, settings)
+    return Outcome(task.picture[0], None if box is None else whole(torch.tensor(box)))
 
 
 def true_box(task: Task, setup: Setup) -> Outcome:

@@ -138,6 +138,7 @@ def test_prices_are_counted(do: Do) -> None:
         "random": one,
         "best_candidate": one,
         "best_proposed": one,
+        "found": 0,
         "clip_heatmap": one,
         "reclip": one,
         "diffedit": one + 2 * diffedit.NOISES,
