@@ -127,11 +127,7 @@ def run(args: argparse.Namespace) -> int:
     check_count("scenes", args.scenes)
     check_count("seed", args.seed, 0)
     check_count("first", args.first, 0)
-    known = open_world(args.world, args.painter).kinds
-    args.kinds = list(dict.fromkeys(split_list(args.kind))) or [known[0]]
-    for kind in args.kinds:
-        if kind not in known:
-            raise InputError(f"kind is '{kind}'; choose from {', '.join(known)}.")
+    args.kinds = _kinds(args.kind, open_world(args.world, args.painter).kinds)
     args.clips = list(dict.fromkeys(split_list(args.clip))) or ["demo" if args.world == "shapes" else "conv"]
     args.methods, args.redo = split_list(args.methods), split_list(args.redo)
     if not args.methods:
@@ -143,6 +139,15 @@ def run(args: argparse.Namespace) -> int:
     from .run import main as run_methods
 
     return run_methods(args)
+
+
+def _kinds(text: str, known: Sequence[str]) -> list[str]:
+    """The kinds of a list without repeats, the first where it is empty; InputError where one is none."""
+    kinds = list(dict.fromkeys(split_list(text))) or [known[0]]
+    for kind in kinds:
+        if kind not in known:
+            raise InputError(f"kind is '{kind}'; choose from {', '.join(known)}.")
+    return kinds
 
 
 def settings(args: argparse.Namespace) -> int:
@@ -161,6 +166,22 @@ def settings(args: argparse.Namespace) -> int:
         if name not in OTHER:
             raise InputError(f"names has '{name}', which is no setting; choose from {', '.join(OTHER)}.")
     return run_settings(args)
+
+
+def learn(args: argparse.Namespace) -> int:
+    """The `learn` command."""
+    from .worlds.opening import open_world
+
+    check_count("scenes", args.scenes)
+    check_count("teach", args.teach, 0)
+    check_count("seed", args.seed, 0)
+    args.kinds = _kinds(args.kind, open_world(args.world, args.painter).kinds)
+    if "absent" in args.kinds:
+        raise InputError("kind names 'absent', where no region is right; leave it out.")
+    _check_places(args, "json")
+    from .learn import main as run_learn
+
+    return run_learn(args)
 
 
 def rank(args: argparse.Namespace) -> int:
@@ -247,6 +268,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "scenes": scenes,
             "cost": cost,
             "rank": rank,
+            "learn": learn,
             "borders": borders,
             "settings": settings,
             "currency": currency,

@@ -212,6 +212,24 @@ def build_parser() -> Parser:
     borders.add_argument("--side", type=int, default=128, metavar="N", help="enlarge pictures to this (default: 128)")
     borders.add_argument("--sheet", type=Path, default=None, metavar="FILE", help="a picture of all edits (PNG)")
 
+    learn = commands.add_parser(
+        "learn",
+        help="what is learning from previews worth?",
+        description="The same scenes edited with no previews, with those that the rule asks for and with one in "
+        "every round, and from a generator that other scenes have taught.",
+    )
+    learn.add_argument("--world", default="things", metavar="NAME", help="as of run (default: things)")
+    learn.add_argument("--clip", default="conv", metavar="NAME", help="as of run (default: conv)")
+    learn.add_argument("--weights", type=Path, default=WEIGHTS, metavar="DIR", help="as of run")
+    learn.add_argument("--painter", default="", metavar="NAME", help="as of run")
+    learn.add_argument("--kind", default="", metavar="LIST", help="as of run, not absent (default: the first)")
+    learn.add_argument("--scenes", type=int, required=True, metavar="N", help="how many of each kind")
+    learn.add_argument("--teach", type=int, default=0, metavar="N", help="how many other scenes teach (default: 0)")
+    learn.add_argument(
+        "--seed", type=int, required=True, metavar="S", help="which scenes; the teaching ones are S + 1's"
+    )
+    learn.add_argument("--json", type=Path, default=None, metavar="FILE", help="the numbers, scene by scene")
+
     rank = commands.add_parser(
         "rank",
         help="does a cheap look rank boxes as the full edit does?",
