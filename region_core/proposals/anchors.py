@@ -119,10 +119,6 @@ def place_candidates(
     """
     attention = features.attention[0]
     if region_prior is not None:
-        if not bool((region_prior > 0.5).any()):
-            raise InputError(
-                "the region prior is empty (no pixel above 0.5); paint it where the region may be, or leave it out"
-            )
         grid = covered(region_prior, *attention.shape)[0, 0]
         attention = attention.masked_fill((grid <= 0.5).to(attention.device), -torch.inf)
     count = settings.point_number

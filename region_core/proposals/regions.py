@@ -45,7 +45,7 @@ class RegionProposals:
     boxes [N, 4] xyxy in pixels of the working picture; log_evidence [N], a log-softmax over them, in
     nats; numbers [N, generator.network.NUMBERS], standardised over them; relevance [1, 1, h, w] in 0..1,
     where in the picture the caption is; whether anything answers to the caption, and the number that
-    decided, against `PRESENT`. `encodings`: CLIP image encodings made.
+    decided, against `PRESENT`.
     """
 
     boxes: Tensor
@@ -54,7 +54,6 @@ class RegionProposals:
     relevance: Tensor
     present: bool
     presence: float
-    encodings: float
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -114,13 +113,10 @@ def propose_regions(
     `on_round` is told the best boxes [n, 4] so far and their evidence [n], best first.
     """
     scorer, picture = evidence.scorer, evidence.picture
-    before = scorer.images_encoded
     white = None if prior is None else Prior(prior)
     if is_ground(evidence.caption):
         boxes, score, numbers, relevance = empty_places(evidence.features, evidence.cells_a_pixel, white)
-        return RegionProposals(
-            boxes, score.log_softmax(0), numbers, relevance, True, float("nan"), scorer.images_encoded - before
-        )
+        return RegionProposals(boxes, score.log_softmax(0), numbers, relevance, True, float("nan"))
 
     # 1. Where is the caption?
     caption, others = evidence.texts[1:].float(), rivals(scorer)
@@ -165,7 +161,6 @@ def propose_regions(
         _zero_to_one(values),
         presence >= PRESENT,
         presence,
-        scorer.images_encoded - before,
     )
 
 

@@ -22,7 +22,7 @@ from .bar import Bar
 from .gallery import PAGE, write_gallery
 from .items import Item
 from .loading import LoaderLost, is_loader_lost, load_pictures
-from .places import STATE, Place
+from .places import STATE
 from .plan import BatchJob, check_batch, digest_of, file_digest, fingerprint, model_identity
 from .processes import Processes, ProcessLost, device_for
 from .stopping import terminated_as_by_ctrl_c
@@ -80,7 +80,7 @@ class Batch:
         self.job, self.engine, self.processes, self.stopped = job, engine, processes, stopped
         self.started = time.monotonic()
         self.plan: dict[str, Any] = {}
-        self.places = [Place(job.output_dir, item.folder, job.draw_box) for item in job.items]
+        self.places = [job.place(index) for index in range(len(job.items))]
         self.code = 0
         self.lost = ""
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from ...errors import InputError
 from ..engine import Engine
 from .loading import Loaded, LoaderLost, is_loader_lost
-from .places import Place
 from .plan import BatchJob, fingerprint
 
 if TYPE_CHECKING:
@@ -61,10 +60,6 @@ class Editor:
                 for item in self.job.items:
                     check_fit(self.job.generator, "load_checkpoint_path", self._models.dino.feature_dim, item.settings)
         return self._models
-
-    def place(self, index: int) -> Place:
-        """Where the files of an item go."""
-        return Place(self.job.output_dir, self.job.items[index].folder, self.job.draw_box)
 
     def edit(
         self, loaded: Loaded, generator: RegionGenerator | None, learned: str, also: Also | None = None
@@ -116,7 +111,7 @@ class Editor:
             self._settle()
 
     def _write(self, loaded: Loaded, result: EditResult, more: dict[str, Any], also: Also | None) -> None:
-        place = self.place(loaded.place)
+        place = self.job.place(loaded.place)
         place.begin()
         assert loaded.picture is not None
         if also is not None:
@@ -139,7 +134,7 @@ class Editor:
         reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         print(f"failed: {item.key}: {' '.join(reason.split())}", file=sys.stderr)
         with suppress(InputError, OSError):  # a full disk, say: stderr has it
-            place = self.place(index)
+            place = self.job.place(index)
             place.begin()
             place.fail(reason, {"key": item.key, "run": self.run})
         self.on_done()

@@ -15,6 +15,7 @@ from ...settings import SearchSettings
 from ..job import ModelChoice, choose_models, generator_file, path_of
 from ..parser import given_settings, settings_from, suited
 from .items import Item
+from .places import Place
 from .reading import Defaults, quoted, read_items
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class BatchJob:
     def max_window_size(self) -> int:
         """The largest of all items."""
         return max(item.settings.max_window_size for item in self.items)
+
+    def place(self, index: int) -> Place:
+        """Where the files of an item go."""
+        return Place(self.output_dir, self.items[index].folder, self.draw_box)
 
     @property
     def pins(self) -> bool:

@@ -131,7 +131,7 @@ class SharedLearning:
                     continue
                 after = vector(result.generator)
             else:
-                after = vector(load_generator(self.editor.place(index).folder / LEARNED)[0])
+                after = vector(load_generator(self.job.place(index).folder / LEARNED)[0])
             if torch.equal(after, start):  # nothing to look at: it has no part in the mean
                 continue
             if not bool(torch.isfinite(after).all()):
@@ -150,13 +150,13 @@ class SharedLearning:
         if result.generator is not None:
             save_generator(
                 result.generator,
-                self.editor.place(index).folder / LEARNED,
+                self.job.place(index).folder / LEARNED,
                 asdict(result.settings),
                 {"run": self.run, "step": step.number},
             )
 
     def _is_taught(self, step: Step, index: int) -> bool:
-        place = self.editor.place(index)
+        place = self.job.place(index)
         report = place.report()
         lessons = _lessons(place.folder / LEARNED)
         return (
@@ -169,7 +169,7 @@ class SharedLearning:
         if number >= 0:
             members = self.steps[number].members
             for index in members[self.processes.rank :: self.processes.world]:
-                file = self.editor.place(index).folder / LEARNED
+                file = self.job.place(index).folder / LEARNED
                 if _lessons(file).get("step") == number:  # a later step may have its own there already
                     file.unlink(missing_ok=True)
 

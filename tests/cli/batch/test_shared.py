@@ -288,12 +288,10 @@ def test_a_shared_step_with_the_real_method(tmp_path: Path) -> None:
 def test_what_an_item_taught_in_a_later_update_is_not_forgotten_with_an_earlier_one() -> None:
     """With a short list the next epoch's edit of an item comes before the update before it is told."""
     job = job_of(*SHARED, "--epochs", "2", "--batch_size", "8")
-    place = SimpleNamespace(folder=Path("."))
-    editor: Any = SimpleNamespace(place=lambda _index: place)
-    learning = SharedLearning(job, editor, Processes(), "r")
-    module = build_generator(FEATURES, 4, 1, extra_dim=NUMBERS)
-    save_generator(module, Path(LEARNED), {}, {"run": "r", "step": 1})
+    learning = SharedLearning(job, SimpleNamespace(), Processes(), "r")  # type: ignore[arg-type]
+    learned = job.place(0).folder / LEARNED
+    save_generator(build_generator(FEATURES, 4, 1, extra_dim=NUMBERS), learned, {}, {"run": "r", "step": 1})
     learning._forget(0)
-    assert Path(LEARNED).exists()
+    assert learned.exists()
     learning._forget(1)
-    assert not Path(LEARNED).exists()
+    assert not learned.exists()
