@@ -176,8 +176,8 @@ def learn(args: argparse.Namespace) -> int:
     check_count("teach", args.teach, 0)
     check_count("seed", args.seed, 0)
     args.kinds = _kinds(args.kind, open_world(args.world, args.painter).kinds)
-    if "absent" in args.kinds:
-        raise InputError("kind names 'absent', where no region is right; leave it out.")
+    for kind in {"absent", "add"} & set(args.kinds):
+        raise InputError(f"kind names '{kind}', where no one region is right; leave it out.")
     _check_places(args, "json")
     from .learn import main as run_learn
 

@@ -23,6 +23,10 @@ def digest_of(folder: Path) -> str:
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*.safetensors")):
         digest.update(file.relative_to(folder).as_posix().encode() + file.read_bytes())
+    config = folder / "open_clip_config.json"
+    bend = json.loads(config.read_text(encoding="utf-8")).get("bend") if config.is_file() else None
+    if bend is not None:  # the same weights on another scale are another CLIP
+        digest.update(json.dumps(bend, sort_keys=True).encode())
     return digest.hexdigest()[:16]
 
 

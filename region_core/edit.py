@@ -25,12 +25,13 @@ from .painting.inpaint import Inpainter
 from .proposals.anchors import place_candidates
 from .proposals.regions import Finding, PictureEvidence
 from .published import search_as_published
-from .ranking import Ranking, objection
+from .ranking import Ranking, improves
 from .resize import covered
 from .search import Previews, learn_from_previews, paint_and_choose
 from .settings import SearchSettings
 
 EDITED, NO_REGION = "edited", "no region"
+WORSE = "no edit moves the picture towards the prompt more than leaving it as it is"
 SHOWN = 8  # boxes in the drawing of what was tried
 
 
@@ -227,7 +228,7 @@ def edit_image(
 
     # 6. Put the edits into the full picture; where the best one is worse than none, say so
     ranked, mask = _finished(picture, canvas, choice.work, choice.judged.score, choice.deciding, choice.parts)
-    reason = objection(choice.judged, 0)
+    reason = "" if bool(improves(choice.judged)[0]) else WORSE
     tried = (
         boxes[previews.indices]
         if previews.indices

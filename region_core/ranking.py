@@ -74,12 +74,10 @@ def last(numbers: Tensor) -> Tensor:
     return torch.where(numbers.isnan(), -torch.inf, numbers)
 
 
-def objection(judged: Judgement, index: int) -> str:
-    """Why the picture is better left alone than edited so, in one sentence; empty where it is not.
+def improves(judged: Judgement) -> Tensor:
+    """Which edits are better than leaving the picture alone: bool [N].
 
-    The edit must be nearer the prompt, against the caption, than the source is: as a whole or, since
+    An edit must be nearer the prompt, against the caption, than the source is: as a whole or, since
     among many things CLIP may not see one change, round the region.
     """
-    if float(judged.whole[index]) > 0 or float(judged.near[index]) > 0:
-        return ""
-    return "no edit moves the picture towards the prompt more than leaving it as it is"
+    return (judged.whole > 0) | (judged.near > 0)

@@ -18,7 +18,7 @@ from .events import SearchProgress
 from .generator.losses import LossTerms, RegionLoss
 from .generator.trainer import GeneratorTrainer, standardised_losses
 from .painting.canvas import Canvas, Work
-from .ranking import Judgement, Ranking, last
+from .ranking import Judgement, Ranking, improves, last
 from .settings import SearchSettings
 
 LIKELY = 0.6  # of the likeliest region's probability: a region with as much may be the right one
@@ -126,7 +126,7 @@ def paint_and_choose(
     """Paint the generator's `num_regions` likeliest of boxes [N, 4] and put them in order.
 
     One rule: log-probability of the region by the generator (its evidence and what previews changed)
-    plus the final score of its edit, in nats.
+    plus the final score of its edit, in nats. An edit that is no better than none stands behind all that are.
     """
     log_probs = trainer.log_probs()
     chosen = log_probs.argsort(descending=True, stable=True)[: settings.num_regions]
@@ -141,7 +141,7 @@ def paint_and_choose(
         "picture": NATS * ranking.beta * judged.picture,
     }
     deciding = last(torch.stack(list(parts.values())).sum(dim=0))
-    order = deciding.argsort(descending=True, stable=True)
+    order = best_first(deciding, judged)
     progress.finished(work.boxes[order], pictures[order[:1]], float(judged.score[order[0]]))
     return Choice(
         work.select(order.tolist()),
@@ -150,6 +150,13 @@ def paint_and_choose(
         {name: values[order] for name, values in parts.items()},
         deciding[order],
     )
+
+
+def best_first(deciding: Tensor, judged: Judgement) -> Tensor:
+    """The order [n] of edits by the deciding number [n]; those that are no better than none stand behind
+    all that are, so that one failure does not hide the next."""
+    order = deciding.argsort(descending=True, stable=True)
+    return order[(~improves(judged)[order]).long().argsort(stable=True)]
 
 
 def _paint(

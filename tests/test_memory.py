@@ -83,6 +83,7 @@ def everything(models: Any) -> list[torch.Tensor]:
         inpainter.decode(latents),
         models.scorer.encode_images(images),
         models.scorer.encode_images_and_tokens(images)[1],
+        *models.scorer.places(images, seen.features),
         seen.features,
         seen.attention,
     ]
@@ -97,6 +98,7 @@ def test_every_model_goes_on_in_smaller_chunks(models: Any, monkeypatch: pytest.
         (models.dino.model, "forward", 2),
         (models.scorer.model, "encode_image", 1),
         (models.scorer.visual, "forward_intermediates", 2),
+        (models.scorer.visual.trunk, "forward_features", 2),
     ):
         limited(monkeypatch, owner, name, room)
     monkeypatch.setattr(models.dino, "batch_size", 8)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from region_core.search import KNOWN, SURE, next_preview
+from region_core.ranking import Judgement
+from region_core.search import KNOWN, SURE, best_first, next_preview
 
 # two boxes of one thing, two of other things
 BOXES = torch.tensor([[0.0, 0, 20, 20], [2, 0, 22, 20], [50, 50, 70, 70], [90, 0, 110, 20]])
@@ -36,3 +37,10 @@ def test_always_goes_through_all_regions() -> None:
         assert index == expected
         previewed.append(index)
     assert next_preview(BOXES, probabilities, previewed, every=True) == (None, KNOWN)
+
+
+def test_a_failed_edit_does_not_hide_one_that_is_better_than_none() -> None:
+    deciding = torch.tensor([3.0, 1.0, 2.0, 4.0])
+    moved = torch.tensor([0.2, 0.1, -0.1, -0.3])  # towards the prompt: the last two are worse than the source
+    judged = Judgement(moved, moved, torch.zeros(4), moved)
+    assert best_first(deciding, judged).tolist() == [0, 1, 3, 2]

@@ -157,7 +157,7 @@ def check_edit(args: argparse.Namespace) -> Job:
     if args.save_path is not None:
         save_path = generator_file(args.save_path)
         checks.check_writable("save_path", save_path.parent)
-        if not settings.max_previews:
+        if not settings.max_previews or settings.learning == "off":
             name, value = ("learning", "off") if settings.learning == "off" else ("previews", "never")
             raise InputError(
                 f"{name} is {value}, and save_path is where to keep what is learned; leave one of them out."

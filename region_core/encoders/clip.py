@@ -20,6 +20,7 @@ from .dino import check_images, check_numbers, nothing, prepare
 from .local import local_embeddings, proxy_affinity
 
 TEMPLATE = "a high quality image of {}."
+SMALLER = "choose a smaller CLIP model, or run it on another device"
 
 
 class ClipScorer:
@@ -105,10 +106,7 @@ class ClipScorer:
     def _read_all(self, images: Tensor, tokens: bool) -> list[tuple[Tensor, Tensor]]:
         """`_read` of all images, as many at once as fit."""
         parts, self.batch_size = in_chunks(
-            len(images),
-            self.batch_size,
-            lambda rows: self._read(images[rows], tokens),
-            "choose a smaller CLIP model, or run it on another device",
+            len(images), self.batch_size, lambda rows: self._read(images[rows], tokens), SMALLER
         )
         return parts
 
@@ -136,18 +134,23 @@ class ClipScorer:
         transformer's are averaged over those.
         """
         check_images(images)
-        pooled, places = [], []
-        for some, theirs in zip(images.split(self.batch_size), features.split(self.batch_size), strict=True):
-            self.before_forward()
-            pixels = self._prepare(some)
-            self.images_encoded += len(pixels)
-            of_these = theirs.to(pixels.device)
-            seen = local_embeddings(self.visual, pixels, partial(proxy_affinity, of_these))
-            if seen is None:
-                return None
-            pooled.append(seen[0].float())
-            places.append(seen[1].float())
-        return torch.cat(pooled), torch.cat(places)
+        read, self.batch_size = in_chunks(
+            len(images), self.batch_size, lambda rows: self._read_places(images[rows], features[rows]), SMALLER
+        )
+        seen = [one for one in read if one is not None]
+        return (torch.cat([pooled for pooled, _ in seen]), torch.cat([places for _, places in seen])) if seen else None
+
+    def _read_places(self, images: Tensor, features: Tensor) -> tuple[Tensor, Tensor] | None:
+        """`places` of a chunk of images."""
+        self.before_forward()
+        pixels = self._prepare(images)
+        self.images_encoded += len(pixels)
+        seen = local_embeddings(self.visual, pixels, partial(proxy_affinity, features.to(pixels.device)))
+        if seen is None:
+            return None
+        for part in seen:
+            check_numbers(part, "CLIP model's embeddings of places", pixels)
+        return seen[0].float(), seen[1].float()
 
     @torch.no_grad()
     def encode_text(self, text: str) -> Tensor:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
+from torchvision.ops import box_area
 
 FINE = 2
 Mask = NDArray[np.bool_]
@@ -133,6 +134,20 @@ def _means(points: Tensor, count: int) -> Tensor:
 def coarse(masks: Tensor) -> Tensor:
     """Masks [N, h*FINE, w*FINE] float -> [N, h*w]: the share of each cell that they cover."""
     return F.avg_pool2d(masks[:, None], FINE)[:, 0].flatten(1)
+
+
+def of_size(masks: list[Mask], least: float, most: float) -> list[Mask]:
+    """The masks that cover `least` of the picture and whose boxes cover at most `most` of it, each box once.
+
+    Where none does, the one whose box is nearest to `most`.
+    """
+    kept: dict[tuple[float, ...], Mask] = {}
+    boxes = boxes_round(masks)
+    shares = box_area(boxes) * FINE**2 / masks[0].size
+    for mask, box, share in zip(masks, boxes.tolist(), shares.tolist(), strict=True):
+        if mask.mean() >= least and share <= most:
+            kept.setdefault(tuple(box), mask)
+    return list(kept.values()) or [masks[int((shares - most).abs().argmin())]]
 
 
 def boxes_round(masks: list[Mask]) -> Tensor:

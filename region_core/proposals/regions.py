@@ -19,13 +19,14 @@ from ..encoders import ClipScorer, PatchFeatures
 from ..settings import SearchSettings
 from .anchors import pick_anchors
 from .empty import empty_places
-from .masks import Mask, box_mask, boxes_round, fitted_mask, level_masks, similarity_masks, window_masks
+from .masks import Mask, box_mask, boxes_round, fitted_mask, level_masks, of_size, similarity_masks, window_masks
 from .prior import INSIDE, Prior
 from .probes import CropEvidence, MapEvidence, crop_evidence, map_evidence
 from .relevance import centred_cells, relevance_maps, shared_by_likeness, zoom_weights
 from .texts import is_ground, rivals, standardised
 
 MOST = 32  # regions proposed
+WHOLE = 16  # a window of 15 cells to each side of its own is the published grid of 32 x 32: the whole picture
 LEAST_SHARE = 0.003  # of the picture: smaller ones are specks of the grid
 FITTED = 16  # of the best regions, fitted anew by DINO
 ASKED = 24  # regions that CLIP sees close up, two encodings each
@@ -202,20 +203,13 @@ def _distinct(
     masks: list[Mask], evidence: PictureEvidence, settings: SearchSettings, white: Prior | None
 ) -> list[Mask]:
     """The masks of a size that may be, each box once; those within a prior where there is one."""
-    most = (2 * settings.max_window_size + 1) ** 2  # cells: a window of the largest half side
-    kept: dict[tuple[float, ...], Mask] = {}
-    for mask, box in zip(masks, boxes_round(masks).tolist(), strict=True):
-        cells = (box[2] - box[0]) * (box[3] - box[1])
-        if mask.mean() >= LEAST_SHARE and cells <= max(most, 1):
-            kept.setdefault(tuple(box), mask)
-    if not kept:
-        kept = {(0.0,): max(masks, key=lambda mask: -abs(mask.sum() - most))}
+    kept = of_size(masks, LEAST_SHARE, ((settings.max_window_size + 1) / WHOLE) ** 2)
     if white is None:
-        return list(kept.values())
-    boxes = boxes_round(list(kept.values())) / evidence.cells_a_pixel
+        return kept
+    boxes = boxes_round(kept) / evidence.cells_a_pixel
     share = white.share(boxes)
     least = min(INSIDE, float(share.max()))
-    return [mask for mask, part in zip(kept.values(), share.tolist(), strict=True) if part >= least]
+    return [mask for mask, part in zip(kept, share.tolist(), strict=True) if part >= least]
 
 
 def _first(maps: MapEvidence) -> Tensor:

@@ -25,9 +25,7 @@ class SearchSettings:
     """
 
     point_number: int = setting(9, 1, 256, presets={"fast": 5, "quality": 12}, widget=f"{_GENERATOR}.point_number")
-    max_window_size: int = setting(
-        15, 1, 128, presets={"fast": 10, "quality": 20}, widget=f"{_GENERATOR}.max_window_size"
-    )
+    max_window_size: int = setting(15, 1, 128, presets={"quality": 20}, widget=f"{_GENERATOR}.max_window_size")
     per_image_iteration: int = setting(
         10, 1, 1000, presets={"fast": 5, "quality": 20}, widget=f"{_EDIT}.per_image_iteration", only_custom=True
     )

@@ -10,7 +10,7 @@ import pytest
 
 from benchmark import __main__ as command
 from benchmark import run as measuring
-from benchmark.ledger import Ledger
+from benchmark.ledger import Ledger, digest_of
 from benchmark.painting import Outcome, untouched
 from benchmark.rows import Row
 from benchmark.worlds.shapes import ShapesWorld
@@ -190,3 +190,13 @@ def test_bad_words_are_refused_before_any_work(
     assert ask("--scenes", 1, *more) == 2
     assert words in capsys.readouterr().err
     assert not asked
+
+
+def test_weights_on_another_scale_have_another_digest(tmp_path: Path) -> None:
+    digests = []
+    for bend in (None, {"slope": 0.5, "shift": 0.1}, {"slope": 0.5, "shift": 0.2}):
+        config = {} if bend is None else {"bend": bend}
+        (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+        (tmp_path / "open_clip_model.safetensors").write_bytes(b"the same")
+        digests.append(digest_of(tmp_path))
+    assert len(set(digests)) == 3

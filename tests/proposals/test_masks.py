@@ -14,6 +14,7 @@ from region_core.proposals.masks import (
     boxes_round,
     fitted_mask,
     level_masks,
+    of_size,
     similarity_masks,
     window_masks,
 )
@@ -68,3 +69,16 @@ def test_what_leaves_nothing_outside_is_not_fitted():
 
 def test_a_box_goes_to_a_mask_and_back():
     assert boxes_round([box_mask((1.5, 2, 7, 9.5), (16, 12))]).tolist() == [[1.5, 2, 7, 9.5]]
+
+
+def test_a_region_may_be_as_large_as_is_said_and_the_whole_picture_where_all_is_allowed() -> None:
+    grid = (8, 16)
+    boxes = [(0, 0, 16, 8), (0, 0, 8, 8), (2, 2, 6, 6), (0, 0, 1, 1), (2, 2, 6, 6)]
+    made = [box_mask(box, grid) for box in boxes]
+
+    def kept(least: float, most: float) -> list[tuple[float, ...]]:
+        return [tuple(box) for box in boxes_round(of_size(made, least, most)).tolist()]
+
+    assert kept(0.02, 1.0) == [(0, 0, 16, 8), (0, 0, 8, 8), (2, 2, 6, 6)]
+    assert kept(0.02, 0.5) == [(0, 0, 8, 8), (2, 2, 6, 6)]
+    assert kept(0.02, 0.09) == [(2, 2, 6, 6)], "where none may be, the nearest to what may"
