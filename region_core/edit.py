@@ -29,6 +29,7 @@ from .ranking import Ranking, improves
 from .resize import covered
 from .search import Previews, learn_from_previews, paint_and_choose
 from .settings import SearchSettings
+from .words import why_nothing
 
 EDITED, NO_REGION = "edited", "no region"
 WORSE = "no edit moves the picture towards the prompt more than leaving it as it is"
@@ -112,9 +113,10 @@ def edit_image(
     image: PIL picture, array [H, W, C] or tensor [1, 3, H, W] in 0..1, at least 32 pixels a side.
     inpainter: a model bound to the prompt, see `inpaint.Inpainter`. dino may be None where
     `features` of the picture are given. generator: a learned region generator to start from; it is
-    taught in place. prior: mask [1, 1, H, W], regions are proposed where it is white. seed: replaces
-    `settings.seed`. finding: of an earlier edit that differs in what concerns painting alone; regions are not
-    searched again. on_event: called after every round; it may raise to stop.
+    taught in place. prior: mask [1, 1, H, W], regions are proposed where it is white; whether the caption
+    is there is judged all the same. seed: replaces `settings.seed`. finding: of an earlier edit that differs in
+    what concerns painting alone; regions are not searched again. on_event: called after every round; it may
+    raise to stop.
 
     Same seed and settings give the same result; the global random state is not touched. Raises
     InputError for whatever is wrong with the input, before any diffusion.
@@ -182,14 +184,13 @@ def edit_image(
         prior = covered(prior, *canvas.small.shape[-2:])
     finding = evidence.found(settings, prior, lambda boxes, nats: progress.proposed(canvas.full_boxes(boxes), nats))
     proposals = finding.proposals
-    boxes = canvas.full_boxes(proposals.boxes)
     common: dict[str, Any] = {
         "relevance": _as_picture(proposals.relevance, source),
         "presence": proposals.presence,
         "finding": finding,
     }
-    # before any diffusion is spent on it; whoever says where it may be is taken at his word
-    if not proposals.present and prior is None:
+    # before any diffusion is spent on it; a prior says where the region may be, not that it is there
+    if reason := why_nothing(caption, proposals, canvas, prior=prior is not None):
         return result(
             image=untouched,
             mask=torch.zeros_like(source[:, :1]),
@@ -198,12 +199,13 @@ def edit_image(
             score=0.0,
             source_score=0.0,
             candidates=[],
-            tried_boxes=boxes[:0],
+            tried_boxes=torch.zeros(0, 4),
             generator=generator if settings.max_previews else None,
+            reason=reason,
             **common,
-            reason=f"nothing in the picture answers to {caption.strip()!r}; to add something new, "
-            "give the caption 'background'",
         )
+    proposals = proposals.select(canvas.paintable(canvas.full_boxes(proposals.boxes)))
+    boxes = canvas.full_boxes(proposals.boxes)
 
     # 4. Learn from previews where more than one region is likely
     trainer = GeneratorTrainer(

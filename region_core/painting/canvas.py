@@ -14,6 +14,8 @@ from .borders import Borders
 from .inpaint import Inpainter, Latents, box_masks, crop, stitch, stitch_at, windows_for
 
 SMALLEST_PREVIEW = 512  # pixels a side: Stable Diffusion falls apart below
+LEAST_SIDE = 8  # pixels of a region where it is painted: a cell of Stable Diffusion's latents
+LEAST_SHARE = 0.003  # of the picture
 SMALL_SIDE = 512  # pictures are compared at this size at most; CLIP sees less still
 
 
@@ -90,6 +92,15 @@ class Canvas:
         x, y = self.width / self.small.shape[-1], self.height / self.small.shape[-2]
         limits = torch.tensor([self.width, self.height] * 2)
         return torch.minimum((boxes.cpu() * torch.tensor([x, y, x, y])).round().clamp(min=0), limits)
+
+    def paintable(self, boxes: Tensor) -> Tensor:
+        """Which of boxes [N, 4] are large enough to be painted, [N]: both sides have `LEAST_SIDE` pixels of
+        the model's own, and the area `LEAST_SHARE` of the picture's. What is smaller is a speck."""
+        windows = windows_for(boxes, self.height, self.width, self.inpainter.size)
+        scale = self.inpainter.size / (windows[:, 2] - windows[:, 0])
+        sides = boxes[:, 2:] - boxes[:, :2]
+        share = sides.prod(dim=1) / (self.height * self.width)
+        return (sides.amin(dim=1) * scale >= LEAST_SIDE) & (share >= LEAST_SHARE)
 
     @property
     def preview_size(self) -> int:

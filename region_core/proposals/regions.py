@@ -8,7 +8,7 @@ nothing that is found.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -58,6 +58,11 @@ class RegionProposals:
 
     def __len__(self) -> int:
         return len(self.boxes)
+
+    def select(self, kept: Tensor) -> RegionProposals:
+        """Those that are `kept`, bool [N], in the same order."""
+        evidence = self.log_evidence[kept].log_softmax(0)
+        return replace(self, boxes=self.boxes[kept], log_evidence=evidence, numbers=self.numbers[kept])
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,8 @@ def propose_regions(
     if on_round is not None:
         on_round(pixels[kept[:8]], expected[kept[:8]])
     numbers = torch.stack([standardised(v[kept]) for v in (maps.ring, maps.apart, crop, blur, maps.share.log())], dim=1)
-    presence = _presence(crops, outstanding)
+    # the places were asked all over the picture, and within a prior that is no answer
+    presence = _presence(crops, outstanding if white is None else None)
     return RegionProposals(
         pixels[kept],
         (SHARPNESS * expected[kept].clamp(min=1e-6).log()).log_softmax(0),

@@ -62,9 +62,8 @@ def tiny_graph(comfy: Comfy, image: torch.Tensor | None = None, **optimize: Any)
     if image is not None:
         for node in ("generator", "edit"):
             take(comfy, graph, f"{node}.image", image)
-        # there is nothing to be found in it; with a prior that is not asked
-        take(comfy, graph, "generator.region_prior", torch.ones(image.shape[:3]))
-        graph["loss"]["inputs"].update(image_caption="red circle", editing_prompt="blue square")
+        # there is no thing to be found in it, and of the background that is not asked
+        graph["loss"]["inputs"].update(image_caption="background", editing_prompt="blue square")
         graph["positive"]["inputs"]["text"] = "blue square"
     return graph
 

@@ -92,11 +92,10 @@ def test_the_sd2_workflow_on_a_checkpoint_of_full_size(comfy: Comfy, capsys: pyt
     inputs.mkdir(exist_ok=True)
     noise = np.random.default_rng(5).integers(0, 255, (8, 8, 3), dtype=np.uint8)
     picture = Image.fromarray(noise).resize((SIDE, SIDE))
-    picture.putalpha(0)  # gives LoadImage a white mask
     source = flows.find(prompt, "LoadImage")
     picture.save(inputs / prompt[source]["inputs"]["image"])
-    # a random CLIP cannot say what is in a picture; with a prior that is not asked
-    prompt[flows.find(prompt, "RegionGenerator")]["inputs"]["region_prior"] = [source, 1]
+    # a random CLIP cannot say what is in a picture; of the background that is not asked
+    prompt[flows.find(prompt, "ClipRegionLoss")]["inputs"]["image_caption"] = "background"
 
     loading = {key: prompt[key] for key in (checkpoint, dino, scorer)}
     sink = {"v0": [checkpoint, 0], "v1": [checkpoint, 2], "v2": [dino, 0], "v3": [scorer, 0]}

@@ -10,8 +10,11 @@ from region_core.boxes import iou
 from region_core.demo.worlds import held_out
 from region_core.edit import edit_image
 from region_core.errors import InputError
+from region_core.generator.network import NUMBERS
+from region_core.images import picture_from
 from region_core.painting.diffusers_inpainter import DiffusersInpainter
 from region_core.proposals.anchors import place_candidates
+from region_core.proposals.regions import Finding, RegionProposals
 
 from ..edits import QUICK, edit, noise_picture, scene_picture
 
@@ -46,6 +49,67 @@ def test_a_prior_round_the_object_leads_to_the_object(models):
     )
     truth = torch.tensor([[x0, y0, x1, y1]]).float()
     assert float(iou(torch.tensor([result.candidates[0].box]).float(), truth)) >= 0.5
+
+
+@pytest.mark.parametrize(("on", "verdict"), [("the thing", "edited"), ("another thing", "no region")])
+def test_a_prior_says_where_and_not_whether(models, on, verdict):
+    scene, asked = held_out(10, 1)
+    index = asked.target if on == "the thing" else (asked.target + 1) % len(scene.objects)
+    x0, y0, x1, y1 = scene.objects[index].box
+    prior = torch.zeros(1, 1, 128, 128)
+    prior[..., max(0, y0 - 6) : y1 + 6, max(0, x0 - 6) : x1 + 6] = 1
+    source = scene_picture(scene)
+    painter = DiffusersInpainter(models.pipe, asked.prompt)
+    result = edit_image(
+        source,
+        asked.caption,
+        asked.prompt,
+        prior=prior,
+        inpainter=painter,
+        dino=models.dino,
+        scorer=models.scorer,
+        settings=QUICK,
+    )
+    assert result.verdict == verdict
+    if verdict == "no region":
+        assert painter.evaluations == 0
+        assert "where the region prior is white" in result.reason
+        assert torch.equal(result.image, picture_from(source).rgb)
+
+
+def proposed(*boxes: list[float]) -> RegionProposals:
+    count = len(boxes)
+    evidence = torch.arange(count, 0, -1.0).log_softmax(0)
+    return RegionProposals(
+        torch.tensor(boxes), evidence, torch.zeros(count, NUMBERS), torch.ones(1, 1, 8, 8), True, 9.0, 0
+    )
+
+
+def test_a_speck_is_never_painted(models):
+    scene, asked = held_out(10, 1)
+    source = picture_from(scene_picture(scene)).rgb
+    painter = DiffusersInpainter(models.pipe, asked.prompt)
+    texts = torch.cat([models.scorer.encode_text(text) for text in (asked.prompt, asked.caption)])
+
+    def result(*boxes):
+        finding = Finding(models.scorer.encode_images(source), texts, proposed(*boxes))
+        return edit_image(
+            source,
+            asked.caption,
+            asked.prompt,
+            inpainter=painter,
+            dino=models.dino,
+            scorer=models.scorer,
+            settings=QUICK.with_values(num_regions=2),
+            finding=finding,
+        )
+
+    speck, thin, thing = [10.0, 10, 14, 15], [20.0, 0, 24, 128], [30.0, 30, 60, 60]
+    nothing = result(speck, thin)
+    assert nothing.verdict == "no region"
+    assert "too small: the likeliest region has 4 x 5 pixels" in nothing.reason
+    assert painter.evaluations == 0
+    assert [one.box for one in result(speck, thing, thin).candidates] == [(30, 30, 60, 60)]
 
 
 def test_a_prior_smaller_than_any_candidate_is_a_candidate_itself(models):
