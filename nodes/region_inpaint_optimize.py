@@ -176,7 +176,8 @@ class RegionInpaintOptimize(io.ComfyNode):
             return done
         _DONE.clear()
         count = len(image)
-        feedback, results = Feedback(count), Results(image, notes)
+        feedback, results = Feedback(count, model), Results(image, notes)
+        inpainter.on_step = feedback.painting
         for index in range(count):
             picture = to_core(image[index : index + 1])
             feedback.start(index, picture[0])

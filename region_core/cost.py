@@ -8,6 +8,9 @@ counts their operations.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -71,3 +74,28 @@ def cost_so_far(inpainter: Any, dino: Any, scorer: Any) -> Cost:
         vae_encodings=counted(inpainter, "vae_encodings"),
         vae_decodings=counted(inpainter, "vae_decodings"),
     )
+
+
+_WATCH: ContextVar[Callable[[], None] | None] = ContextVar("watch", default=None)
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Around whatever calls `tell_passes`, as a decorator too: afterwards nobody is told any more."""
+    token = _WATCH.set(None)
+    try:
+        yield
+    finally:
+        _WATCH.reset(token)
+
+
+def tell_passes(watch: Callable[[], None]) -> None:
+    """From now on `watch` is called after each pass of a model; it may raise to stop."""
+    _WATCH.set(watch)
+
+
+def passed() -> None:
+    """Models call this when they have counted a pass."""
+    watch = _WATCH.get()
+    if watch is not None:
+        watch()

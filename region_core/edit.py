@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .checks import check_texts
-from .cost import Cost, cost_so_far
+from .cost import Cost, cost_so_far, tell_passes, watched
 from .encoders import ClipScorer, DinoEncoder, PatchFeatures
 from .errors import InputError
 from .events import SearchProgress, Watcher
+from .expected import whole
 from .generator.losses import RegionLoss
 from .generator.network import RegionGenerator, build_generator, generator_shape
 from .generator.trainer import GeneratorTrainer
@@ -92,6 +93,7 @@ class EditResult:
     finding: Finding | None = None
 
 
+@watched()
 def edit_image(
     image: Any,
     caption: str,
@@ -115,8 +117,8 @@ def edit_image(
     `features` of the picture are given. generator: a learned region generator to start from; it is
     taught in place. prior: mask [1, 1, H, W], regions are proposed where it is white; whether the caption
     is there is judged all the same. seed: replaces `settings.seed`. finding: of an earlier edit that differs in
-    what concerns painting alone; regions are not searched again. on_event: called after every round; it may
-    raise to stop.
+    what concerns painting alone; regions are not searched again. on_event: called after every pass of a
+    model and every round; it may raise to stop.
 
     Same seed and settings give the same result; the global random state is not touched. Raises
     InputError for whatever is wrong with the input, before any diffusion.
@@ -137,11 +139,16 @@ def edit_image(
 
     # 2. Encode the picture and the texts, once
     canvas = Canvas(source, inpainter, seed=settings.seed, borders=Borders.of(settings), strength=settings.strength)
+    progress = SearchProgress(
+        on_event,
+        spent=lambda: (cost_so_far(inpainter, dino, scorer) - before).total,
+        left=whole(settings, canvas.preview_share, search=finding is None),
+    )
+    tell_passes(progress.passed)
     if features is None:
         assert dino is not None
         features = dino(source)
     evidence = PictureEvidence(canvas.small, caption, prompt, scorer, features, finding)
-    progress = SearchProgress(on_event, previews=settings.max_previews)
     saliency = features.saliency(*source.shape[-2:])[:1].to(source)
     maps = features.features[0]
     sizes, numbers = generator_shape(settings)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .boxes import iou
 from .events import SearchProgress
+from .expected import painting, preview
 from .generator.losses import LossTerms, RegionLoss
 from .generator.trainer import GeneratorTrainer, standardised_losses
 from .painting.canvas import Canvas, Work
@@ -80,11 +81,15 @@ def learn_from_previews(
     """Rounds of one preview each, of boxes [N, 4]; the generator is taught after each on all so far."""
     previews, bound = Previews(stopped=ROUNDS), None
     steps = min(settings.preview_steps, settings.steps)
-    for _ in range(settings.max_previews):
+    for left in range(settings.max_previews, 0, -1):
         index, why = next_preview(boxes, trainer.log_probs(), previews.indices, every=settings.previews == "always")
         if index is None:
             previews.stopped = why
             break
+        more = left if settings.previews == "always" else 1
+        progress.expect(
+            (preview(settings, canvas.preview_share) * more + painting(settings) * settings.num_regions).total
+        )
         bound = bound or loss.bind(canvas.small)
         box = boxes[index : index + 1]
         work = canvas.begin(box, steps, size=canvas.preview_size)
@@ -130,6 +135,7 @@ def paint_and_choose(
     """
     log_probs = trainer.log_probs()
     chosen = log_probs.argsort(descending=True, stable=True)[: settings.num_regions]
+    progress.expect((painting(settings) * len(chosen)).total)
     work = _paint(canvas, boxes[chosen], log_probs[chosen], ranking, settings, progress)
     pictures = canvas.pictures(work)
     judged = ranking.judge(pictures, canvas.small_boxes(work.boxes))

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from region_core.cost import cost_so_far
 from region_core.demo.worlds import held_out
 from region_core.generator.network import NUMBERS, build_generator
 from region_core.painting.diffusers_inpainter import DiffusersInpainter
@@ -39,7 +40,7 @@ def test_the_watcher_sees_every_round_and_may_stop_the_search(models):
         edit(
             models, Image.fromarray(held_out(5, 2)[0].image), TAUGHT.with_values(per_image_iteration=4), on_event=watch
         )
-    assert [e.kind for e in events if e.kind != "proposal"] == ["preview", "preview"]
+    assert [e.kind for e in events if e.kind not in ("proposal", "work")] == ["preview", "preview"]
 
 
 def test_without_previews_the_evidence_says_what_is_painted(models):
@@ -48,12 +49,12 @@ def test_without_previews_the_evidence_says_what_is_painted(models):
     result = edit(models, source, QUICK.with_values(num_regions=2), on_event=events.append)
     assert result.unet_evaluations == 2 * 2 * QUICK.steps  # guidance counts two
     assert result.rounds == []
-    kinds = [e.kind for e in events]
-    assert kinds == ["proposal"] * (len(events) - 2) + ["half", "final"]
+    kinds = [e.kind for e in events if e.kind != "work"]
+    assert kinds == ["proposal"] * (len(kinds) - 2) + ["half", "final"]
     assert len(kinds) > 2
     done = [e.done for e in events]
     assert done == sorted(done)
-    assert done[-1] == events[-1].total
+    assert done[-1] == 1
     assert sorted(list(c.box) for c in result.candidates) == sorted(result.tried_boxes[:2].tolist())
     assert all(c.parts["learned"] == 0 for c in result.candidates)
 
@@ -75,15 +76,15 @@ def test_previews_teach_and_are_counted(models):
     assert any(c.parts["learned"] != 0 for c in taught.candidates)
     done = [e.done for e in events]
     assert done == sorted(done)
-    assert done[-1] == events[-1].total
+    assert done[-1] == 1
 
 
 def test_half_done_edits_are_shown(models):
     """So that there is something to see, and to keep, before the end."""
     events = []
     edit(models, Image.fromarray(held_out(5, 2)[0].image), on_event=events.append)
-    assert [e.kind for e in events[-2:]] == ["half", "final"]
-    half, final = events[-2:]
+    half, final = [e for e in events if e.kind != "work"][-2:]
+    assert (half.kind, final.kind) == ("half", "final")
     assert half.best.shape == final.best.shape
     assert not torch.equal(half.best, final.best)
 
@@ -143,3 +144,48 @@ def test_previews_of_all_rounds_begin_from_one_noise(models):
     previews = [latents.z for latents in begun if latents.steps == settings.preview_steps]
     assert len(previews) == 3
     assert all(torch.equal(z, previews[0]) for z in previews)
+
+
+@pytest.mark.parametrize("change", [{"steps": 60}, {"steps": 20, "num_regions": 2, "previews": "always"}])
+def test_the_bar_moves_with_the_work_in_every_part_of_an_edit(models, change):
+    """Encodings, sampling steps and decodings, each for what it costs."""
+    painter = DiffusersInpainter(models.pipe, PROMPT)
+    start = cost_so_far(painter, models.dino, models.scorer)
+    seen = []
+
+    def watch(event):
+        spent = cost_so_far(painter, models.dino, models.scorer) - start
+        seen.append((event.kind, event.done, spent.total, spent.vae_decodings, spent.clip_images))
+
+    source = Image.fromarray(held_out(5, 2)[0].image)
+    result = edit(models, source, QUICK.with_values(**change), inpainter=painter, on_event=watch)
+    done = [one[1] for one in seen]
+    assert done == sorted(done)
+    assert done[-1] == 1
+    assert max(abs(share - spent / result.cost.total) for _, share, spent, *_ in seen) < 0.1
+    assert max(b - a for a, b in itertools.pairwise(done)) < 0.12
+    steps = [index for index in range(1, len(seen)) if seen[index][3] == seen[index - 1][3]]
+    assert len(steps) >= change["steps"]  # the sampling steps alone
+    assert any(share > 0 for kind, share, *_ in seen[: [one[0] for one in seen].index("proposal")])
+
+
+def test_whoever_watches_may_stop_between_two_steps(models):
+    class Stop(Exception):
+        pass
+
+    painter = DiffusersInpainter(models.pipe, PROMPT)
+
+    def watch(event):
+        if painter.evaluations >= 6:
+            raise Stop
+
+    with pytest.raises(Stop):
+        edit(
+            models,
+            Image.fromarray(held_out(5, 2)[0].image),
+            QUICK.with_values(steps=20),
+            inpainter=painter,
+            on_event=watch,
+        )
+    assert painter.evaluations == 6
+    models.scorer.encode_text("afterwards nobody is told")

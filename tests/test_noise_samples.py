@@ -66,7 +66,7 @@ def test_the_best_noise_sample_of_each_region_goes_on(models):
         learning="exact",
         seed=0,
     )
-    choice = paint_and_choose(canvas(), boxes, trainer, Said(), settings, SearchProgress(events.append, previews=0))
+    choice = paint_and_choose(canvas(), boxes, trainer, Said(), settings, SearchProgress(events.append))
     assert choice.judged.score.tolist() == [2, 1]
     assert choice.indices.tolist() == [1, 0]
     assert torch.equal(choice.work.boxes, boxes.flip(0))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import comfy.utils
+import latent_preview
 import torch
 from comfy import model_management
 from PIL import Image
@@ -11,21 +14,27 @@ from ...region_core.draw import contact_sheet, draw_boxes
 from ...region_core.events import Event
 from ...region_core.images import to_pil
 
+PARTS = 1000  # of the bar, for each picture
 PREVIEW_SIDE = 512  # of the sheet that is sent, in pixels
 
 
 class Feedback:
-    """An `on_event` callback: a progress bar over the stages of all pictures, with previews.
+    """An `on_event` callback: a progress bar over the work on all pictures, with previews.
 
+    While a region is painted the denoised estimate is shown by core's previewer, where ComfyUI has one
+    switched on.
     It raises ComfyUI's InterruptProcessingException where the person has pressed Cancel.
     """
 
-    def __init__(self, pictures: int) -> None:
+    def __init__(self, pictures: int, model: Any) -> None:
         self.pictures = pictures
         self.index = 0
         self.scale = 1.0
         self.source: Image.Image | None = None
-        self.bar = comfy.utils.ProgressBar(pictures)
+        self.trying: Image.Image | None = None
+        self.estimate: torch.Tensor | None = None
+        self.previewer = latent_preview.get_previewer(model.load_device, model.model.latent_format)
+        self.bar = comfy.utils.ProgressBar(pictures * PARTS)
 
     def start(self, index: int, picture: torch.Tensor) -> None:
         """Picture number `index`, [3, H, W], is next; it is shown while CLIP reads it."""
@@ -34,26 +43,40 @@ class Feedback:
         # drawn on at every round, and nobody sees more of it than this
         self.source.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
         self.scale = self.source.width / picture.shape[-1]
-        self.bar.update_absolute(index, self.pictures, ("JPEG", self.source, PREVIEW_SIDE))
+        self.trying = self.source
+        self._show(0, self.source)
+
+    def painting(self, denoised: torch.Tensor) -> None:
+        """The estimate [n, c, h, w] of the regions that are being painted, after a step."""
+        self.estimate = denoised[:1]
 
     def __call__(self, event: Event) -> None:
         """Show where the search is."""
         model_management.throw_exception_if_processing_interrupted()
-        total = max(event.total, 1)
-        self.bar.update_absolute(
-            self.index * total + min(event.done, total),
-            self.pictures * total,
-            ("JPEG", self._preview(event), PREVIEW_SIDE),
-        )
+        self._show(event.done, self._preview(event))
 
-    def _preview(self, event: Event) -> Image.Image:
-        """The source with the boxes being tried, beside the best picture so far."""
+    def _show(self, done: float, picture: Image.Image | None) -> None:
+        value = round((self.index + done) * PARTS)
+        self.bar.update_absolute(value, preview=None if picture is None else ("JPEG", picture, PREVIEW_SIDE))
+
+    def _preview(self, event: Event) -> Image.Image | None:
+        """The source with the boxes being tried, beside the best picture so far or what is being painted;
+        None where there is nothing new to see."""
         assert self.source is not None  # a picture is named before its events come
+        assert self.trying is not None
+        if event.kind == "work":
+            estimate, self.estimate = self.estimate, None
+            if estimate is None or self.previewer is None:
+                return None
+            _, painted, _ = self.previewer.decode_latent_to_preview_image("JPEG", estimate)
+            return _beside(self.trying, painted, "being painted")
         boxes, best = event.boxes.cpu(), -1
         if event.best_box is not None:
             same = (boxes == event.best_box.cpu()).all(dim=1).nonzero()
             best = int(same[0]) if len(same) else -1
-        trying = draw_boxes(self.source, boxes * self.scale, best=best, labels=[""] * len(boxes))
-        if event.best is None:
-            return trying
-        return contact_sheet([trying, to_pil(event.best)], ["looking here", "best so far"], columns=2).convert("RGB")
+        self.trying = draw_boxes(self.source, boxes * self.scale, best=best, labels=[""] * len(boxes))
+        return self.trying if event.best is None else _beside(self.trying, to_pil(event.best), "best so far")
+
+
+def _beside(trying: Image.Image, other: Image.Image, caption: str) -> Image.Image:
+    return contact_sheet([trying, other], ["looking here", caption], columns=2).convert("RGB")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import node_helpers
@@ -10,6 +11,7 @@ import torch
 from comfy import model_management, supported_models
 from torch.nn import functional as F
 
+from ...region_core.cost import passed
 from ...region_core.errors import InputError, first_line, shown
 from ...region_core.painting.finite import checked_finite
 from ...region_core.painting.inpaint import Latents, first_step, with_hole
@@ -40,7 +42,8 @@ class ComfyInpainter:
     """Edits squares of `size` pixels under a mask with what the person has loaded.
 
     An inpainting MODEL (one that reads the mask and the masked picture) gets those; any other is
-    held to the picture outside the mask by a noise mask. `evaluations` counts forwards of one
+    held to the picture outside the mask by a noise mask. `on_step` is given the denoised estimate
+    [n, c, h, w] after each sampling step. `evaluations` counts forwards of one
     image through the diffusion model, on the model. Latents travel in the sampler's own space.
     Cancel stops within a sampling step, or one picture of the VAE. Where a patch of the MODEL may see
     all rows at once, or fails with several, regions are painted one at a time, as KSampler would.
@@ -62,6 +65,7 @@ class ComfyInpainter:
         strength: float = 1.0,
     ) -> None:
         check_parts(model, vae, positive, negative)
+        self.on_step: Callable[[torch.Tensor], None] = lambda _denoised: None
         self.evaluations: float = 0
         self.vae_encodings: float = 0
         self.vae_decodings: float = 0
@@ -112,6 +116,7 @@ class ComfyInpainter:
             model_management.throw_exception_if_processing_interrupted()
             latents.append(self.vae.encode(picture).float())
             self.vae_encodings += picture[..., 0].numel() / self.size**2
+            passed()
         encoded = checked_finite(torch.cat(latents), "the VAE's latents", _VAE_PRECISION)
         return encoded.to(self.device)
 
@@ -219,7 +224,12 @@ class ComfyInpainter:
             source=extra.get("source", torch.zeros_like(extra["noise"])),
             noise_mask=None if self.reads_mask else extra["mask"],
             seed=latents.extra["shared"][0],
+            on_step=self._stepped,
         )
+
+    def _stepped(self, denoised: torch.Tensor) -> None:
+        self.on_step(denoised)
+        passed()
 
     def _room(self, forwards: int) -> int:
         """How many candidates fit in the memory that is free, by ComfyUI's own estimate."""
@@ -240,5 +250,6 @@ class ComfyInpainter:
             model_management.throw_exception_if_processing_interrupted()
             pictures.append(self.vae.decode(latent).float().clamp(0, 1))
             self.vae_decodings += self._share(latent)
+            passed()
         checked_finite(torch.cat(pictures), "the VAE's pictures", _VAE_PRECISION)
         return torch.cat(pictures).permute(0, 3, 1, 2).to(self.device).contiguous()

@@ -89,8 +89,10 @@ def run_steps(
     source: torch.Tensor,
     noise_mask: torch.Tensor | None,
     seed: int,
+    on_step: Callable[[torch.Tensor], None],
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Run the steps between `sigmas` from `state` [n,c,h,w]: (state after, denoised estimate).
+    `on_step` is given the denoised estimate after each step.
 
     Cancel stops after the step that is running.
     States are in the sampler's own space. ComfyUI would start from a latent, which a noise mask
@@ -111,6 +113,7 @@ def run_steps(
 
     def callback(_step: int, denoised: torch.Tensor, _x: torch.Tensor, _total: int) -> None:
         after["denoised"] = denoised.clone()
+        on_step(denoised)
         model_management.throw_exception_if_processing_interrupted()
 
     resumed = comfy.samplers.KSAMPLER(go_on, dict(base.extra_options))

@@ -64,7 +64,7 @@ def run(job: Job, engine: Engine, more: Callable[[Any], dict[str, Any]] | None =
             {"unet_evaluations": inpainter.evaluations, "seconds": time.perf_counter() - started, **asked},
         )
         print(
-            f"Stopped after {progress.done} of {progress.total} stages; "
+            f"Stopped after {progress.done:.0%} of the work; "
             + (
                 f"the best picture so far is '{job.output_dir / 'edited.png'}'."
                 if kept

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Shows how many stages are done, the last loss and the best score; an `on_event` callback.
+    """Shows how much of the work is done, the last loss and the best score; an `on_event` callback.
 
     It also keeps the last picture that was best, its box and the rounds, so that a run that is
     stopped can leave them on disk. Use it as a context manager.
@@ -23,14 +23,15 @@ class Progress:
         self.best_box: list[int] | None = None
         self.score: float | None = None  # the final one, where it has come to that
         self.rounds: list[dict] = []
-        self.done, self.total = 0, 1
+        self.done = 0.0
         self._loss = float("nan")
         self._bar: Any = None
 
     def __enter__(self) -> Progress:
         from tqdm import tqdm
 
-        self._bar = tqdm(total=1, desc=self.label, unit="stage", disable=not self.shown, dynamic_ncols=True)
+        bar = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
+        self._bar = tqdm(total=1, desc=self.label, bar_format=bar, disable=not self.shown, dynamic_ncols=True)
         return self
 
     def __exit__(self, *_raised: object) -> None:
@@ -38,14 +39,16 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         """Take in one event."""
-        self.done, self.total = event.done, event.total
+        self.done = event.done
         if event.best is not None:
             self.best = event.best
             self.score = event.best_score if event.kind == "final" else None
             self.best_box = None if event.best_box is None else [round(v) for v in event.best_box.tolist()]
         if event.record is not None:
             self.rounds.append(event.record)
-        self._bar.total, self._bar.n = event.total, event.done
+        self._bar.update(event.done - self._bar.n)
+        if event.kind == "work":
+            return
         if math.isfinite(event.loss):
             self._loss = event.loss
         self._bar.set_postfix_str(f"loss {self._loss:.3f}, best score {event.best_score:.3f}")

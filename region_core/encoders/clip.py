@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..cost import passed
 from ..errors import InputError, first_line
 from ..memory import in_chunks
 from ..texts import pieces_that_fit
@@ -89,6 +90,7 @@ class ClipScorer:
         if not tokens:
             encoded = self.model.encode_image(pixels)  # type: ignore[operator]
             check_numbers(encoded, "CLIP model's embeddings of pictures", pixels)
+            passed()
             return F.normalize(encoded.float(), dim=-1), images.new_zeros(0, 0, 0)
         out = self.visual.forward_intermediates(pixels, indices=1, normalize_intermediates=True)
         grid = out["image_intermediates"][-1].float()
@@ -150,6 +152,7 @@ class ClipScorer:
             return None
         for part in seen:
             check_numbers(part, "CLIP model's embeddings of places", pixels)
+        passed()
         return seen[0].float(), seen[1].float()
 
     @torch.no_grad()
@@ -166,6 +169,7 @@ class ClipScorer:
         self.texts_encoded += len(ids)
         encoded = self.model.encode_text(ids)  # type: ignore[operator]
         check_numbers(encoded, "CLIP model's embeddings of texts")
+        passed()
         embeddings = F.normalize(encoded.float(), dim=-1)
         return F.normalize(embeddings.mean(dim=0, keepdim=True), dim=-1)
 
@@ -179,6 +183,7 @@ class ClipScorer:
             self.texts_encoded += len(some)
             encoded = self.model.encode_text(self.tokenizer(some).to(self.device))  # type: ignore[operator]
             parts.append(F.normalize(encoded.float(), dim=-1))
+            passed()
         return torch.cat(parts)
 
     def split_text(self, text: str) -> list[str]:

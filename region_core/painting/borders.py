@@ -56,7 +56,8 @@ class Borders:
         down = _beyond(cells[:, 1:2], cells[:, 3:4], height)
         far = torch.hypot(down[:, :, None], across[:, None, :])[:, None]
         shown = (1 - far / (fade + 1)[:, None, None, None]).clamp(min=0)
-        return shown.square() * (3 - 2 * shown)  # level at both ends: a kink would be seen as a line
+        mask = shown.square() * (3 - 2 * shown)  # level at both ends: a kink would be seen as a line
+        return mask.masked_fill(mask < 0.5 / 255, 0)  # so that what is black in an 8 bit file is unchanged, too
 
     def _solid_and_fade(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
         """Pixels [N] round the regions in which the edit alone shows, and those of the fade beyond."""

@@ -108,6 +108,11 @@ class Canvas:
         half = self.inpainter.size // 2 // 64 * 64  # latents that a UNet can halve three times
         return half if half >= SMALLEST_PREVIEW else self.inpainter.size
 
+    @property
+    def preview_share(self) -> float:
+        """Of the pixels of a full edit."""
+        return (self.preview_size / self.inpainter.size) ** 2
+
     def begin(self, boxes: Tensor, steps: int, sample: int = 0, *, size: int | None = None) -> Work:
         """Start an edit of `steps` sampling steps in each box [N, 4], all from noise number `sample`.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional as F
 
+from ..cost import passed
 from ..errors import InputError, first_line
 from ..memory import in_chunks, is_out_of_memory
 from ..quiet import quiet_libraries
@@ -165,6 +166,7 @@ class DiffusersInpainter:
             pixels = (pictures[rows] * 2 - 1).to(vae.device, vae.dtype)
             latents = vae.encode(pixels).latent_dist.mean
             self.vae_encodings += pixels[:, 0].numel() / self.size**2
+            passed()
             return latents
 
         latents = torch.cat(self._in_chunks(len(pictures), encoded)) * vae.config.scaling_factor
@@ -226,6 +228,7 @@ class DiffusersInpainter:
                 out = self._predict(part, condition, time, guidance)
                 result = schedule.step(out, time, part)
                 part, estimate = result.prev_sample, result.pred_original_sample
+                passed()
             return part, estimate
 
         with self._counting():
@@ -252,6 +255,7 @@ class DiffusersInpainter:
         def decoded(rows: slice) -> torch.Tensor:
             pictures = vae.decode(z[rows]).sample
             self.vae_decodings += z[rows, 0].numel() / (self.size // self.vae_scale) ** 2
+            passed()
             return pictures
 
         pictures = torch.cat(self._in_chunks(len(z), decoded)).float() / 2 + 0.5

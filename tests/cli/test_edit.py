@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,8 +49,8 @@ def result_of(image: object, on_event: object, settings: SearchSettings) -> Edit
     mask[..., 10:30, 20:50] = 1
     edited = torch.where(mask > 0, torch.zeros_like(rgb), rgb)
     box = (20, 10, 50, 30)
-    for done in (1, 2):
-        on_event(Event("look", done, 2, torch.tensor([box]).float(), edited, 0.5, 0.7))  # type: ignore[operator]
+    for done in (0.5, 1.0):
+        on_event(Event("preview", done, torch.tensor([box]).float(), edited, 0.5, 0.7))  # type: ignore[operator]
     return EditResult(
         edited,
         alpha,
@@ -111,9 +112,8 @@ def test_ctrl_c_leaves_the_best_so_far(looks: int, capsys: pytest.CaptureFixture
         for done in range(looks):
             on_event(
                 Event(
-                    "look",
-                    done,
-                    9,
+                    "preview",
+                    done / 9,
                     torch.zeros(1, 4),
                     best,
                     0.5,
@@ -236,7 +236,8 @@ def test_ctrl_c_after_half_of_a_real_edit(tmp_path: Path, capsys: pytest.Capture
         )
         == 130
     )
-    assert "2 of 3 stages" in capsys.readouterr().err
+    share = int(re.search(r"Stopped after (\d+)% of the work", capsys.readouterr().err)[1])
+    assert 25 <= share <= 75
     report = json.loads((out / "report.json").read_text())
     assert report["verdict"] == "stopped"
     x0, y0, x1, y1 = report["box"]

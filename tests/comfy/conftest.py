@@ -194,6 +194,8 @@ def demo_graph(seed: int = 3, kind: str = "recolour", **optimize: Any) -> dict:
         "denoise": 1.0,
         "mask_grow": 0,
         "mask_feather": 0,
+        "mask_grow_percent": 0.0,
+        "mask_feather_percent": 0.0,
         "per_image_iteration": 10,
         "lr": 0.005,
         "looks_per_round": 2,

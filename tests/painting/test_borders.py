@@ -71,3 +71,8 @@ def test_pixels_are_the_least():
 def test_widths_below_zero_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         Borders(**wrong)
+
+
+def test_what_is_black_in_a_file_of_the_mask_is_unchanged():
+    mask = Borders(10, 100).masks(torch.tensor([[400.0, 400, 900, 900]]), 1400, 1400)
+    assert not bool(((mask > 0) & ((mask * 255).round() == 0)).any())
