@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from typing import Any
 
@@ -179,7 +180,9 @@ def test_a_run_tells_looks_and_shows_boxes_and_the_best_so_far(
     from PIL import Image
 
     methods = latent_preview.LatentPreviewMethod
-    monkeypatch.setattr(latent_preview.args, "preview_method", methods.Latent2RGB if shown else methods.NoPreviews)
+    method = methods.Latent2RGB if shown else methods.NoPreviews
+    monkeypatch.setattr(latent_preview.args, "preview_method", method)
+    monkeypatch.setattr(latent_preview, "default_preview_method", method, raising=False)  # of newer versions
 
     comfy.forget()
     seen: list[tuple[int, int, Any]] = []
@@ -216,7 +219,9 @@ def test_a_run_tells_looks_and_shows_boxes_and_the_best_so_far(
     # first the boxes; then the best picture, or what is painted, beside them: wider, for the picture is square
     wide = [one[1].width > 1.5 * one[1].height for _, _, one in seen]
     assert wide == sorted(wide)
-    # three previews, two halves of an edit; with core's previewer each sampling step as well
-    assert sum(wide) == 5 + shown * (3 * 3 + 4)
+    # three previews, two halves of an edit; with core's previewer each sampling step as well: one a preview, four
+    assert sum(wide) == 5 + shown * (3 + 4)
     pictures = [one[1].tobytes() for _, _, one in seen]
+    if os.environ.get("SEE"):
+        [one[1].save(f"/tmp/pix_see_{shown}_{n}.png") for n, (_, _, one) in enumerate(seen)]
     assert len(set(pictures)) > 5, "the previews hardly differ"
