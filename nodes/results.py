@@ -17,6 +17,7 @@ from ..region_core.draw import boxes_picture, loss_curve
 from ..region_core.edit import EditResult
 from ..region_core.generator.network import RegionGenerator
 from ..region_core.images import picture_from, to_pil
+from ..region_core.words import summary
 from .common import MANY, for_preview, pil_to_comfy, to_bounding_box, to_comfy
 from .descriptions import LearnedGenerator
 
@@ -90,17 +91,5 @@ class Results:
 
 
 def _report(number: int, result: EditResult) -> str:
-    lines = [
-        f"picture {number}: {result.verdict}" + (f" ({result.reason})" if result.reason else ""),
-        f"box: {result.box}, score {result.score:.3f}, leaving it alone {result.source_score:.3f}",
-        f"previews: {len(result.rounds)} ({result.stopped or result.reason})",
-        f"model evaluations: {result.unet_evaluations:g} "
-        f"({result.cost.total:.0f} with encoders and VAE), seconds: {result.seconds:.1f}, "
-        f"seed: {result.seed}",
-    ]
-    lines += [
-        f"  {place}. box {c.box} score {c.score:.3f}, in the order by {c.deciding:.2f} = "
-        + " + ".join(f"{name} {value:.2f}" for name, value in c.parts.items())
-        for place, c in enumerate(result.candidates, 1)
-    ]
-    return "\n".join(lines)
+    (_, asked), *lines = summary(result)
+    return "\n".join([f"picture {number}: {asked}", *(f"{name}: {value}" for name, value in lines)])

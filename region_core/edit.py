@@ -28,9 +28,8 @@ from .proposals.regions import Finding, PictureEvidence
 from .published import search_as_published
 from .ranking import Ranking, improves
 from .resize import covered
-from .search import Previews, learn_from_previews, paint_and_choose
+from .search import Previews, learn_from_previews, paint_and_choose, why_nothing
 from .settings import SearchSettings
-from .words import why_nothing
 
 EDITED, NO_REGION = "edited", "no region"
 WORSE = "no edit moves the picture towards the prompt more than leaving it as it is"
@@ -91,6 +90,8 @@ class EditResult:
     presence: float = float("nan")
     stopped: str = ""
     finding: Finding | None = None
+    caption: str = ""
+    prompt: str = ""
 
 
 @watched()
@@ -165,6 +166,8 @@ def edit_image(
             saliency=saliency,
             settings=settings,
             seed=settings.seed,
+            caption=caption.strip(),
+            prompt=prompt.strip(),
             **values,
         )
 
@@ -238,11 +241,7 @@ def edit_image(
     # 6. Put the edits into the full picture; where the best one is worse than none, say so
     ranked, mask = _finished(picture, canvas, choice.work, choice.judged.score, choice.deciding, choice.parts)
     reason = "" if bool(improves(choice.judged)[0]) else WORSE
-    tried = (
-        boxes[previews.indices]
-        if previews.indices
-        else (boxes[trainer.log_probs().argsort(descending=True, stable=True)[:SHOWN]])
-    )
+    tried = boxes[previews.indices or trainer.log_probs().argsort(descending=True, stable=True)[:SHOWN]]
     return result(
         image=untouched if reason else ranked[0].image,
         mask=torch.zeros_like(mask) if reason else mask,

@@ -18,7 +18,8 @@ from .events import SearchProgress
 from .expected import painting, preview
 from .generator.losses import LossTerms, RegionLoss
 from .generator.trainer import GeneratorTrainer, standardised_losses
-from .painting.canvas import Canvas, Work
+from .painting.canvas import LEAST_SHARE, LEAST_SIDE, Canvas, Work
+from .proposals.regions import RegionProposals
 from .ranking import Judgement, Ranking, improves, last
 from .settings import SearchSettings
 
@@ -32,6 +33,24 @@ SURE = "one thing is likely"
 KNOWN = "all likely things were previewed"
 ROUNDS = "as many rounds as per_image_iteration"
 NONE = "no previews by the settings"
+
+
+def why_nothing(caption: str, proposals: RegionProposals, canvas: Canvas, *, prior: bool) -> str:
+    """Why none of the regions is to be painted, in one sentence; empty where one is."""
+    if not proposals.present:
+        where = "where the region prior is white" if prior else "in the picture"
+        way = "paint the prior where it is, or leave it out; " if prior else ""
+        return (
+            f"nothing {where} answers to {caption.strip()!r}; {way}to add something new, give the caption 'background'"
+        )
+    boxes = canvas.full_boxes(proposals.boxes)
+    if bool(canvas.paintable(boxes).any()):
+        return ""
+    width, height = (boxes[0, 2:] - boxes[0, :2]).int().tolist()
+    return (
+        f"nothing found but what is too small: the likeliest region has {width} x {height} pixels, and none is painted "
+        f"of less than {LEAST_SHARE:.1%} of the picture, or {LEAST_SIDE} of the painting model's pixels a side"
+    )
 
 
 @dataclass

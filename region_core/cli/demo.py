@@ -34,6 +34,7 @@ def demo(args: argparse.Namespace, engine: Engine) -> int:
     from ..demo.worlds import with_company
     from ..draw import contact_sheet
     from ..images import picture_from, save_png, to_pil
+    from ..words import summary
     from . import edit, job
     from .report import boxes_image
 
@@ -82,15 +83,10 @@ def demo(args: argparse.Namespace, engine: Engine) -> int:
         cell=384,
     )
     save_png(sheet, folder / "sheet.png")
-    print(
-        f"edit             {wish.caption} -> {wish.prompt} (seed {settings.seed})\n"
-        f"verdict          {result.verdict}\n"
-        f"found box        {None if result.box is None else list(result.box)}\n"
-        f"true box         {list(truth)}\n"
-        f"IoU              {overlap(result.box, truth):.3f}\n"
-        f"UNet evaluations {result.unet_evaluations:g}; with encoders and VAE "
-        f"{result.cost.total:.1f}\n"
-        f"seconds          {result.seconds:.1f}\n"
-        f"written to       {folder}: {_FILES}"
-    )
+    told = [
+        ("true box", str(truth)),
+        ("IoU", f"{overlap(result.box, truth):.3f}"),
+        ("written to", f"{folder}: {_FILES}"),
+    ]
+    print("\n".join(f"{name:10} {value}" for name, value in [*summary(result), *told]))
     return 0

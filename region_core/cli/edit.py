@@ -101,12 +101,9 @@ def edit(args: argparse.Namespace, engine: Engine) -> int:
     job = check_edit(args)
     code, result = run(job, engine)
     if result is not None:
+        from ..words import summary
+
         print(
-            f"verdict    {result.verdict}\nbox        {result.box}\n"
-            f"score      {result.score:.3f} (source {result.source_score:.3f})\n"
-            f"previews   {len(result.rounds)} ({result.stopped})\n"
-            f"UNet evaluations {result.unet_evaluations:g}; with encoders and VAE "
-            f"{result.cost.total:.1f}\nseconds    {result.seconds:.1f}\n"
-            f"written to {job.output_dir}"
+            "\n".join(f"{name:10} {value}" for name, value in [*summary(result), ("written to", str(job.output_dir))])
         )
     return code

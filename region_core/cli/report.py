@@ -78,15 +78,19 @@ def write_pictures(folder: Path, picture: Picture, result: EditResult) -> None:
     save_png(mask_image(result.mask), folder / "region.png")
     best = result.candidates[:_SHOWN]
     pictures = [to_pil(picture.rgb), *(to_pil(c.image) for c in best)]
-    captions = [f"source {result.source_score:.3f}", *(f"{place}: {c.score:.3f}" for place, c in enumerate(best, 1))]
+    captions = ["source", *(f"{place}: {c.deciding:.2f}" for place, c in enumerate(best, 1))]
     save_png(contact_sheet(pictures, captions, columns=4), folder / "candidates.png")
     save_png(loss_curve(result.rounds), folder / "loss.png")
 
 
 def report_of(result: EditResult, more: dict[str, Any] | None = None) -> dict[str, Any]:
     """What `report.json` says of an edit, with `more` in it too."""
+    from ..words import where
+
+    height, width = result.mask.shape[-2:]
     return {
         "box": None if result.box is None else list(result.box),
+        "where": None if result.box is None else where(result.box, width, height),
         "score": result.score,
         "source_score": result.source_score,
         "verdict": result.verdict,
@@ -96,7 +100,14 @@ def report_of(result: EditResult, more: dict[str, Any] | None = None) -> dict[st
         "versions": versions(),
         "rounds": result.rounds,
         "candidates": [
-            {"box": c.box, "score": c.score, "deciding": c.deciding, "parts": c.parts} for c in result.candidates
+            {
+                "box": c.box,
+                "where": where(c.box, width, height),
+                "deciding": c.deciding,
+                "parts": c.parts,
+                "score": c.score,
+            }
+            for c in result.candidates
         ],
         "presence": result.presence,
         "stopped": result.stopped,

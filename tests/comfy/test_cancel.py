@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from typing import Any
 
@@ -222,6 +221,4 @@ def test_a_run_tells_looks_and_shows_boxes_and_the_best_so_far(
     # three previews, two halves of an edit; with core's previewer each sampling step as well: one a preview, four
     assert sum(wide) == 5 + shown * (3 + 4)
     pictures = [one[1].tobytes() for _, _, one in seen]
-    if os.environ.get("SEE"):
-        [one[1].save(f"/tmp/pix_see_{shown}_{n}.png") for n, (_, _, one) in enumerate(seen)]
     assert len(set(pictures)) > 5, "the previews hardly differ"

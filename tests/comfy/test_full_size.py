@@ -5,6 +5,7 @@ Minutes and gigabytes: `python -m pytest -m slow tests/comfy/test_full_size.py`.
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -141,7 +142,7 @@ def test_the_sd2_workflow_on_a_checkpoint_of_full_size(comfy: Comfy, capsys: pyt
 def shown(capsys: pytest.CaptureFixture[str], clock: Clock, memory: PeakMemory, spent: float, report: str) -> None:
     """Print the bill, and what it would be at the settings that are shipped."""
     inside = clock.seconds["UNet"] + clock.seconds["VAE encoder"] + clock.seconds["VAE decoder"]
-    evaluations = int(report.split("model evaluations: ")[1].split(",")[0])
+    evaluations = int(re.search(r"(\d+) unet evaluations", report)[1])
     # what is done once a picture stays as it is; what is done at each look is a small part of it
     whole = spent - clock.seconds["UNet"] + 200 * clock.seconds["UNet"] / evaluations
     with capsys.disabled():
