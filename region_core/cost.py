@@ -49,6 +49,9 @@ class Cost:
     def __sub__(self, other: Cost) -> Cost:
         return Cost(**{name: value - getattr(other, name) for name, value in asdict(self).items()})
 
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(**{name: value + getattr(other, name) for name, value in asdict(self).items()})
+
     def __mul__(self, times: float) -> Cost:
         return Cost(**{name: value * times for name, value in asdict(self).items()})
 

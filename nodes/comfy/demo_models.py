@@ -30,6 +30,14 @@ class _ShapesUNet(supported_models.SD20):
     def __init__(self, unet_config: dict, scale: float, v_prediction: bool) -> None:
         super().__init__(unet_config)
         self.latent_format.scale_factor = scale
+        # for core's previewer: least squares on scenes, for the VAE is not Stable Diffusion's
+        self.latent_format.latent_rgb_factors = [
+            [-0.008, -0.085, -0.328],
+            [-0.05, -0.15, 0.162],
+            [-0.166, -0.221, -0.05],
+            [0.047, 0.035, 0.267],
+        ]
+        self.latent_format.latent_rgb_factors_bias = [0.042, 0.01, -0.014]
         self.v_prediction = v_prediction
 
     def model_type(self, state_dict: dict, prefix: str = "") -> Any:
