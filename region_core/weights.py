@@ -7,6 +7,7 @@ needs to know which file it is, and that it has to be downloaded again.
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,12 @@ WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
 _HEAD = 512  # bytes that show what a file is
 _LONGEST_HEADER = 100_000_000  # bytes, as safetensors itself has it
 _PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "scheduler")  # of a pipeline
+# What a pipeline may be made of. Another class (a pipeline of its own, one that is found by its
+# config) or a library of another name may be code in the folder, which older versions of diffusers run.
+_PART = re.compile(
+    r"None None|diffusers (UNet2DConditionModel|Autoencoder\w+|AsymmetricAutoencoderKL|\w+Scheduler)"
+    r"|transformers CLIP\w+|stable_diffusion StableDiffusionSafetyChecker"
+)
 
 
 def problem_with(path: Path, suffix: str = "") -> str:
@@ -56,10 +63,31 @@ def check_file(path: Path) -> None:
 
 def check_folder(folder: Path) -> None:
     """`check_file` of what a model's folder holds: its JSON files and the weights that are loaded; of a
-    pipeline's folder, in its parts too."""
+    pipeline's folder, in its parts too, and that it brings no code."""
     for place in (folder, *(folder / part for part in _PARTS)):
         for path in _loaded(place):
             check_file(path)
+    if (folder / "model_index.json").is_file():
+        _check_index(folder)
+
+
+def _check_index(folder: Path) -> None:
+    """Raise InputError where a pipeline's folder asks for code that is not of the libraries."""
+    path = folder / "model_index.json"
+    index = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(index, dict) or not isinstance(index.get("_class_name"), str):
+        raise InputError(f"'{path}' names no pipeline of diffusers; download the model again, or choose another.")
+    for name, part in index.items():
+        if not isinstance(part, list):
+            continue
+        if len(part) != 2 or not _PART.fullmatch(f"{part[0]} {part[1]}"):
+            raise InputError(
+                f"'{path}' makes its {name} of {part}, which is no part of an inpainting pipeline and may be "
+                "code of a stranger's; choose another model."
+            )
+        code = next((folder / name).glob("*.py"), None)
+        if code is not None:
+            raise InputError(f"'{code}' is code, which a model does not need and is not run; remove it.")
 
 
 def _loaded(folder: Path) -> Iterator[Path]:

@@ -151,6 +151,45 @@ def test_no_pickle_in_a_models_place_is_run(models: Path, folder: str) -> None:
     assert Evil.ran == []
 
 
+EVIL = "import pathlib\npathlib.Path(__file__).with_suffix('.ran').touch()\nclass Evil: pass\n"
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"unet": ["evil", "Evil"]}, "unet/evil.py"),
+        ({"unet": ["diffusers", "UNet2DConditionModel"]}, "unet/diffusers.py"),
+        ({"_class_name": ["evil", "Evil"]}, "evil.py"),
+        ({"vae": ["diffusers", "DiffusionPipeline"]}, ""),
+        ({"text_encoder": ["transformers", "AutoModel"]}, ""),
+        ({"text_encoder": ["os", "system"]}, ""),
+    ],
+)
+def test_no_code_in_a_pipelines_folder_is_run(models: Path, changed: dict, code: str) -> None:
+    index = models / "inpaint" / "model_index.json"
+    index.write_text(json.dumps(json.loads(index.read_text(encoding="utf-8")) | changed))
+    if code:
+        (models / "inpaint" / code).write_text(EVIL)
+    for load in LOADERS["inpaint"]:
+        with pytest.raises(InputError, match="model_index.json|is code"):
+            load(str(models / "inpaint"))
+    assert not list(models.rglob("*.ran"))
+
+
+def test_no_code_of_a_clip_folders_tokenizer_is_run(models: Path) -> None:
+    path = models / "clip" / "open_clip_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["model_cfg"]["text_cfg"] |= {"hf_tokenizer_name": "x", "tokenizer_kwargs": {"trust_remote_code": True}}
+    path.write_text(json.dumps(config))
+    auto = {"auto_map": {"AutoTokenizer": ["evil.Evil", None]}, "tokenizer_class": "Evil"}
+    (models / "clip" / "tokenizer_config.json").write_text(json.dumps(auto))
+    (models / "clip" / "tokenizer.json").unlink(missing_ok=True)
+    (models / "clip" / "evil.py").write_text(EVIL.replace("__file__", repr(str(models / "evil"))))
+    with pytest.raises(InputError):
+        load_clip(f"local-dir:{models / 'clip'}")
+    assert not list(models.rglob("*.ran"))
+
+
 def test_the_embedded_tokenizer_is_there_for_older_libraries_too() -> None:
     """transformers 5 writes and reads tokenizer.json alone, version 4 wants the two others."""
     folder = WEIGHTS / "inpaint" / "tokenizer"

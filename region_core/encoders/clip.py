@@ -244,7 +244,7 @@ def load_clip(
                 require_pretrained=True,
                 cache_dir=cache_dir,
             )
-            tokenizer = open_clip.get_tokenizer(name, cache_dir=cache_dir)
+            tokenizer = _tokenizer(name, cache_dir)
     except Exception as error:
         raise InputError(
             f"The CLIP model '{name}'"
@@ -259,6 +259,16 @@ def load_clip(
         raise InputError(f"The CLIP model '{name}' takes {height} x {width} images; use one that takes squares.")
     model = model.to(device=device, dtype=dtype)
     return ClipScorer(model, tokenizer, height, tuple(config["mean"]), tuple(config["std"]))
+
+
+def _tokenizer(name: str, cache_dir: str | None) -> Any:
+    """The model's tokenizer; a config that comes with it may not ask for its own code to be run."""
+    import open_clip
+
+    try:
+        return open_clip.get_tokenizer(name, cache_dir=cache_dir, trust_remote_code=False)
+    except TypeError:  # open_clip's own tokenizer has no such argument, for it runs no code
+        return open_clip.get_tokenizer(name, cache_dir=cache_dir)
 
 
 def _trained_with_quick_gelu(name: str, pretrained: str | None) -> bool:

@@ -52,22 +52,24 @@ def load_pipeline(
             f"inpainting model {name!r}: no such file or folder; give a diffusers "
             f"folder, a .safetensors file or a hub id such as {DEFAULT_MODEL}"
         )
-    if local.exists():
-        (check_file if local.is_file() else check_folder)(local)
+    way = (
+        "is it an inpainting pipeline?"
+        if local.exists()
+        else "is there a network, and is the name right? A local folder works without one"
+    )
+    load = StableDiffusionInpaintPipeline
     try:
         with quiet_libraries():
+            if not local.exists():  # what arrived, or was in the cache, is looked at before it is loaded
+                local = Path(load.download(name, safety_checker=None))
+            (check_file if local.is_file() else check_folder)(local)
             if local.is_file():
-                pipe = StableDiffusionInpaintPipeline.from_single_file(str(local), torch_dtype=dtype)
+                pipe = load.from_single_file(str(local), torch_dtype=dtype)
             else:
-                pipe = StableDiffusionInpaintPipeline.from_pretrained(
-                    str(local) if local.exists() else name, torch_dtype=dtype, safety_checker=None
-                )
+                pipe = load.from_pretrained(str(local), torch_dtype=dtype, safety_checker=None)
+    except InputError:
+        raise
     except Exception as error:  # of four libraries, on files of any kind
-        way = (
-            "is it an inpainting pipeline?"
-            if local.exists()
-            else "is there a network, and is the name right? A local folder works without one"
-        )
         raise InputError(f"inpainting model {name!r} could not be loaded ({first_line(error)}); {way}") from error
     _check_text_encoder(pipe, local / "text_encoder")
     pipe.set_progress_bar_config(disable=True)
