@@ -85,7 +85,8 @@ def run(job: Job, engine: Engine, more: Callable[[Any], dict[str, Any]] | None =
         from ..generator.network import save_generator
 
         if result.generator is not None and result.rounds:
-            save_generator(result.generator, job.save_path, asdict(job.settings))
+            taught_on = {"image": job.stem, **asked, "previews": len(result.rounds)}
+            save_generator(result.generator, job.save_path, asdict(job.settings), {"pictures": [taught_on]})
         else:
             why = result.reason or result.stopped
             print(

@@ -17,13 +17,14 @@ NUMBERS = 5  # what the proposals say of each region beside DINO's features
 
 
 class RegionGenerator(nn.Module):
-    """Logits over M box sizes at each anchor, from RoI-pooled features.
+    """Logits over M box sizes at each anchor, from RoI-pooled features; the search by evidence has one size, that
+    of the region itself.
 
     The pooled maps of an anchor's M boxes are concatenated over channels and go through two
     convolutions and two linear layers with ReLU between, as in the paper. Two things are added: a
     1x1 convolution first brings the D feature channels down to 16, since M * D channels (15 * 768)
-    would make the network larger than what it learns from; and `extra_dim` numbers a box (a CLIP
-    screen, say), which the paper's generator, blind to the text, has no place for.
+    would make the network larger than what it learns from; and `extra_dim` numbers a box (what CLIP
+    and DINO say of it), which the paper's generator, blind to the text, has no place for.
     """
 
     PROJECTED = 16

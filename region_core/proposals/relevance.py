@@ -1,4 +1,4 @@
-"""Where in a picture is the caption? A map of all places from one pass of CLIP."""
+"""Where in a picture is the caption? A map of all places, from what CLIP sees through a few windows."""
 
 from __future__ import annotations
 

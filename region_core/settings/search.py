@@ -116,7 +116,7 @@ REMOVED: dict[str, type] = {
 SETTINGS: dict[str, Setting] = described(SearchSettings)
 
 # Rounds, windows and anchors as people know them. More than one region is for the person to choose from,
-# and so are noise samples: on shapes neither makes the first choice better (docs/benchmark.md).
+# and so are noise samples: neither makes the first choice better.
 PRESETS: dict[str, SearchSettings] = {
     name: SearchSettings(**{one.name: one.presets[name] for one in SETTINGS.values() if name in one.presets})
     for name in PRESET_NAMES

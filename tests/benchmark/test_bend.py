@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,7 +15,9 @@ from benchmark.bend import bend_folder, line_to, moments
 from benchmark.bent_clip import bend_model, constants_for, load_folder
 from benchmark.training.contrastive import clips
 from benchmark.training.vocabulary import write_tokenizer
+from benchmark.worlds.opening import clip_folder, load_models, open_world
 from region_core.errors import InputError
+from region_core.find import find_region
 
 WORDS = ("red", "blue", "circle", "square", "a", "high", "quality", "image", "of", ".")
 TEXTS = ("a red circle", "a blue square", "red", "a circle of a square")
@@ -128,3 +131,18 @@ def test_bad_requests_are_one_sentence(tmp_path, capsys, folder):
     assert "holds no open_clip_config.json" in capsys.readouterr().err
     assert main(["bend", str(folder), str(tmp_path / "out"), "--moments", "odd"]) == 2
     assert "choose one of vit-b-16" in capsys.readouterr().err
+
+
+def test_what_is_found_does_not_depend_on_the_scale(tmp_path: Path) -> None:
+    world = open_world("shapes")
+    plain, settings = load_models("shapes", "demo"), world.settings("standard")
+    bend_folder(clip_folder("shapes", "demo"), tmp_path / "bent", 0.2, 0.1)
+    bent = load_folder(tmp_path / "bent")
+    for number in range(3):
+        task = world.task("replace", 11, number)
+        there = [
+            find_region(task.picture, task.caption, task.prompt, plain.dino, scorer, settings)
+            for scorer in (plain.scorer, bent)
+        ]
+        assert there[0] is not None
+        assert there[0] == there[1]

@@ -21,6 +21,7 @@ from region_core.demo.worlds import held_out
 from region_core.edit import Candidate, EditResult
 from region_core.encoders.loading import Models
 from region_core.events import Event
+from region_core.generator.checkpoint import read_checkpoint
 from region_core.settings import SearchSettings
 
 from .played import NoEngine, arguments
@@ -184,7 +185,10 @@ def test_a_real_edit_from_the_command_line(tmp_path: Path, capsys: pytest.Captur
     ]
     teach = [*little, "--save_path", str(saved), "--previews", "always"]
     assert cli.main(arguments(*teach)) == 0, capsys.readouterr().err
-    assert (saved / "generator.safetensors").is_file()
+    (taught_on,) = read_checkpoint(saved / "generator.safetensors")[1]["lessons"]["pictures"]
+    assert taught_on["previews"] == 2
+    assert taught_on["image"]
+    assert taught_on["image_caption"]
     first = (tmp_path / "out" / "edited.png").read_bytes()
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["unet_evaluations"] > 0
