@@ -25,6 +25,10 @@ MIN_SIDE = 32  # the shortest side a picture may have, in pixels
 _CHANNELS = (1, 3, 4)
 _ANOTHER_RANGE = 0.9  # with this share of values far outside 0..1 it is no HDR, but 0..255, say
 MAX_PIXELS = 178_956_970  # Pillow's own limit of refusal, which other packs switch off
+# What is opened, whatever a file is called. Of what else Pillow knows, EPS starts a program and an icon's
+# directory says nothing of the sizes in it.
+_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "HEIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM", "TGA", "PSD", "QOI")
+_READ = "use a PNG, JPEG, WebP, AVIF, TIFF, BMP or GIF file"
 
 
 @dataclass
@@ -79,16 +83,7 @@ def load_picture(path: str | os.PathLike[str]) -> Picture:
     """
     name = Path(path)
     with _opened(name) as opened:
-        _check_size(*opened.size)
-        try:
-            opened.load()
-            return _from_pil(opened)
-        except InputError:
-            raise
-        except Exception as error:  # decoders are many, and raise what they like
-            raise InputError(
-                f"'{name}' is damaged or cut short ({first_line(error)}): copy or export it again."
-            ) from None
+        return _from_pil(opened, f"'{name}'")
 
 
 def check_header(path: str | os.PathLike[str]) -> None:
@@ -106,17 +101,14 @@ def _opened(name: Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes: MAX_PIXELS decides
-            return Image.open(name)
+            Image.init()  # others, and older versions of Pillow, have more or fewer of them
+            return Image.open(name, formats=[kind for kind in _FORMATS if kind in Image.OPEN])
     except UnidentifiedImageError:
-        raise InputError(
-            f"'{name}' is not an image that can be read: use a PNG, JPEG, WebP, TIFF or BMP file."
-        ) from None
+        raise InputError(f"'{name}' is not an image of a kind that is read: {_READ}.") from None
     except Image.DecompressionBombError as error:
         raise InputError(f"'{name}' is too large to open safely ({error}): shrink it first.") from None
     except Exception as error:  # a DDS file's NotImplementedError, say
-        raise InputError(
-            f"'{name}' cannot be opened ({first_line(error)}): use a PNG, JPEG, WebP, TIFF or BMP file."
-        ) from None
+        raise InputError(f"'{name}' cannot be opened ({first_line(error)}): {_READ}.") from None
 
 
 def picture_from(image: Image.Image | np.ndarray | Tensor) -> Picture:
@@ -166,7 +158,12 @@ def _one(layers: Tensor, channels: int) -> Tensor:
     return layers
 
 
-def _from_pil(image: Image.Image) -> Picture:
+def _from_pil(image: Image.Image, name: str = "The picture") -> Picture:
+    _check_size(*image.size)
+    try:
+        image.load()
+    except Exception as error:  # decoders are many, and raise what they like
+        raise InputError(f"{name} is damaged or cut short ({first_line(error)}): copy or export it again.") from None
     try:
         upright = ImageOps.exif_transpose(image)  # a copy: the caller's may be closed or changed
     except Exception:  # EXIF that cannot be read turns nothing, whatever the reader makes of it
@@ -217,6 +214,8 @@ def _from_array(array: np.ndarray) -> Picture:
 
 
 def _from_tensor(image: Tensor) -> Picture:
+    if image.layout != torch.strided:
+        raise InputError(f"A tensor with the layout {image.layout} is not a picture: make it dense with to_dense().")
     batch = image[None] if image.ndim == 3 else image
     if batch.ndim != 4:
         raise InputError(f"A tensor of shape {list(image.shape)} is not a picture: give [3, H, W] or [1, H, W, 3].")

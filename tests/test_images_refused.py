@@ -36,6 +36,7 @@ def one_sentence(error: pytest.ExceptionInfo) -> str:
         (torch.zeros(2, 3, 40, 40), "2 pictures"),
         (torch.zeros(3, 40, 40, dtype=torch.int32), "int32"),
         (torch.zeros(40, 40), "[40, 40]"),
+        (torch.zeros(3, 40, 40).to_sparse(), "to_dense()"),
         (torch.zeros(1, 7, 40, 40), "[1, 7, 40, 40]"),
         ("a.png", "str"),
     ],
@@ -79,6 +80,42 @@ def test_a_truncated_image_says_that_it_is_damaged(tmp_path, kind, part):
     with pytest.raises(InputError) as caught:
         load_picture(path)
     assert "damaged or cut short" in str(caught.value)
+
+
+def test_a_cut_picture_that_another_program_opened_says_so(tmp_path):
+    Image.fromarray(noise(3)).save(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:-900])
+    with Image.open(tmp_path / "a.png") as lazy, pytest.raises(InputError) as caught:
+        picture_from(lazy)
+    assert "damaged or cut short" in one_sentence(caught)
+
+
+def test_postscript_starts_no_program_whatever_it_is_called(tmp_path, monkeypatch):
+    def started(*_args, **_more):
+        raise AssertionError("Ghostscript")
+
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", started)
+    for name in ("a.png", "a.eps"):
+        (tmp_path / name).write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\n" + b" " * 99)
+        with pytest.raises(InputError, match="not an image of a kind that is read: use a PNG"):
+            load_picture(tmp_path / name)
+
+
+def test_a_picture_in_an_icon_is_not_decoded_for_the_size_that_the_icon_gives(tmp_path):
+    inner = io.BytesIO()
+    Image.new("L", (3000, 2500)).save(inner, "PNG")
+    entry = struct.pack("<4B2H2I", 64, 64, 0, 0, 1, 32, len(inner.getvalue()), 22)
+    (tmp_path / "a.png").write_bytes(b"\0\0\1\0\1\0" + entry + inner.getvalue())
+    for read in (load_picture, check_header):
+        with pytest.raises(InputError, match="not an image of a kind that is read"):
+            read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "PPM", "TGA", "MPO"])
+def test_the_usual_kinds_are_read_whatever_they_are_called(tmp_path, kind):
+    Image.fromarray(noise(3)).save(tmp_path / "a.picture", kind)
+    check_header(tmp_path / "a.picture")
+    assert load_picture(tmp_path / "a.picture").rgb.shape[1] == 3
 
 
 def test_a_decompression_bomb_is_stopped_by_pillow(tmp_path, monkeypatch):
