@@ -56,5 +56,5 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]
         )
     try:
         return tensors, {name: json.loads(text) for name, text in strings.items()}
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError(f"The description in the file '{path}' is damaged; name another checkpoint.") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -151,25 +152,49 @@ def load_generator(
     sizes: int | None = None,
     extra_dim: int | None = None,
     device: torch.device | str = "cpu",
+    finite: bool = True,
 ) -> tuple[RegionGenerator, dict]:
     """(generator, settings) as saved; it can be trained on, also inside inference mode.
 
-    The keyword arguments say what it must fit: InputError names the first that differs.
+    The keyword arguments say what it must fit: InputError names the first that differs, and with `finite`
+    a file whose weights are not all numbers.
     """
     tensors, metadata = read_checkpoint(path)
-    config = metadata.get("config")
-    if not isinstance(config, dict):
+    config, settings = metadata.get("config"), metadata.get("settings", {})
+    if not _is_config(config) or not isinstance(settings, dict):
         raise InputError(
             f"The file '{path}' does not say what shape its generator has; name a checkpoint saved by this project."
         )
     check_shape(config, f"The generator in '{path}' was saved with", feature_dim, sizes, extra_dim)
+    if not _fits(config, tensors):
+        raise InputError(f"The generator in '{path}' does not match its own description; save it again.")
+    if finite and not all(bool(weights.isfinite().all()) for weights in tensors.values()):
+        raise InputError(f"The generator in '{path}' holds weights that are not numbers (NaN); save it again.")
+    module = build_generator(seed=0, device=device, **config)
+    with torch.inference_mode(False):
+        module.load_state_dict(tensors)
+    return module, settings
+
+
+def _is_config(config: object) -> TypeGuard[dict[str, int]]:
+    """Whether it says, of a file by anybody, what shape a generator has."""
+    return (
+        isinstance(config, dict)
+        and config.keys() == {"feature_dim", "sizes", "hidden", "pool", "extra_dim"}
+        and all(type(value) is int and value >= (name != "extra_dim") for name, value in config.items())
+    )
+
+
+def _fits(config: dict[str, int], tensors: dict[str, Tensor]) -> bool:
+    """Whether weights are those of a generator of that shape, which takes no memory to know."""
     try:
-        module = build_generator(seed=0, device=device, **config)
-        with torch.inference_mode(False):
-            module.load_state_dict(tensors)
-    except (TypeError, RuntimeError, ValueError) as error:
-        raise InputError(f"The generator in '{path}' does not match its own description; save it again.") from error
-    return module, metadata.get("settings") or {}
+        with torch.device("meta"):
+            wanted = RegionGenerator(**config).state_dict()
+    except (TypeError, RuntimeError, OverflowError):  # numbers that no tensor can have
+        return False
+    return {name: value.shape for name, value in wanted.items()} == {
+        name: value.shape for name, value in tensors.items()
+    }
 
 
 def generator_shape(settings: SearchSettings) -> tuple[int, int]:

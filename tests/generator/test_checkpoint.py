@@ -6,8 +6,10 @@ import os
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from region_core.errors import InputError
+from region_core.generator.checkpoint import FORMAT, write_checkpoint
 from region_core.generator.learning import teach
 from region_core.generator.network import build_generator, load_generator, save_generator
 
@@ -43,8 +45,6 @@ def test_a_checkpoint_that_does_not_fit_is_refused_by_name_and_numbers(tmp_path,
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
-    from safetensors.torch import save_file
-
     with pytest.raises(InputError, match="no checkpoint"):
         load_generator(tmp_path / "missing.safetensors")
     (tmp_path / "text.safetensors").write_text("hello")
@@ -53,6 +53,50 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(InputError, match="other weights"):
         load_generator(tmp_path / "other.safetensors")
+
+
+GOOD = {"feature_dim": 12, "sizes": 3, "hidden": 8, "pool": 5, "extra_dim": 0}
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        *((GOOD | {name: 0}, "does not say what shape") for name in GOOD if name != "extra_dim"),
+        (GOOD | {"extra_dim": -1}, "does not say what shape"),
+        (GOOD | {"hidden": "8"}, "does not say what shape"),
+        (GOOD | {"hidden": 8.0}, "does not say what shape"),
+        (GOOD | {"more": 1}, "does not say what shape"),
+        ([1], "does not say what shape"),
+        (GOOD | {"hidden": 9}, "does not match its own description"),
+        (GOOD | {"hidden": 3_000_000, "pool": 1000}, "does not match its own description"),
+        (GOOD | {"hidden": 10**40}, "does not match its own description"),
+    ],
+)
+def test_a_strangers_file_is_refused_before_anything_of_its_shape_is_built(tmp_path, monkeypatch, config, says):
+    tensors = build_generator(seed=0, **GOOD).state_dict()
+    write_checkpoint(tmp_path / "g.safetensors", tensors, {"config": config})
+
+    def built(*_args, **_more):
+        raise AssertionError("built")
+
+    monkeypatch.setattr("region_core.generator.network.build_generator", built)
+    with pytest.raises(InputError, match=says):
+        load_generator(tmp_path / "g.safetensors")
+
+
+def test_descriptions_of_another_kind_and_weights_that_are_no_numbers_are_refused(tmp_path):
+    path, tensors = tmp_path / "g.safetensors", build_generator(seed=0, **GOOD).state_dict()
+    write_checkpoint(path, tensors, {"config": GOOD, "settings": [1]})
+    with pytest.raises(InputError, match="does not say"):
+        load_generator(path)
+    save_file(tensors, path, {"format": FORMAT, "config": DEEP})
+    with pytest.raises(InputError, match="description in the file .* is damaged"):
+        load_generator(path)
+    tensors["project.bias"][0] = torch.nan
+    write_checkpoint(path, tensors, {"config": GOOD})
+    with pytest.raises(InputError, match="NaN"):
+        load_generator(path)
 
 
 def test_a_failed_save_leaves_the_old_file_and_no_half_of_a_new_one(tmp_path, monkeypatch):

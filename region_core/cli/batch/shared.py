@@ -131,7 +131,7 @@ class SharedLearning:
                     continue
                 after = vector(result.generator)
             else:
-                after = vector(load_generator(self.job.place(index).folder / LEARNED)[0])
+                after = vector(load_generator(self.job.place(index).folder / LEARNED, finite=False)[0])
             if torch.equal(after, start):  # nothing to look at: it has no part in the mean
                 continue
             if not bool(torch.isfinite(after).all()):
