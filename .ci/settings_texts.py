@@ -1,6 +1,7 @@
 """Writes what is said of settings elsewhere from `region_core.settings`; `--check` only compares.
 
-In `locales/`: the tooltips of their widgets. In `docs/command-line.md`: the tables of the options, from
+In `locales/`: the tooltips of their widgets. In the nodes' help pages: lists of inputs and outputs, from the locales,
+between the marks. In `docs/command-line.md`: the tables of the options, from
 the parser, between the marks.
 """
 
@@ -10,15 +11,22 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from region_core.cli.parser import build_parser  # noqa: E402
-from region_core.settings import SETTINGS  # noqa: E402
+from region_core.settings import REMOVED, SETTINGS  # noqa: E402
 
 DOCS = ROOT / "docs" / "command-line.md"
+HELP = ROOT / "nodes" / "web" / "docs"
+_WORDS = {  # of help pages: head of the inputs, of the outputs, what parts a name from its meaning, of removed inputs
+    "en": ("**Inputs**", "**Outputs**", ": ", "kept for the places of widgets in saved workflows, without effect"),
+    "zh": ("**输入**", "**输出**", "：", "已不起作用，只为已存工作流中控件的位置而保留"),
+}
 _HINT = re.compile(r" \(default: ([^()]*)\)$")
 
 
@@ -31,6 +39,28 @@ def locale(language: str) -> tuple[Path, str]:
             node, _, own = one.widget.partition(".")
             nodes[f"LearnableRegions_{node}"]["inputs"][own]["tooltip"] = one.tooltip(language)
     return path, json.dumps(nodes, ensure_ascii=False, indent=2) + "\n"
+
+
+def help_pages(language: str, nodes: dict[str, Any], ids: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+    """(the help page of each node in a language, its text as it should be); `nodes` are that locale's, `ids` the
+    English one's, whose outputs bear their ids."""
+    inputs_head, outputs_head, colon, nothing = _WORDS[language]
+
+    def line(key: str, one: dict[str, str]) -> str:
+        own = "" if key == one["name"] else f"{one['name']} "
+        return f"- {own}`{key}`{colon}{one['tooltip']}"
+
+    for name, node in nodes.items():
+        path = HELP / f"{name}.md" if language == "en" else HELP / name / f"{language}.md"
+        inputs = [line(key, one) for key, one in node["inputs"].items() if key not in REMOVED]
+        if gone := [f"`{key}`" for key in node["inputs"] if key in REMOVED]:
+            inputs.append(f"- {', '.join(gone)}{colon}{nothing}")
+        outputs = [line(ids[name]["outputs"][place]["name"], one) for place, one in node["outputs"].items()]
+        parts = ["<!-- sockets -->"]
+        for head, lines in ((inputs_head, inputs), (outputs_head, outputs)):
+            parts += [head, "\n".join(lines)] if lines else []
+        before, _, rest = path.read_text(encoding="utf-8").partition(parts[0])
+        yield path, before + "\n\n".join(parts) + "\n\n<!-- end -->" + rest.partition("<!-- end -->")[2]
 
 
 def options(command: str) -> str:
@@ -63,6 +93,9 @@ def page() -> tuple[Path, str]:
 def main() -> int:
     """Write or compare; 1 where something differs."""
     wanted = [locale("en"), locale("zh"), *([page()] if DOCS.is_file() else [])]
+    texts = {language: json.loads(text) for language, (_, text) in zip(("en", "zh"), wanted, strict=False)}
+    for language, nodes in texts.items():
+        wanted += help_pages(language, nodes, texts["en"])
     differ = [(path, text) for path, text in wanted if path.read_text(encoding="utf-8") != text]
     for path, text in differ:
         print(f"{path.relative_to(ROOT)} is not what region_core.settings says")

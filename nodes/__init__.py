@@ -11,6 +11,7 @@ class LearnableRegions(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """All nodes, in the order of a graph."""
         from .clip_region_loss import ClipRegionLoss
+        from .editing_models import LoadEditingModels
         from .learned import LoadLearnedGenerator, SaveLearnedGenerator
         from .loaders import LoadClipScorer, LoadDinoEncoder
         from .region_generator import LearnableRegionGenerator
@@ -27,6 +28,7 @@ class LearnableRegions(ComfyExtension):
             SaveLearnedGenerator,
             LoadShapesDemo,
             ShapesScene,
+            LoadEditingModels,
         ]
 
 

@@ -9,6 +9,8 @@ from typing import Any
 PACK = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((PACK / "workflows").glob("*.json"))
 BLUEPRINTS = sorted((PACK / "subgraphs").glob("*.json"))
+DEMO = PACK / "workflows" / "Edit by Text - Demo.json"
+SD2 = PACK / "workflows" / "Edit by Text - SD2.json"
 API_DEMO = PACK / "workflows" / "api" / "learnable_regions_demo.json"
 SOCKETS = PACK / "tests" / "comfy" / "sockets.json"
 NOTES = {"MarkdownNote", "Note"}  # the front end's own, which never run
@@ -22,6 +24,7 @@ CORE: dict[str, tuple[dict[str, str], list[tuple[str, str]]]] = {
     "CheckpointLoaderSimple": ({"ckpt_name": "COMBO"}, [("MODEL", "MODEL"), ("CLIP", "CLIP"), ("VAE", "VAE")]),
     "LoadImage": ({"image": "COMBO"}, [("IMAGE", "IMAGE"), ("MASK", "MASK")]),
     "PreviewImage": ({"images": "IMAGE"}, []),
+    "MaskPreview": ({"mask": "MASK"}, []),
     "PreviewAny": ({"source": "*"}, []),
     "PrimitiveString": ({"value": "STRING"}, [("STRING", "STRING")]),
     "UNETLoader": ({"unet_name": "COMBO", "weight_dtype": "COMBO"}, [("MODEL", "MODEL")]),

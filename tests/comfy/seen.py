@@ -27,6 +27,11 @@ _SEEN = """() => {
         wrong: nodes.filter(n => n.has_errors).map(n => n.type),
         crowded: nodes.flatMap((a, i) => nodes.slice(i + 1).filter(b => meet(box(a), box(b)))
             .map(b => [a.title, b.title])),
+        hanging: app.graph.groups.flatMap(g => nodes.filter(n => {
+            const [x0, y0, x1, y1] = box(n), [x, y, w, h] = g.boundingRect
+            return (x0 + x1) / 2 > x && (x0 + x1) / 2 < x + w && y0 > y && y0 < y + h
+                && !(x0 >= x && x1 <= x + w && y1 <= y + h)
+        }).map(n => n.title)),
         cut: nodes.filter(n => n.size[0] < n.computeSize()[0] || n.size[1] < n.computeSize()[1])
             .map(n => n.title),
     }
@@ -42,7 +47,14 @@ _FIT = """margin => {
     app.canvas.setDirty(true, true)
     return [left, top, left + (x1 - x0) * view.scale, top + (y1 - y0) * view.scale]
 }"""
-PATIENCE = 120_000  # milliseconds; a wait ends when the thing is there
+_ALONE = """kind => {
+    app.graph.clear()
+    const node = LiteGraph.createNode(kind)
+    node.pos = [300, 250]
+    app.graph.add(node)
+}"""
+_UNMOVED = "() => { app.canvas.ds.scale = 1; app.canvas.ds.offset = [0, 0]; app.canvas.setDirty(true, true) }"
+PATIENCE = 60_000  # milliseconds; a wait ends when the thing is there
 
 
 def chromium() -> str | None:
@@ -57,14 +69,24 @@ class Seen:
 
     def __init__(self, page: Any, url: str, folder: Path) -> None:
         self.page, self.folder = page, folder
+        self.url = url
         page.set_default_timeout(PATIENCE)
-        page.goto(url, wait_until="domcontentloaded")
-        page.wait_for_function(_READY)
+        self.reload()
+
+    def reload(self) -> None:
+        """Open the front end anew, as a language wants it."""
+        self.page.goto(self.url, wait_until="domcontentloaded")
+        self.page.wait_for_function(_READY)
+        self.page.wait_for_load_state("networkidle")  # the last workflow is laid out again by then
+
+    def set(self, name: str, value: Any) -> None:
+        """Change one of the front end's settings."""
+        self.page.evaluate("([name, value]) => app.extensionManager.setting.set(name, value)", [name, value])
 
     def open_templates(self) -> None:
         """The template browser, at this pack's page."""
         self.page.get_by_role("button", name="Templates").first.click()
-        self.page.get_by_text(PACK_FOLDER).first.click()
+        self.page.get_by_role("dialog").get_by_text(PACK_FOLDER).first.click()
 
     def pick_template(self, path: Path) -> None:
         """Click a template and wait until it is on the canvas."""
@@ -75,6 +97,21 @@ class Seen:
             arg=json.dumps(kinds, separators=(",", ":")),
         )
         self.page.get_by_test_id("template-workflows-content").wait_for(state="hidden")
+
+    def draw_with(self, renderer: str) -> None:
+        """Draw nodes with the "classic" renderer, or with the "vue" one, from now on."""
+        self.set("Comfy.VueNodes.Enabled", renderer == "vue")
+
+    def alone(self, kind: str) -> Any:
+        """Put a fresh node of a kind on an empty canvas; its element, of the "vue" renderer."""
+        self.page.evaluate(_ALONE, kind)
+        title = self.page.evaluate("() => app.graph.nodes[0].title")
+        node = self.page.locator("[data-node-id]").filter(has_text=title).first
+        node.wait_for()
+        self.page.wait_for_timeout(1000)  # its widgets come by and by, and after a reload the view as it was
+        self.page.evaluate(_UNMOVED)
+        self.page.wait_for_timeout(300)
+        return node
 
     def canvas(self) -> dict:
         """Kinds of nodes on the canvas, and what is wrong with them."""
@@ -100,25 +137,6 @@ class Seen:
         path = self.folder / f"{name}.png"
         self.page.screenshot(path=path)
         return path
-
-    def graph_picture(self, path: Path) -> Any:
-        """A workflow's graph, drawn alone, as a PIL picture."""
-        import io
-
-        from PIL import Image
-
-        self.page.evaluate("flow => app.loadGraphData(flow)", load(path))
-        self.page.evaluate(
-            "() => document.querySelectorAll('[data-testid=minimap-container]').forEach(element => element.remove())"
-        )
-        if self.page.get_by_text("Workflow Overview").is_visible():  # a wide window shows it
-            self.page.get_by_role("button", name="Toggle properties panel").click()
-        box = self.fit((90, 140, 60, 90))
-        shot = Image.open(io.BytesIO(self.page.screenshot()))
-        edge = 12
-        return shot.crop((int(box[0]) - edge, int(box[1]) - edge, int(box[2]) + edge, int(box[3]) + edge)).convert(
-            "RGB"
-        )
 
     def pictures(self, title: str) -> list[list[int]]:
         """Sizes of the pictures that a node of this title shows."""

@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 
 from .conftest import VERSIONS
-from .flows import BLUEPRINTS, PACK, WORKFLOWS, load
+from .flows import BLUEPRINTS, DEMO, OURS, PACK, WORKFLOWS, load
 from .seen import PATIENCE, Seen, looking_at
 from .served import Server
 
 pytestmark = pytest.mark.parametrize("server", VERSIONS[:1] or [None], indirect=True)
-DEMO = PACK / "workflows" / "learnable_regions_demo.json"
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +48,17 @@ def test_a_template_opens_whole(seen: Seen, path: Path) -> None:
     assert seen.shoot(f"template {path.stem}").stat().st_size > 0
 
 
-def test_the_demo_runs_at_the_press_of_run(seen: Seen) -> None:
+@pytest.mark.parametrize("renderer", ["vue", "classic"])
+def test_the_demo_runs_at_the_press_of_run(seen: Seen, renderer: str) -> None:
+    seen.draw_with(renderer)
     seen.open_templates()
     seen.pick_template(DEMO)
+    # another seed for each, or ComfyUI has it already and shows no preview
+    seen.page.evaluate(
+        "seed => { app.graph.nodes.find(n => n.title === 'Region Inpaint Optimize').widgets"
+        ".find(w => w.name === 'seed').value = seed }",
+        {"classic": 42, "vue": 43}[renderer],
+    )
     seen.page.get_by_test_id("queue-button").click()
     seen.page.wait_for_function(
         "() => app.graph.nodes.find(n => n.title === 'After')?.imgs?.[0]?.naturalWidth > 0", timeout=2 * PATIENCE
@@ -59,7 +66,11 @@ def test_the_demo_runs_at_the_press_of_run(seen: Seen) -> None:
     assert seen.pictures("After") == [[128, 128]]
     assert seen.pictures("Before") == [[128, 128]]
     seen.fit()
-    seen.shoot("demo after its run")
+    seen.shoot(f"demo after its run, {renderer}")
+    # the live preview has made a node of the classic renderer larger
+    found = seen.canvas()
+    assert not found["hanging"]
+    assert not found["crowded"]
 
 
 def test_the_help_page_of_a_node_shows(seen: Seen) -> None:
@@ -69,6 +80,33 @@ def test_the_help_page_of_a_node_shows(seen: Seen) -> None:
     seen.page.get_by_test_id("info-button").click()
     seen.page.get_by_text("Finds the region that the caption names").wait_for()
     seen.shoot("help page")
+
+
+_HELP = """() => {
+    const page = document.querySelector('.node-help-content'), picture = page.querySelector('img')
+    return {
+        wide: [...page.querySelectorAll('*')].filter(e => e.scrollWidth > page.clientWidth + 1).map(e => e.tagName),
+        picture: picture?.complete && picture.naturalWidth, text: page.innerText,
+    }
+}"""
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_help_fits_its_panel_and_shows_the_node(seen: Seen, language: str) -> None:
+    seen.set("Comfy.Locale", language)
+    seen.draw_with("vue")
+    seen.reload()
+    for name in OURS:
+        seen.alone(name)
+        seen.page.locator("[data-node-id]").first.click(position={"x": 130, "y": 15})
+        seen.page.get_by_test_id("info-button").click()
+        title = load(PACK / "locales" / language / "nodeDefs.json")[name]["display_name"]
+        seen.page.locator(".node-help-content h1").filter(has_text=title).wait_for()
+        seen.page.wait_for_function(f"() => ({_HELP})().picture > 0")
+        found = seen.page.evaluate(_HELP)
+        assert not found["wide"], (name, found["wide"])
+        assert ("\u8f93" in found["text"]) == (language == "zh"), name  # a letter of "input" and "output"
+        seen.shoot(f"help {name} {language}")
 
 
 @pytest.mark.parametrize("path", BLUEPRINTS, ids=lambda path: path.stem)
@@ -88,3 +126,45 @@ def test_a_blueprint_is_offered_and_opens_whole(seen: Seen, path: Path) -> None:
     flow = load(path)
     assert outer == [slot["name"] for slot in flow["nodes"][0]["inputs"]]
     assert inside == sorted(n["type"] for n in flow["definitions"]["subgraphs"][0]["nodes"])
+
+
+# the blueprint with the demo's models, a scene before it and a Preview Image after it
+_WIRED = """() => {
+    const edit = app.graph.nodes[0]
+    const add = (kind, pos) => {
+        const node = LiteGraph.createNode(kind)
+        node.pos = pos
+        app.graph.add(node)
+        return node
+    }
+    const place = name => edit.inputs.findIndex(input => input.name === name)
+    const scene = add('LearnableRegions_ShapesScene', [edit.pos[0] - 400, edit.pos[1]])
+    scene.widgets.find(widget => widget.name === 'seed').value = 9
+    const after = add('PreviewImage', [edit.pos[0] + 600, edit.pos[1]])
+    after.title = 'After'
+    for (const [slot, name] of ['image', 'image_caption', 'editing_prompt'].entries()) {
+        scene.connect(slot, edit, place(name))
+    }
+    edit.connect(0, after, 0)
+    const set = (name, value) => { edit.widgets.find(widget => widget.name === name).value = value }
+    set('models', 'demo: shapes, nothing to download')
+    set('cfg', 3)
+    set('steps', 6)
+    return edit.widgets.map(widget => widget.name)
+}"""
+
+
+@pytest.mark.parametrize("path", BLUEPRINTS, ids=lambda path: path.stem)
+def test_a_blueprint_runs_with_the_demo_models(seen: Seen, path: Path) -> None:
+    seen.draw_with("vue")
+    if len(seen.canvas()["kinds"]) != 1:
+        pytest.skip("the blueprint is not there: see the test before")
+    widgets = seen.page.evaluate(_WIRED)
+    assert {"steps", "cfg", "negative", "mask_grow_percent", "models", "preset"} <= set(widgets)
+    seen.page.get_by_test_id("queue-button").click()
+    seen.page.wait_for_function(
+        "() => app.graph.nodes.find(n => n.title === 'After')?.imgs?.[0]?.naturalWidth > 0", timeout=2 * PATIENCE
+    )
+    assert seen.pictures("After") == [[128, 128]]
+    seen.fit()
+    seen.shoot(f"blueprint {path.stem} after its run")

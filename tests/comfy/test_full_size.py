@@ -16,11 +16,11 @@ import torch
 from PIL import Image
 
 from . import flows
-from .conftest import PACK, Comfy
+from .conftest import Comfy
 from .full_size import write_clip, write_dino, write_sd2_inpainting
 from .parts import PeakMemory
 
-FLOW = PACK / "workflows" / "learnable_regions_sd2_inpainting.json"
+FLOW = flows.SD2
 SIDE = 512
 # all else as shipped; this much is done in minutes on a CPU
 FEW = {

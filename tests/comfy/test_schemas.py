@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -16,7 +17,7 @@ OPTIONS = {
     ("LearnableRegions_ShapesScene", "kind"): ["replace", "recolour", "remove", "add", "absent"],
 }
 # options that are ComfyUI's, or files on a disk
-FROM_ELSEWHERE = {"sampler_name", "scheduler", "dino_name", "clip_name", "learned_name"}
+FROM_ELSEWHERE = {"sampler_name", "scheduler", "dino_name", "clip_name", "learned_name", "models"}
 
 
 def infos(comfy: Comfy) -> dict:
@@ -61,18 +62,32 @@ def test_options_of_fixed_combos_stay(comfy: Comfy) -> None:
     assert found == OPTIONS
 
 
-def test_everything_has_a_tooltip_and_a_help_page(comfy: Comfy) -> None:
+def test_everything_has_a_tooltip_and_a_help_page_in_both_languages(comfy: Comfy) -> None:
+    docs = PACK / "nodes" / "web" / "docs"
     for name, info in infos(comfy).items():
         assert info["description"]
-        assert (PACK / "nodes" / "web" / "docs" / f"{name}.md").is_file()
-        page = (PACK / "nodes" / "web" / "docs" / f"{name}.md").read_text(encoding="utf-8")
-        for group in ("required", "optional"):
-            for key, spec in info["input"].get(group, {}).items():
-                assert spec[1]["tooltip"], (name, key)
-                assert f"`{key}`" in page, (name, key)
-        for key, tooltip in zip(info["output_name"], info["output_tooltips"], strict=True):
-            assert tooltip, (name, key)
-            assert f"`{key}`" in page, (name, key)
+        specs = {key: spec[1] for key, spec in inputs_of(info).items()}
+        assert all(fields["tooltip"] for fields in specs.values()), name
+        assert all(info["output_tooltips"]), name
+        for page in (docs / f"{name}.md", docs / name / "zh.md"):
+            text = page.read_text(encoding="utf-8")
+            for key in [*specs, *info["output_name"]]:
+                assert f"`{key}`" in text, (page, key)
+            picture = re.search(r"!\[\]\((pictures/.*)\)", text)
+            assert picture, page
+            assert (docs / picture[1]).stat().st_size < 40_000
+
+
+# a second word for what has one already
+SYNONYMS = ["图片", "尝试", "蒙版", "掩码", "草稿", "入围", "试看"]
+
+
+def test_chinese_has_one_word_for_a_term() -> None:
+    pages = [PACK / "locales" / "zh" / "nodeDefs.json", *(PACK / "nodes" / "web" / "docs").rglob("zh.md")]
+    assert len(pages) == 11
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert [word for word in SYNONYMS if word in text] == [], page
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
