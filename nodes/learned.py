@@ -105,21 +105,19 @@ class LoadLearnedGenerator(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, learned_name: str | None = None) -> bool | str:
         """A file may have been saved, or deleted, since the list was made."""
-        return (
-            learned_name is None or bool(folder_paths.get_full_path(FOLDER, learned_name)) or (_not_there(learned_name))
-        )
+        return learned_name is None or bool(_saved(learned_name)) or _not_there(learned_name)
 
     @classmethod
-    def fingerprint_inputs(cls, learned_name: str) -> float | str:
+    def fingerprint_inputs(cls, learned_name: str | None = None) -> float | str:
         """Load again when the file has changed."""
-        path = folder_paths.get_full_path(FOLDER, learned_name)
+        path = _saved(learned_name)
         return os.path.getmtime(path) if path else ""
 
     @classmethod
     @checked
     def execute(cls, learned_name: str) -> io.NodeOutput:
         """Read the weights into a description."""
-        path = folder_paths.get_full_path(FOLDER, learned_name)
+        path = _saved(learned_name)
         if path is None:
             raise InputError(_not_there(learned_name))
         module, settings = load_generator(path)
@@ -127,7 +125,12 @@ class LoadLearnedGenerator(io.ComfyNode):
         return io.NodeOutput(LearnedGenerator(module.config, state, settings, learned_name))
 
 
-def _not_there(name: str) -> str:
+def _saved(name: object) -> str | None:
+    """Where a saved generator is; None where there is none of that name, or a graph gives no name but a number."""
+    return folder_paths.get_full_path(FOLDER, name) if isinstance(name, str) else None
+
+
+def _not_there(name: object) -> str:
     return shown(
         f"learned_name is {name!r}, which is not in models/learnable_regions; save a learned generator there first"
     )

@@ -100,7 +100,7 @@ class LoadDinoEncoder(io.ComfyNode):
         known = {*_local(DINO_FOLDER, "config.json"), *(DOWNLOAD + name for name in DINO_HUB)}
         return (
             dino_name is None
-            or dino_name in known
+            or (isinstance(dino_name, str) and dino_name in known)
             or shown(f"dino_name is {dino_name!r}, which is not in models/dino; put its folder there or choose another")
         )
 
@@ -160,7 +160,7 @@ class LoadClipScorer(io.ComfyNode):
         known = {*_local(CLIP_FOLDER, "open_clip_config.json"), *(DOWNLOAD + name for name in CLIP_HUB)}
         return (
             clip_name is None
-            or clip_name in known
+            or (isinstance(clip_name, str) and clip_name in known)
             or shown(f"clip_name is {clip_name!r}, which is not in models/open_clip; put it there or choose another")
         )
 

@@ -6,6 +6,8 @@ import json
 import math
 import os
 import re
+import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -35,12 +37,22 @@ def whole(path: Path, *, drafts: Path | None = None, durable: bool = False) -> I
             if durable:
                 with draft.open("rb") as file:
                     os.fsync(file.fileno())
-            os.replace(draft, path)
+            _replace(draft, path)
         finally:
             with suppress(OSError):  # its folder may be none
                 draft.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"'{path}' cannot be written ({error}); choose another place.") from None
+
+
+def _replace(draft: Path, path: Path) -> None:
+    """Rename, on Windows again for a second where another program (a virus scanner, a viewer) has the file open."""
+    for wait in (0.05, 0.1, 0.2, 0.3, 0.4) if sys.platform == "win32" else ():
+        try:
+            return os.replace(draft, path)
+        except PermissionError:
+            time.sleep(wait)
+    return os.replace(draft, path)
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -12,15 +13,19 @@ from .errors import InputError, first_line
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+_WORDS = re.compile(
+    r"out[ _]of[ _](\w+[ _])?memory|(can't|cannot|could not|failed to) allocate|not enough (\w+ )?memory|"
+    r"(CUBLAS|CUDNN|CUSOLVER|CUFFT)_STATUS_ALLOC_FAILED",
+    re.IGNORECASE,
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that a device's memory did not suffice."""
-    if isinstance(error, torch.OutOfMemoryError):
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    # a CPU and a Mac have no exception of their own for it
-    words = str(error).lower() if isinstance(error, RuntimeError) else ""
-    return "out of memory" in words or "can't allocate memory" in words
+    # CPUs, Macs, DirectML and the libraries of CUDA and XPU have no exception of their own for it
+    return isinstance(error, RuntimeError) and bool(_WORDS.search(str(error)))
 
 
 def in_chunks(count: int, most: int, work: Callable[[slice], T], way_out: str) -> tuple[list[T], int]:

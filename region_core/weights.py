@@ -10,6 +10,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import InputError
@@ -58,7 +59,7 @@ def check_file(path: Path) -> None:
     """Raise InputError, naming the file, where a model's file is seen from its head to be damaged."""
     problem = problem_with(path)
     if problem:
-        raise InputError(f"'{path}' {problem}; download it again.")
+        raise InputError(f"'{path}' {problem}; remove it and download it again.")
 
 
 def check_folder(folder: Path) -> None:
@@ -69,6 +70,19 @@ def check_folder(folder: Path) -> None:
             check_file(path)
     if (folder / "model_index.json").is_file():
         _check_index(folder)
+
+
+def check_cached(repository: str, cache_dir: str | None = None) -> None:
+    """`check_folder` of what the hub's cache holds of a repository, if anything: a page that a gateway sent, say,
+    stays there until it is removed."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    for name in ("config.json", "open_clip_config.json", "model.safetensors", "open_clip_model.safetensors"):
+        with suppress(HFValidationError):  # no name of a repository
+            cached = try_to_load_from_cache(repository, name, cache_dir)
+            if isinstance(cached, str):
+                check_folder(Path(cached).parent)
 
 
 def _check_index(folder: Path) -> None:

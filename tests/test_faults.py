@@ -190,3 +190,25 @@ def test_a_preview_of_no_numbers_does_not_end_the_learning() -> None:
     result = tiny_edit(image, TAUGHT.with_values(preview_steps=3), inpainter=HalfSpoilt((0,)))
     assert all(bool(weight.isfinite().all()) for weight in result.generator.parameters())
     assert len(result.rounds) > 0
+
+
+def test_windows_waits_for_a_file_that_another_program_has_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, rename = [2], files.os.replace
+
+    def locked(draft: Path, path: Path) -> None:
+        if held[0]:
+            held[0] -= 1
+            raise PermissionError(13, "used by another process")
+        rename(draft, path)
+
+    monkeypatch.setattr(files.sys, "platform", "win32")
+    monkeypatch.setattr(files.os, "replace", locked)
+    monkeypatch.setattr(files.time, "sleep", lambda _seconds: None)
+    files.write_whole(tmp_path / "a.json", b"{}")
+    assert (tmp_path / "a.json").read_bytes() == b"{}"
+    held[0] = 99
+    with pytest.raises(InputError, match="used by another process"):
+        files.write_whole(tmp_path / "a.json", b"[]")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

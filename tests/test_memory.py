@@ -7,18 +7,26 @@ from typing import Any
 import pytest
 import torch
 
+from region_core.demo.models import WEIGHTS
+from region_core.encoders import load_clip, load_dino
 from region_core.errors import InputError
 from region_core.memory import in_chunks, is_out_of_memory
-from region_core.painting.diffusers_inpainter import DiffusersInpainter
+from region_core.painting.diffusers_inpainter import DiffusersInpainter, load_pipeline
 
 OUT = (
     torch.OutOfMemoryError("CUDA out of memory."),
     RuntimeError("MPS backend out of memory (...)"),
     RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:114] data. DefaultCPUAllocator: not enough memory: you tried"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    RuntimeError("Native API failed. Native API returns: 39 (UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY)"),
+    RuntimeError("Could not allocate tensor with 268435456 bytes. There is not enough GPU video memory available!"),
+    MemoryError(),
 )
 
 
-@pytest.mark.parametrize("error", OUT, ids=["cuda", "mps", "cpu"])
+@pytest.mark.parametrize("error", OUT, ids=range(len(OUT)))
 @pytest.mark.parametrize("room", [1, 2, 3, 16])
 def test_chunks_are_halved_until_they_fit(error: Exception, room: int) -> None:
     sizes = []
@@ -43,7 +51,9 @@ def test_where_one_is_too_much_it_is_said_what_to_lower() -> None:
         in_chunks(3, 2, work, "lower it")
 
 
-@pytest.mark.parametrize("error", [RuntimeError("shape"), KeyError("x"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("shape"), RuntimeError("memory format"), KeyError("x"), KeyboardInterrupt()]
+)
 def test_other_errors_pass_once(error: BaseException) -> None:
     calls = []
 
@@ -55,6 +65,9 @@ def test_other_errors_pass_once(error: BaseException) -> None:
         in_chunks(8, 8, work, "")
     assert len(calls) == 1
     assert not is_out_of_memory(error)
+
+
+LONG = "a red circle beside a green square " * 40  # several times what an encoder reads
 
 
 def limited(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, room: int) -> None:
@@ -74,11 +87,14 @@ def everything(models: Any) -> list[torch.Tensor]:
     images = torch.rand(5, 3, 128, 128, generator=torch.Generator().manual_seed(3))
     masks = torch.zeros(5, 1, 128, 128)
     masks[..., 30:70, 30:90] = 1
-    inpainter = DiffusersInpainter(models.pipe, "a red circle")
+    inpainter = DiffusersInpainter(models.pipe, LONG)
     latents = inpainter.advance(inpainter.begin(images, masks, 1, 2, strength=0.6), 2, 3.0)
     assert inpainter.evaluations == 5 * (2 - latents.steps + 2) * 2 or inpainter.evaluations > 0
     seen = models.dino(images)
     return [
+        inpainter.positive,
+        models.scorer.encode_text(LONG),
+        models.scorer.encode_texts(["a red circle", "a blue square", "a tree"]),
         latents.z,
         inpainter.decode(latents),
         models.scorer.encode_images(images),
@@ -93,6 +109,8 @@ def test_every_model_goes_on_in_smaller_chunks(models: Any, monkeypatch: pytest.
     plain = everything(models)
     for owner, name, room in (
         (models.pipe.unet, "forward", 2),
+        (models.pipe.text_encoder, "forward", 1),
+        (models.scorer.model, "encode_text", 1),
         (models.pipe.vae, "encode", 1),
         (models.pipe.vae, "decode", 2),
         (models.dino.model, "forward", 2),
@@ -114,6 +132,8 @@ def test_every_model_goes_on_in_smaller_chunks(models: Any, monkeypatch: pytest.
         ("pipe.vae", "decode", "dtype float16"),
         ("dino.model", "forward", "DINO"),
         ("scorer.model", "encode_image", "CLIP"),
+        ("scorer.model", "encode_text", "CLIP"),
+        ("pipe.text_encoder", "forward", "dtype float16"),
     ],
 )
 def test_a_model_too_large_for_one_picture_is_told(
@@ -126,3 +146,23 @@ def test_a_model_too_large_for_one_picture_is_told(
     with pytest.raises(InputError, match="memory does not suffice") as caught:
         everything(models)
     assert way_out in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("load", "says"),
+    [
+        (lambda: load_dino(WEIGHTS / "dino"), "The DINO model .* is too large for cpu; choose a smaller one"),
+        (
+            lambda: load_clip(f"local-dir:{WEIGHTS / 'clip'}"),
+            "The CLIP model .* is too large for cpu; choose a smaller",
+        ),
+        (lambda: load_pipeline(WEIGHTS / "inpaint"), "inpainting model .* is too large for cpu"),
+    ],
+)
+def test_a_model_too_large_for_a_device_is_told(monkeypatch: pytest.MonkeyPatch, load: Any, says: str) -> None:
+    def full(*_args: Any, **_more: Any) -> None:
+        raise OUT[0]
+
+    monkeypatch.setattr(torch.nn.Module, "to", full)
+    with pytest.raises(InputError, match=says):
+        load()

@@ -151,6 +151,60 @@ def test_no_pickle_in_a_models_place_is_run(models: Path, folder: str) -> None:
     assert Evil.ran == []
 
 
+def test_a_tilde_is_the_home_folder_in_every_name_of_a_model(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(models))
+    monkeypatch.setenv("USERPROFILE", str(models))
+    check_clip("local-dir:~/clip", "")
+    for name in ("local-dir:~/clip", "~/clip"):
+        assert load_clip(name).image_size
+    (models / "page.safetensors").write_bytes(PAGE)
+    with pytest.raises(InputError, match="page.safetensors' is a web page"):
+        load_clip("ViT-B-16", "~/page.safetensors")
+
+
+def in_cache(cache: Path, repository: str, folder: Path) -> Path:
+    """A hub's cache that holds a folder's files as those of a repository."""
+    place = cache / f"models--{repository.replace('/', '--')}"
+    shutil.copytree(folder, place / "snapshots" / ("0" * 40))
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text("0" * 40)
+    return place / "snapshots" / ("0" * 40)
+
+
+@pytest.mark.parametrize(
+    ("repository", "folder", "name", "load"),
+    [
+        ("a/dino", "dino", "model.safetensors", lambda cache: load_dino("a/dino", cache_dir=cache)),
+        ("a/clip", "clip", "open_clip_model.safetensors", lambda cache: load_clip("hf-hub:a/clip", cache_dir=cache)),
+        (
+            "timm/vit_base_patch16_clip_224.openai",
+            "clip",
+            "open_clip_model.safetensors",
+            lambda cache: load_clip("ViT-B-16", "openai", cache_dir=cache),
+        ),
+    ],
+)
+def test_a_page_in_the_hubs_cache_is_named(
+    models: Path, monkeypatch: pytest.MonkeyPatch, repository: str, folder: str, name: str, load
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    kept = in_cache(models / "cache", repository, models / folder)
+    (kept / name).write_bytes(PAGE)
+    with pytest.raises(InputError, match=f"{kept / name}' is a web page, not a model's file; remove it"):
+        load(str(models / "cache"))
+
+
+def test_a_page_in_the_cache_of_an_inpainting_model_is_named(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("diffusers.pipelines.pipeline_utils.HF_HUB_OFFLINE", True, raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(models / "cache"))
+    kept = in_cache(models / "cache", "a/inpaint", models / "inpaint")
+    load_pipeline("a/inpaint")
+    (kept / "vae" / "config.json").write_bytes(PAGE)
+    with pytest.raises(InputError, match=r"vae/config.json' is a web page"):
+        load_pipeline("a/inpaint")
+
+
 EVIL = "import pathlib\npathlib.Path(__file__).with_suffix('.ran').touch()\nclass Evil: pass\n"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ...region_core.errors import InputError
+from .patches import hint_of
 
 WAY_OUT = "connect an inpainting model such as 512-inpainting-ema.safetensors"
 
@@ -52,6 +53,12 @@ def check_parts(model: Any, vae: Any, positive: list, negative: list) -> None:
             f"the VAE makes latents of {vae.latent_channels} channels and the MODEL "
             f"({name}) takes {latent.latent_channels}; connect the VAE that belongs to "
             "the MODEL"
+        )
+    hint = hint_of(model)
+    if hint:
+        raise InputError(
+            f"the MODEL that is connected ({name}) has a hint for the whole picture ({hint}), and regions are painted "
+            "in windows of it; connect the MODEL from before the node that adds it"
         )
     width = _shape_of(model).get("context_dim", _shape_of(model).get("context_in_dim"))
     for socket, conditioning in (("positive", positive), ("negative", negative)):

@@ -18,7 +18,7 @@ from pathlib import Path
 import comfy.utils
 from comfy import model_management
 
-from ...region_core.errors import InputError
+from ...region_core.errors import InputError, shown
 from ...region_core.weights import problem_with
 
 log = logging.getLogger(__name__)
@@ -73,10 +73,12 @@ def fetch_files(repository: str, files: dict[str, Path], size: str = "") -> None
     for file, place in files.items():
         if place.is_file():
             continue
-        log.info("downloading %s of %s to %s", file, repository, place)
+        log.info("downloading %s of %s to %s", file, repository, shown(str(place)))
+        if os.environ.get("HF_ENDPOINT", "").lower().startswith("http:"):  # a mirror in a local network may be
+            log.warning("HF_ENDPOINT is without HTTPS: whoever is on the way to it could change what arrives")
         made = [folder for folder in place.parents if not folder.exists()]
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
+            _check_can_write(place)
             with tempfile.TemporaryDirectory(prefix=".download-", dir=place.parent) as draft:
                 _download(repository, file, Path(draft))
                 if problem := problem_with(Path(draft) / file):
@@ -91,6 +93,19 @@ def fetch_files(repository: str, files: dict[str, Path], size: str = "") -> None
             with suppress(OSError):  # not empty, as it should be
                 for folder in made:
                     folder.rmdir()
+
+
+def _check_can_write(place: Path) -> None:
+    """Make the folder of a file, and raise InputError where nothing can be written there: no network mends that."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place.parent):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{place.name} is not there, and the folder {place.parent} cannot be written to ({error.strerror}); allow "
+            f"writing, or put the file at {place} yourself"
+        ) from error
 
 
 def _download(repository: str, file: str, folder: Path) -> None:

@@ -16,10 +16,10 @@ from .parser import build_parser
 def tolerant_streams() -> None:
     """Let stdout and stderr write what their encoding has no sign for as an escape.
 
-    A Windows console in cp1252 would otherwise end an edit in Chinese after all its work is done.
+    A Windows console in cp1252, or the C locale, would otherwise end an edit in Chinese after all its work is done.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="backslashreplace")
 
 

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from ..cost import passed
 from ..errors import InputError, first_line
-from ..memory import in_chunks
+from ..memory import in_chunks, is_out_of_memory
 from ..texts import pieces_that_fit
-from ..weights import check_file, check_folder
+from ..weights import check_cached, check_file, check_folder
 from .dino import check_images, check_numbers, nothing, prepare
 from .local import local_embeddings, proxy_affinity
 
@@ -163,27 +163,25 @@ class ClipScorer:
         A text too long for the context is parted into pieces that fit, each in the template; the answer
         is the mean of their unit embeddings, made unit again. InputError where empty.
         """
-        pieces = self.split_text(text)
-        self.before_forward()
-        ids = self.tokenizer([TEMPLATE.format(piece) for piece in pieces]).to(self.device)
-        self.texts_encoded += len(ids)
-        encoded = self.model.encode_text(ids)  # type: ignore[operator]
-        check_numbers(encoded, "CLIP model's embeddings of texts")
-        passed()
-        embeddings = F.normalize(encoded.float(), dim=-1)
-        return F.normalize(embeddings.mean(dim=0, keepdim=True), dim=-1)
+        return F.normalize(self._read_texts(self.split_text(text)).mean(dim=0, keepdim=True), dim=-1)
 
     @torch.no_grad()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """[n, E] float32 of unit length: short texts, each as `encode_text` would, in few forwards."""
-        parts = []
-        for start in range(0, len(texts), self.batch_size):
+        return self._read_texts(texts)
+
+    def _read_texts(self, texts: Sequence[str]) -> Tensor:
+        """Unit embeddings of texts that each fit the context, as many at once as fit into memory."""
+
+        def read(rows: slice) -> Tensor:
             self.before_forward()
-            some = [TEMPLATE.format(text) for text in texts[start : start + self.batch_size]]
-            self.texts_encoded += len(some)
+            some = [TEMPLATE.format(text) for text in texts[rows]]
             encoded = self.model.encode_text(self.tokenizer(some).to(self.device))  # type: ignore[operator]
-            parts.append(F.normalize(encoded.float(), dim=-1))
-            passed()
+            self.texts_encoded += len(some)
+            check_numbers(encoded, "CLIP model's embeddings of texts")
+            return F.normalize(encoded.float(), dim=-1)
+
+        parts, self.batch_size = in_chunks(len(texts), self.batch_size, read, SMALLER)
         return torch.cat(parts)
 
     def split_text(self, text: str) -> list[str]:
@@ -226,13 +224,16 @@ def load_clip(
     """
     import open_clip
 
-    if Path(name).expanduser().is_dir():
-        name = f"local-dir:{Path(name).expanduser()}"
+    folder = Path(name.removeprefix("local-dir:")).expanduser()
+    if name.startswith("local-dir:") or folder.is_dir():
+        name = f"local-dir:{folder}"
+    if pretrained and Path(pretrained).expanduser().is_file():
+        pretrained = str(Path(pretrained).expanduser())
     placed = ":" in name
     if not placed and not pretrained:
         raise InputError(f"The CLIP model '{name}' has no weights named; give a tag such as 'openai' or a file.")
     if name.startswith("local-dir:"):
-        check_folder(Path(name.removeprefix("local-dir:")).expanduser())
+        check_folder(folder)
     elif pretrained and Path(pretrained).is_file():
         check_file(Path(pretrained))
     try:
@@ -245,7 +246,11 @@ def load_clip(
                 cache_dir=cache_dir,
             )
             tokenizer = _tokenizer(name, cache_dir)
+        model = model.to(device=device, dtype=dtype)
     except Exception as error:
+        if is_out_of_memory(error):
+            raise InputError(f"The CLIP model '{name}' is too large for {device}; {SMALLER}.") from error
+        check_cached(_repository(name, pretrained), cache_dir)
         raise InputError(
             f"The CLIP model '{name}'"
             + ("" if placed else f" with weights '{pretrained}'")
@@ -257,7 +262,6 @@ def load_clip(
     height, width = (size, size) if isinstance(size, int) else size
     if height != width:
         raise InputError(f"The CLIP model '{name}' takes {height} x {width} images; use one that takes squares.")
-    model = model.to(device=device, dtype=dtype)
     return ClipScorer(model, tokenizer, height, tuple(config["mean"]), tuple(config["std"]))
 
 
@@ -269,6 +273,15 @@ def _tokenizer(name: str, cache_dir: str | None) -> Any:
         return open_clip.get_tokenizer(name, cache_dir=cache_dir, trust_remote_code=False)
     except TypeError:  # open_clip's own tokenizer has no such argument, for it runs no code
         return open_clip.get_tokenizer(name, cache_dir=cache_dir)
+
+
+def _repository(name: str, pretrained: str | None) -> str:
+    """The hub's repository that a model's weights come from; "" where they do not."""
+    import open_clip
+
+    if ":" in name:
+        return name.removeprefix("hf-hub:") if name.startswith("hf-hub:") else ""
+    return str(open_clip.get_pretrained_cfg(name, pretrained or "").get("hf_hub", "")).strip("/")
 
 
 def _trained_with_quick_gelu(name: str, pretrained: str | None) -> bool:

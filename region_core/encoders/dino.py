@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from ..cost import passed
 from ..errors import InputError, first_line
-from ..memory import in_chunks
+from ..memory import in_chunks, is_out_of_memory
 from ..quiet import quiet_libraries
 from ..resize import resize
-from ..weights import check_folder
+from ..weights import check_cached, check_folder
 
 IMAGE_SIZE = 256  # pixels a side that a picture is read at
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -206,7 +206,13 @@ def load_dino(
         # Building the model draws random weights; the caller's generator stays as it is.
         with torch.random.fork_rng(devices=[]), quiet_libraries():
             model, info = ViTModel.from_pretrained(str(folder) if local else name, **options)
+        model = model.to(device=device, dtype=dtype)
     except Exception as error:
+        if is_out_of_memory(error):
+            raise InputError(
+                f"The DINO model '{name}' is too large for {device}; choose a smaller one, or another device."
+            ) from error
+        check_cached("" if local else name, cache_dir)
         raise InputError(
             f"The DINO model '{name}' could not be loaded"
             + (" from that folder" if local else ", neither from disk nor from the hub")
@@ -218,4 +224,4 @@ def load_dino(
             f"The model '{name}' lacks {len(info['missing_keys'])} of a ViT's weights (first: "
             f"{sorted(info['missing_keys'])[0]}); pass a DINO ViT such as facebook/dino-vitb8."
         )
-    return DinoEncoder(model.to(device=device, dtype=dtype), image_size)
+    return DinoEncoder(model, image_size)

@@ -75,7 +75,7 @@ def load_pipeline(
     pipe.set_progress_bar_config(disable=True)
     try:
         return pipe.to(device)
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         raise InputError(
@@ -145,7 +145,8 @@ class DiffusersInpainter:
             ids = tokenizer(
                 chunks or [""], padding="max_length", truncation=True, max_length=room, return_tensors="pt"
             ).input_ids
-        states = encoder(ids.to(encoder.device)).last_hidden_state
+        ids = ids.to(encoder.device)
+        states = torch.cat(self._in_chunks(len(ids), lambda rows: encoder(ids[rows]).last_hidden_state))
         return states.mean(dim=0, keepdim=True).to(self.dtype)
 
     @contextmanager

@@ -71,6 +71,23 @@ def test_what_a_narrow_console_cannot_take_is_escaped(monkeypatch: pytest.Monkey
     assert shown("plain") == "plain"
 
 
+def test_a_console_of_the_c_locale_is_no_end() -> None:
+    """Its stdout lets bytes of file names through, and fails at any other sign that it has not."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from region_core.cli.main import *; tolerant_streams(); print('\\u7ea2')"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        env={
+            **{name: value for name, value in os.environ.items() if name != "PYTHONIOENCODING"},
+            "LC_ALL": "C",
+            "PYTHONUTF8": "0",
+            "PYTHONCOERCECLOCALE": "0",
+        },
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, b"\\u7ea2"), done.stderr
+
+
 def console(encoding: str, *args: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [sys.executable, "-m", "region_core", *args],

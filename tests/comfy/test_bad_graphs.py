@@ -220,6 +220,21 @@ def test_a_learned_generator_that_is_not_there(comfy: Comfy) -> None:
     assert "give a name inside models/learnable_regions" in str(run.problems)
 
 
+@pytest.mark.parametrize("typed", [{}, {"a": 1}, 5, None, True])
+@pytest.mark.parametrize(
+    ("kind", "widget"),
+    [("LoadDinoEncoder", "dino_name"), ("LoadClipScorer", "clip_name"), ("LoadLearnedGenerator", "learned_name")],
+)
+def test_anything_typed_for_a_models_name_is_refused_in_a_sentence(
+    comfy: Comfy, kind: str, widget: str, typed: object
+) -> None:
+    node = comfy.classes[f"LearnableRegions_{kind}"]
+    told = node.validate_inputs(**{widget: typed})
+    assert told is True if typed is None else told.startswith(f"{widget} is ")
+    if kind == "LoadLearnedGenerator":
+        assert node.fingerprint_inputs() == node.fingerprint_inputs(learned_name=typed) == ""
+
+
 def test_what_was_learned_is_saved_and_loaded(comfy: Comfy) -> None:
     graph = tiny_graph(comfy)
     graph["save"] = {

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -172,6 +174,55 @@ def test_what_is_no_model_is_not_kept_as_one(comfy: Comfy, hub: Hub, what: str, 
     run = download(comfy)
     assert says in run.error["exception_message"]
     assert files_in(comfy) == []
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_not_the_network(
+    comfy: Comfy, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_args: Any, **_more: Any) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
+    message = download(comfy).error["exception_message"]
+    assert (
+        f"the folder {comfy.base / 'models' / 'dino' / HUB_DINO} cannot be written to (Read-only file system)"
+        in message
+    )
+    assert "network" not in message
+    assert files_in(comfy) == []
+
+
+@pytest.mark.parametrize("endpoint", ["http", "https"])
+def test_a_mirror_without_https_is_used_and_told_of(
+    comfy: Comfy, hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, endpoint: str
+) -> None:
+    if endpoint == "https":
+        monkeypatch.setenv("HF_ENDPOINT", "https://127.0.0.1:9")
+    assert download(comfy).success == (endpoint == "http")
+    assert ("HF_ENDPOINT is without HTTPS" in caplog.text) == (endpoint == "http")
+
+
+def test_models_in_folders_of_extra_model_paths_yaml_are_found(comfy: Comfy, tmp_path: Path) -> None:
+    import folder_paths
+    from utils.extra_config import load_extra_path_config
+
+    before = {kind: list(folder_paths.get_folder_paths(kind)) for kind in ("dino", "open_clip")}
+    for kind, name in (("dino", "dino"), ("open_clip", "clip")):
+        shutil.copytree(WEIGHTS / name, tmp_path / "shared" / kind / "from elsewhere")
+    lines = ["elsewhere:", f"    base_path: {tmp_path / 'shared'}", "    dino: dino", "    open_clip: open_clip"]
+    (tmp_path / "extra_model_paths.yaml").write_text("\n".join(lines))
+    try:
+        load_extra_path_config(str(tmp_path / "extra_model_paths.yaml"))
+        graph: dict[str, Any] = {"sink": {"class_type": "TestSink", "inputs": {}}}
+        for number, (kind, widget) in enumerate((("LoadDinoEncoder", "dino_name"), ("LoadClipScorer", "clip_name"))):
+            graph[kind] = {"class_type": f"LearnableRegions_{kind}", "inputs": {widget: "from elsewhere"}}
+            graph["sink"]["inputs"][f"v{number}"] = [kind, 0]
+        run = comfy.run(graph)
+        assert run.success, (run.messages, run.problems)
+    finally:
+        for kind, folders in before.items():
+            folder_paths.get_folder_paths(kind)[:] = folders
+            folder_paths.folder_names_and_paths[kind][0][:] = folders
 
 
 def test_offline_is_heeded(comfy: Comfy, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

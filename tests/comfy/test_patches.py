@@ -50,6 +50,23 @@ def batches_of_two(model: Any) -> Any:
     return clone
 
 
+def picky(error: Exception) -> Callable[[Any], Any]:
+    """A wrapper that refuses more than a text and no text of one picture, in its own words."""
+
+    def patch(model: Any) -> Any:
+        clone = model.clone()
+
+        def wrap(apply_model: Callable, args: dict) -> torch.Tensor:
+            if len(args["input"]) != 2:
+                raise error
+            return apply_model(args["input"], args["timestep"], **args["c"])
+
+        clone.set_model_unet_function_wrapper(wrap)
+        return clone
+
+    return patch
+
+
 def own_mean(model: Any) -> Any:
     """A patch that takes the mean of all it is given, and so of other regions too."""
     clone = model.clone()
@@ -64,6 +81,10 @@ PATCHES = {
         importlib.import_module("comfy_extras.nodes_model_advanced").RescaleCFG().patch(model, 0.7)[0]
     ),
     "a wrapper": batches_of_two,
+    "a wrapper with a plain assert": picky(AssertionError()),
+    "a wrapper with a table": picky(KeyError(2)),
+    "a wrapper with attributes": picky(AttributeError("'NoneType' object has no attribute 'chunk'")),
+    "a wrapper with channels": picky(RuntimeError("Expected 4 channels, but got 8")),
     "a mean": own_mean,
 }
 
@@ -80,11 +101,35 @@ def test_regions_are_what_they_are_one_at_a_time(comfy: Comfy, pieces: Any, name
     for index, one in enumerate(alone):
         torch.testing.assert_close(got.denoised[index], one.denoised[0], rtol=1e-4, atol=1e-5)
     other = inpainter(comfy, plain).advance(start, 2, 3.0)
-    if name == "a wrapper":
+    if name.startswith("a wrapper"):
         torch.testing.assert_close(got.denoised, other.denoised, rtol=1e-4, atol=1e-5)
     else:
         assert not torch.equal(other.denoised, got.denoised), "the patch had no say"
     assert together.evaluations == single.evaluations == 12
+
+
+@pytest.mark.parametrize("name", ["EasyCacheNode", "LazyCacheNode"])
+def test_core_s_caches_skip_steps_of_a_region_by_that_region_alone(comfy: Comfy, pieces: Any, name: str) -> None:
+    cached = patched("nodes_easycache", name, reuse_threshold=3.0, start_percent=0.0, end_percent=1.0, verbose=False)
+    model = cached(tiny_unet("SD15", 9))
+    together, forwards = inpainter(comfy, model), []
+    model.model.diffusion_model.out.register_forward_hook(lambda *_args: forwards.append(1))
+    start = together.begin(*pieces, 3, 8)
+    got = together.advance(start, 8, 3.0)
+    assert len(forwards) < 3 * 8, "nothing was skipped"
+    for index in range(3):
+        one = inpainter(comfy, model).advance(start.select([index]), 8, 3.0)
+        torch.testing.assert_close(got.denoised[index], one.denoised[0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_hint_for_the_whole_picture_on_model_is_told_of(comfy: Comfy) -> None:
+    module = importlib.import_module("comfy_extras.nodes_model_patch")
+    patch = object.__new__(module.DiffSynthCnetPatch)  # its weights are not to be had
+    patch.image = picture(NATIVE, NATIVE)
+    model = tiny_unet("SD15", 9).clone()
+    model.set_model_double_block_patch(patch)
+    with pytest.raises(ValueError, match=r"a hint for the whole picture \(DiffSynthCnetPatch\), and regions"):
+        inpainter(comfy, model)
 
 
 def test_an_error_that_is_not_of_the_batch_passes_at_once(comfy: Comfy, pieces: Any) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InputError
+from ...errors import InputError, shown
 from ..engine import Engine
 from .loading import Loaded, LoaderLost, is_loader_lost
 from .plan import BatchJob, fingerprint
@@ -100,6 +100,8 @@ class Editor:
             "learned": learned,
             "run": self.run,
         }
+        if loaded.picture.note:
+            print(f"{shown(item.key)}: {loaded.picture.note}", file=sys.stderr)
         while len(self._behind) >= _BEHIND:
             self._settle()
         self._behind.append((index, self._pool.submit(self._write, loaded, result, more, also)))

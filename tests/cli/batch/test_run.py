@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -275,3 +276,11 @@ def test_a_home_folder_may_be_written_as_a_tilde(folder: Path, monkeypatch: pyte
     job = check_edit(ask)
     assert (job.output_dir, job.save_path) == (folder / "edited", folder / "h.safetensors")
     assert not list(Path().iterdir())
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_is_odd_about_a_picture_is_told_with_its_key(capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(np.full((64, 64), 1.5, np.float32)).save("in/bright.tiff")
+    write_list({"bright.tiff": "a wall"})
+    assert batch() == 0
+    assert capsys.readouterr().err.startswith("bright.tiff: The picture's values reach from 1.5 to 1.5: ")
