@@ -47,7 +47,7 @@ CASES = st.fixed_dictionaries(
         "width": SIDES,
         "channels": st.sampled_from([1, 3, 3, 3, 3, 4, 4, 2]),
         "dtype": st.sampled_from(["float32", "float32", "float16", "bfloat16", "uint8", "uint16"]),
-        "batch": st.sampled_from([*[1] * 7, 0, 2, 4]),
+        "batch": st.sampled_from([*[1] * 7, 0, 2, 3, 4]),
         "values": st.sampled_from(VALUES),
         "layout": st.sampled_from(LAYOUTS),
         "mask": st.sampled_from(MASKS),
