@@ -21,12 +21,14 @@ from region_core.painting.diffusers_inpainter import DiffusersInpainter
 
 from .edits import PROMPT, QUICK, TAUGHT, edit, noise_picture, scene_picture
 
+BARE = QUICK.with_values(grow_percent=0, feather_percent=0)  # the region alone is painted
+
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 @pytest.mark.parametrize("size", [(451, 333), (1024, 768), (64, 64), (2000, 300)])
 def test_outside_the_region_every_pixel_is_the_sources(models, size, mode):
     source = noise_picture(*size, mode)
-    result = edit(models, source)
+    result = edit(models, source, BARE)
     # the candidate is looked at too: noise has no red circle, and the verdict may be "no region"
     best = result.candidates[0]
     x0, y0, x1, y1 = best.box
@@ -44,8 +46,8 @@ def test_outside_the_region_every_pixel_is_the_sources(models, size, mode):
 
 def test_values_beyond_1_are_edited_as_1_and_kept_outside(models):
     source = torch.rand(1, 3, 80, 96, generator=torch.Generator().manual_seed(2)) * 3 - 0.2
-    result = edit(models, source)
-    plain = edit(models, source.clamp(0, 1))
+    result = edit(models, source, BARE)
+    plain = edit(models, source.clamp(0, 1), BARE)
     assert [c.box for c in result.candidates] == [c.box for c in plain.candidates]
     for mine, theirs in zip(result.candidates, plain.candidates, strict=True):
         inside = torch.zeros(1, 1, 80, 96, dtype=torch.bool)
@@ -151,7 +153,7 @@ def wish(models: Models, index: int, kind: str, **values):
 
 
 def test_what_is_not_there_is_said_to_be_absent_before_any_diffusion(models):
-    for index in range(4):
+    for index in range(1, 5):
         scene, asked, result = wish(models, index, "absent")
         assert result.verdict == NO_REGION
         assert result.unet_evaluations == 0
@@ -165,7 +167,7 @@ def test_what_is_not_there_is_said_to_be_absent_before_any_diffusion(models):
 
 def test_where_there_is_nothing_to_look_at_the_generator_comes_back_as_it_was(models):
     """A list that teaches one generator goes on with it."""
-    scene, asked = held_out(4242, 0, "absent")
+    scene, asked = held_out(4242, 1, "absent")
     module = build_generator(models.dino.model.config.hidden_size, 1, 3, extra_dim=NUMBERS)
     before = [p.detach().clone() for p in module.parameters()]
     result = edit_image(
@@ -198,8 +200,9 @@ def test_something_new_goes_where_nothing_is_hidden(models):
 @pytest.mark.parametrize("size", [(2000, 300), (5000, 35), (1000, 1003)])
 def test_boxes_lie_in_the_picture(models, size):
     result = edit(models, noise_picture(*size, "RGB"))
-    boxes = torch.cat([result.tried_boxes, torch.tensor([c.box for c in result.candidates])])
-    assert float(boxes.min()) >= 0
+    # of a strip of 35 pixels nothing may be large enough
+    boxes = torch.cat([result.tried_boxes, torch.tensor([c.box for c in result.candidates]).reshape(-1, 4)])
+    assert bool((boxes >= 0).all())
     assert bool((boxes[:, 2] <= size[0]).all())
     assert bool((boxes[:, 3] <= size[1]).all())
 

@@ -81,7 +81,7 @@ def proposed(*boxes: list[float]) -> RegionProposals:
     count = len(boxes)
     evidence = torch.arange(count, 0, -1.0).log_softmax(0)
     return RegionProposals(
-        torch.tensor(boxes), evidence, torch.zeros(count, NUMBERS), torch.ones(1, 1, 8, 8), True, 9.0, 0
+        torch.tensor(boxes), evidence, torch.zeros(count, NUMBERS), torch.ones(1, 1, 8, 8), True, 9.0
     )
 
 
