@@ -59,8 +59,8 @@ class EditResult:
     image [1, 3, H, W] 0..1 and alpha as the source's; mask [1, 1, H, W], 0 where the image equals
     the source bit for bit (also beyond 0..1); box (x0, y0, x1, y1) in pixels, as found (the mask is
     1 there, and fades out round it as `painting.borders` says), or None; verdict "edited" or "no region"
-    (then image is the source); candidates best first, none where nothing in the picture answers to
-    the caption; one record a round of previews; UNet evaluations and the whole `cost`, counted on the
+    (then image is the source); candidates best first (as published the best `SHOWN`), none where nothing in
+    the picture answers to the caption; one record a round of previews; UNet evaluations and the whole `cost`, counted on the
     models; tried_boxes [n, 4], those previewed or the likeliest; saliency [1, 1, H, W] 0..1, DINO's
     attention; relevance [1, 1, H, W] 0..1, where the caption is (as published: the saliency);
     `presence`, the number that decided whether anything answers to the caption (NaN where it was not
@@ -174,7 +174,7 @@ def edit_image(
     if settings.method == "published":
         candidates = place_candidates(features, source.shape[-2], source.shape[-1], settings, prior)
         made = search_as_published(canvas, candidates, features, evidence, module, settings, progress)
-        ranked, mask = _finished(picture, canvas, made.work, made.score, made.score, made.parts)
+        ranked, mask = _finished(picture, canvas, made.work, made.score, made.score, made.parts, SHOWN)
         return result(
             image=ranked[0].image,
             mask=mask,
@@ -239,7 +239,9 @@ def edit_image(
     choice = paint_and_choose(canvas, boxes, trainer, ranking, settings, progress)
 
     # 6. Put the edits into the full picture; where the best one is worse than none, say so
-    ranked, mask = _finished(picture, canvas, choice.work, choice.judged.score, choice.deciding, choice.parts)
+    ranked, mask = _finished(
+        picture, canvas, choice.work, choice.judged.score, choice.deciding, choice.parts, settings.num_regions
+    )
     reason = "" if bool(improves(choice.judged)[0]) else WORSE
     tried = boxes[previews.indices or trainer.log_probs().argsort(descending=True, stable=True)[:SHOWN]]
     return result(
@@ -279,11 +281,12 @@ def _as_picture(values: Tensor, source: Tensor) -> Tensor:
 
 
 def _finished(
-    picture: Picture, canvas: Canvas, work: Work, scores: Tensor, deciding: Tensor, parts: dict[str, Tensor]
+    picture: Picture, canvas: Canvas, work: Work, scores: Tensor, deciding: Tensor, parts: dict[str, Tensor], most: int
 ) -> tuple[list[Candidate], Tensor]:
-    """The edits of finished work in the full picture, in its order, and the first one's mask."""
+    """The best edits of finished work in the full picture, in its order, `most` of them (large pictures in all
+    would take gigabytes), and the first one's mask."""
     ranked, first = [], None
-    for index, box in enumerate(work.boxes.tolist()):
+    for index, box in enumerate(work.boxes[:most].tolist()):
         full, mask = canvas.full(work, index)
         first = mask if first is None else first
         x0, y0, x1, y1 = (int(round(v)) for v in box)

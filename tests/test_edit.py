@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from region_core.demo.worlds import held_out
-from region_core.edit import NO_REGION, edit_image
+from region_core.edit import NO_REGION, SHOWN, edit_image
 from region_core.encoders.loading import Models
 from region_core.generator.network import NUMBERS, build_generator
 from region_core.images import picture_from, to_pil
@@ -20,6 +20,8 @@ from region_core.painting.canvas import Canvas
 from region_core.painting.diffusers_inpainter import DiffusersInpainter
 
 from .edits import PROMPT, QUICK, TAUGHT, edit, noise_picture, scene_picture
+from .tools.tiny import LITTLE
+from .tools.tiny import edit as tiny_edit
 
 BARE = QUICK.with_values(grow_percent=0, feather_percent=0)  # the region alone is painted
 
@@ -213,3 +215,14 @@ def test_a_prompt_of_500_words_works(models):
     result = edit(models, scene_picture(scene), prompt=prompt)
     assert result.unet_evaluations > 0
     assert torch.isfinite(result.candidates[0].image).all()
+
+
+def test_of_the_published_many_edits_only_what_is_shown_is_kept_at_full_size() -> None:
+    image = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(1))
+    settings = LITTLE.with_values(method="published", point_number=8, anchor_distance=0, per_image_iteration=12)
+    result = tiny_edit(image, settings)
+    assert result.unet_evaluations > (SHOWN + 2) * LITTLE.steps, "too few edits to leave any out"
+    assert len(result.candidates) == SHOWN
+    scores = [one.score for one in result.candidates]
+    assert scores == sorted(scores, reverse=True)
+    assert torch.equal(result.image, result.candidates[0].image)

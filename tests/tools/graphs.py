@@ -10,9 +10,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import copy
+import hashlib
 import io
 import json
 import random
+import re
 import tempfile
 import time
 import urllib.error
@@ -125,20 +127,29 @@ def wrong_with(server: Server, graph: dict, seconds: float) -> tuple[str, str]:
     return heard.status, ""
 
 
-def same_result(one: Any, other: Any) -> bool:
-    """Whether two runs put out the same text and as many pictures."""
-
-    def told(heard: Any) -> list:
-        return sorted(
-            json.dumps(output.get("text"))
-            for output in heard.outputs.values()
-            if "text" in output and "seconds" not in str(output["text"])
-        )
-
-    return one.status == other.status == "success" and told(one) == told(other)
+def what_came(server: Server, heard: Any) -> list:
+    """Texts, less their seconds, and pictures of a run: pixels, for a file's name counts up."""
+    came: list = []
+    for node, output in sorted(heard.outputs.items()):
+        came.append((node, re.sub(r"[\d.]+ ?(s|seconds)\b", "", json.dumps(output.get("text")))))
+        for picture in output.get("images", []):
+            with Image.open(io.BytesIO(server.picture(picture))) as opened:
+                came.append((node, opened.size, hashlib.sha256(opened.convert("RGBA").tobytes()).hexdigest()))
+    return came
 
 
-def run(comfyui: Path, mutations: int, seed: int, seconds: float = 300) -> tuple[Counter, list[str], bool]:
+def traceback_in(log: Path, start: int, status: str) -> str:
+    """A traceback in the server's log from `start` on, or "". ComfyUI writes one for every error of a node, which
+    the sentence at its end tells; for what is refused before anything runs, and for what runs, there is none."""
+    text = log.read_bytes()[start:].decode("utf-8", "replace")
+    if "Traceback" not in text or (status == "told" and "InputError" in text):
+        return ""
+    return f"a traceback in the log: {text[text.index('Traceback') :][-300:]!r}"
+
+
+def run(
+    comfyui: Path, mutations: int, seed: int, minutes: float, seconds: float = 300
+) -> tuple[Counter, list[str], bool]:
     """(outcomes, what was wrong, whether the good run at the end is as at the start)."""
     rng, outcomes, wrong = random.Random(seed), Counter(), []
     with tempfile.TemporaryDirectory() as folder:
@@ -148,10 +159,18 @@ def run(comfyui: Path, mutations: int, seed: int, seconds: float = 300) -> tuple
             all_of_them = graphs(server, scene_png())
             name = sorted(all_of_them)[0]
             good = server.run(all_of_them[name], seconds=seconds)
+            assert good.status == "success", good
+            kept = what_came(server, good)
+            assert any(len(one) == 3 for one in kept), "no picture to compare"
+            until = time.monotonic() + minutes * 60
             for number in range(mutations):
                 source = rng.choice(sorted(all_of_them))
                 graph, what = mutated(all_of_them[source], rng)
+                if time.monotonic() > until:
+                    break
+                said = server.log.stat().st_size
                 status, problem = wrong_with(server, graph, seconds)
+                problem = problem or traceback_in(server.log, said, status)
                 outcomes[status] += 1
                 if problem:
                     wrong.append(f"{number} {source}: {what}: {problem}")
@@ -159,7 +178,7 @@ def run(comfyui: Path, mutations: int, seed: int, seconds: float = 300) -> tuple
                     break
             server.forget()
             again = server.run(all_of_them[name], seconds=seconds)
-            return outcomes, wrong, same_result(good, again)
+            return outcomes, wrong, again.status == "success" and what_came(server, again) == kept
         finally:
             server.stop()
 
@@ -170,9 +189,10 @@ def main() -> None:
     parser.add_argument("--comfyui", type=Path, default=Path.home() / "comfy" / "ComfyUI")
     parser.add_argument("--mutations", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=600, help="no new one after this time")
     args = parser.parse_args()
     started = time.perf_counter()
-    outcomes, wrong, same = run(args.comfyui, args.mutations, args.seed)
+    outcomes, wrong, same = run(args.comfyui, args.mutations, args.seed, args.minutes)
     print(
         f"{sum(outcomes.values())} mutations in {time.perf_counter() - started:.0f} s: {dict(outcomes)}; "
         f"the last good run is {'as' if same else 'NOT as'} the first"
