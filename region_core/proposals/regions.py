@@ -34,8 +34,8 @@ SAME, DISTINCT = 0.9, 0.7  # IoU above which two regions are one to CLIP, and on
 WINDOWED = 3  # anchors of the relevance map that windows are laid round
 SHARPNESS = 2.0  # exponent of a region's expected overlap in its probability
 # Median of three numbers, in standard deviations among other texts, each the highest of a few dozen regions. Chosen
-# on three CLIPs: 2.5 misses 0, 2 and 12 % of what is there and tells 88, 87 and 67 % of what is not (shapes, things with
-# a conv CLIP and with a weaker transformer; 24 to 56 scenes each). To say wrongly that nothing is there bars the way.
+# on three CLIPs: 2.5 misses 0, 2 and 12 % of what is there and tells 88, 87 and 67 % of what is not (shapes, things
+# with a conv CLIP and with a weaker transformer; 24 to 56 scenes each). A wrong "nothing is there" bars the way.
 PRESENT = 2.5
 OnRound = Callable[[Tensor, Tensor], None]
 
