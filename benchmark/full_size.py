@@ -15,6 +15,8 @@ from region_core.cost import GFLOP, PRICE
 
 SIDES = {"clip_images": 224, "dino_images": 256, "unet_evaluations": 512, "vae_encodings": 512, "vae_decodings": 512}
 
+AT_ONCE = 16
+
 
 def gflop(call: Callable[[], Any]) -> float:
     """GFLOP of a call, a multiplication and an addition counted as two; products of attention too."""
@@ -65,17 +67,17 @@ def vae_model() -> Any:
     ).eval()
 
 
-def passes() -> dict[str, Callable[[], Any]]:
-    """One pass of each, named as in `region_core.cost.GFLOP`, each with models of its own; a model is built
-    where torch's default device is when its pass is made ready."""
+def passes(at_once: int = 1) -> dict[str, Callable[[], Any]]:
+    """One pass of each, named as in `region_core.cost.GFLOP`, each with models of its own, CLIP's of `at_once`
+    pictures or texts; a model is built where torch's default device is when its pass is made ready."""
 
     def clip_images() -> Any:
         visual = clip_model().visual
-        return lambda: visual(torch.zeros(1, 3, 224, 224))
+        return lambda: visual(torch.zeros(at_once, 3, 224, 224))
 
     def clip_texts() -> Any:
         model = clip_model()
-        return lambda: model.encode_text(torch.zeros(1, 77, dtype=torch.long))
+        return lambda: model.encode_text(torch.zeros(at_once, 77, dtype=torch.long))
 
     def dino_images() -> Any:
         dino = dino_model()
@@ -107,15 +109,15 @@ def counted(name: str) -> float:
 
 def seconds_of(name: str, times: int = 3) -> float:
     """Seconds of one pass on this machine's CPU in float32, with weights at random: the median of `times`
-    after one that is not counted."""
-    call = passes()[name]()
+    after one that is not counted. CLIP sees AT_ONCE pictures or texts together, as in a search."""
+    call = passes(AT_ONCE)[name]()
     taken = []
     with torch.inference_mode():
         for _ in range(times + 1):
             started = time.perf_counter()
             call()
             taken.append(time.perf_counter() - started)
-    return statistics.median(taken[1:])
+    return statistics.median(taken[1:]) / (AT_ONCE if name.startswith("clip") else 1)
 
 
 def main(args: argparse.Namespace) -> int:
