@@ -60,8 +60,8 @@ class EditResult:
     the source bit for bit (also beyond 0..1); box (x0, y0, x1, y1) in pixels, as found (the mask is
     1 there, and fades out round it as `painting.borders` says), or None; verdict "edited" or "no region"
     (then image is the source); candidates best first (as published the best `SHOWN`), none where nothing in
-    the picture answers to the caption; one record a round of previews; UNet evaluations and the whole `cost`, counted on the
-    models; tried_boxes [n, 4], those previewed or the likeliest; saliency [1, 1, H, W] 0..1, DINO's
+    the picture answers to the caption; one record a round of previews; UNet evaluations and the whole `cost`,
+    counted on the models; tried_boxes [n, 4], those previewed or the likeliest; saliency [1, 1, H, W] 0..1, DINO's
     attention; relevance [1, 1, H, W] 0..1, where the caption is (as published: the saliency);
     `presence`, the number that decided whether anything answers to the caption (NaN where it was not
     asked); why no more previews were made; the region generator as previews left it, None where there
