@@ -99,7 +99,8 @@ def mutated(graph: dict, rng: random.Random) -> tuple[dict, str]:
         node["inputs"][name] = [rng.choice(sorted(graph)), rng.choice([0, 0, 1, 2, 3, 7, 99, -1])]
     else:
         del graph[rng.choice(sorted(graph))]
-    return graph, f"{kind} {node['class_type'].removeprefix(OURS)}.{name}"
+    value = ascii(graph.get(key, {}).get("inputs", {}).get(name))[:40]
+    return graph, f"{kind} {node['class_type'].removeprefix(OURS)}.{name} = {value}"
 
 
 def wrong_with(server: Server, graph: dict, seconds: float) -> tuple[str, str]:
@@ -131,7 +132,7 @@ def what_came(server: Server, heard: Any) -> list:
     """Texts, less their seconds, and pictures of a run: pixels, for a file's name counts up."""
     came: list = []
     for node, output in sorted(heard.outputs.items()):
-        came.append((node, re.sub(r"[\d.]+ ?(s|seconds)\b", "", json.dumps(output.get("text")))))
+        came.append((node, re.sub(r"seconds[ :]*[\d.]+|[\d.]+ ?(s|seconds)\b", "", json.dumps(output.get("text")))))
         for picture in output.get("images", []):
             with Image.open(io.BytesIO(server.picture(picture))) as opened:
                 came.append((node, opened.size, hashlib.sha256(opened.convert("RGBA").tobytes()).hexdigest()))
@@ -144,7 +145,9 @@ def traceback_in(log: Path, start: int, status: str) -> str:
     text = log.read_bytes()[start:].decode("utf-8", "replace")
     if "Traceback" not in text or (status == "told" and "InputError" in text):
         return ""
-    return f"a traceback in the log: {text[text.index('Traceback') :][-300:]!r}"
+    lines = text[text.index("Traceback") :].splitlines()
+    last = next((line for line in lines[1:] if line and not line.startswith(" ")), "")
+    return f"a traceback in the log, of {last!r}"
 
 
 def run(
@@ -178,7 +181,10 @@ def run(
                     break
             server.forget()
             again = server.run(all_of_them[name], seconds=seconds)
-            return outcomes, wrong, again.status == "success" and what_came(server, again) == kept
+            came = what_came(server, again)
+            pairs = zip(came, kept, strict=False)
+            wrong += [f"at the end {one} where at first {other}" for one, other in pairs if one != other]
+            return outcomes, wrong, again.status == "success" and came == kept
         finally:
             server.stop()
 

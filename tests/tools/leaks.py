@@ -38,7 +38,7 @@ def counted() -> dict[str, float]:
         "MiB": process.memory_info().rss / 2**20,
         "files": process.num_fds() if hasattr(process, "num_fds") else process.num_handles(),  # on Windows
         "threads": threading.active_count(),
-        "tensors": sum(isinstance(one, torch.Tensor) for one in gc.get_objects()),
+        "tensors": sum(issubclass(type(one), torch.Tensor) for one in gc.get_objects()),
     }
 
 

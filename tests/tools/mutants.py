@@ -16,6 +16,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,18 @@ FILES = {
         f"tests/painting/test_{name}.py" for name in ("inpaint", "latents", "crop_masks")
     ],
     "region_core/painting/borders.py": ["tests/painting/test_borders.py"],
+    "region_core/ranking.py": ["tests/test_search.py"],
+    "region_core/search.py": ["tests/test_search.py", "tests/test_edit_previews.py"],
+    "region_core/published.py": ["tests/test_edit.py", "tests/test_noise_samples.py"],
+    "region_core/proposals/anchors.py": ["tests/proposals/test_anchors.py"],
+    "region_core/proposals/masks.py": ["tests/proposals/test_masks.py", "tests/proposals/test_probes.py"],
+    "region_core/proposals/probes.py": ["tests/proposals/test_probes.py"],
+    "region_core/proposals/relevance.py": ["tests/proposals/test_relevance.py"],
+    "region_core/generator/checkpoint.py": ["tests/generator/test_checkpoint.py"],
+    "region_core/generator/learning.py": ["tests/generator/test_learning.py"],
+    "region_core/generator/losses.py": ["tests/generator/test_losses.py"],
+    "region_core/generator/network.py": ["tests/generator/test_network.py", "tests/generator/test_checkpoint.py"],
+    "region_core/generator/trainer.py": ["tests/generator/test_trainer.py"],
     "region_core/checks.py": ["tests/cli/test_job.py", "tests/cli/test_texts.py", "tests/test_weights.py"],
 }
 _TURNED = {
@@ -131,23 +144,34 @@ def main() -> None:
     parser.add_argument("--files", nargs="*", default=list(FILES))
     parser.add_argument("--each", type=int, default=25, help="changes tried in each file")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=600, help="no new one after this time")
     args = parser.parse_args()
     torch.set_num_threads(1)
     rng, found, tried = random.Random(args.seed), 0, 0
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", "*_cache", "__pycache__"))
+        drawn = []
         for file in args.files:
             every = list(mutants((tree / file).read_text(encoding="utf-8")))
-            if noticed(tree, file, (tree / file).read_text(encoding="utf-8"), FILES[file]):
-                print(f"{file}: its tests fail as it is", flush=True)
+            chosen = rng.sample(every, min(args.each, len(every)))
+            drawn += [(file, *one) for one in chosen]
+        rng.shuffle(drawn)  # whenever time is up, what was tried is of all files
+        until, sound = time.monotonic() + 60 * args.minutes, {}
+        for file, what, source in drawn:
+            if time.monotonic() > until:
+                break
+            if file not in sound:
+                sound[file] = not noticed(tree, file, (tree / file).read_text(encoding="utf-8"), FILES[file])
+                if not sound[file]:
+                    print(f"{file}: its tests fail as it is", flush=True)
+            if not sound[file]:
                 continue
-            for what, source in rng.sample(every, min(args.each, len(every))):
-                tried += 1
-                if noticed(tree, file, source, FILES[file]):
-                    found += 1
-                else:
-                    print(f"not noticed: {file}: {what}", flush=True)
+            tried += 1
+            if noticed(tree, file, source, FILES[file]):
+                found += 1
+            else:
+                print(f"not noticed: {file}: {what}", flush=True)
     print(f"{found} of {tried} changes noticed ({100 * found / max(tried, 1):.0f} %)")
 
 
