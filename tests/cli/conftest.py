@@ -22,7 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("plain").mkdir()
     unet = Path("four/unet")
     unet.mkdir(parents=True)
-    Path("four/model_index.json").write_text("{}")
+    Path("four/model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
     (unet / "config.json").write_text('{"in_channels": 4}')
     Path("out").mkdir()
     Path("out/edited.png").write_text("kept")

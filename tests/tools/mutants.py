@@ -133,7 +133,8 @@ def _run(tree: Path, tests: list[str], seconds: int) -> None:
         for name in [name for name in sys.modules if name.split(".")[0] in ours]:
             del sys.modules[name]
         sys.dont_write_bytecode = True
-        code = int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *tests]))
+        known = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"  # in the parent, as it should be
+        code = int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-W", known, *tests]))
     finally:
         os._exit(code)
 
