@@ -57,6 +57,8 @@ def _key(value: Any) -> Hashable:
     if is_dataclass(value) and not isinstance(value, type):
         return type(value), *(_key(getattr(value, field.name)) for field in fields(value))
     try:
-        return weakref.ref(value)  # equal while both are alive and the same
+        one = weakref.ref(value)  # equal while both are alive and the same
+        hash(one)  # as a set's or an array's cannot be
     except TypeError:
         return object()  # equal to nothing
+    return one

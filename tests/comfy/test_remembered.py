@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -139,6 +140,20 @@ def test_the_generators_seed_alone_redoes_nothing_where_nothing_is_learned(comfy
     _, done = ran(comfy, work, graph)
     assert done["_advance_rows"] > 0, "another seed learns otherwise"
     assert done["propose_regions"] == 0
+
+
+@pytest.mark.parametrize("more", [{1, 2}, np.ones(3)], ids=lambda value: type(value).__name__)
+def test_a_conditioning_may_hold_what_has_no_key(comfy: Comfy, work: Counter, more: Any) -> None:
+    """Such as another pack puts there: then the outputs are not remembered, and nothing fails."""
+    parts = demo_parts(comfy)
+    with torch.inference_mode():
+        ((words, told),) = comfy.nodes.CLIPTextEncode().encode(parts["clip"], "a red ring")[0]
+    for seed in (42, 43):
+        graph = graph_with(comfy, parts)
+        graph["generator"]["inputs"]["seed"] = seed
+        take(comfy, graph, "edit.positive", [[words, {**told, "another_pack": more}]])
+        _, done = ran(comfy, work, graph)
+        assert done["_advance_rows"] > 0
 
 
 def test_what_is_remembered_is_bounded(comfy: Comfy) -> None:
