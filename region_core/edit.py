@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -42,7 +42,7 @@ class Candidate:
 
     `deciding` put the candidates in order and is the sum of `parts`: in nats the region's "evidence",
     what previews "learned" of it, and what the final score says by "text" and "picture" (as published:
-    the two cosines).
+    the two cosines). Those that are no better than the source (`improves`) stand behind all that are.
     """
 
     image: Tensor
@@ -50,6 +50,7 @@ class Candidate:
     score: float
     deciding: float = 0.0
     parts: dict[str, float] = field(default_factory=dict)
+    improves: bool = True
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,8 @@ def edit_image(
     ranked, mask = _finished(
         picture, canvas, choice.work, choice.judged.score, choice.deciding, choice.parts, settings.num_regions
     )
-    reason = "" if bool(improves(choice.judged)[0]) else WORSE
+    ranked = [replace(one, improves=bool(ok)) for one, ok in zip(ranked, improves(choice.judged), strict=True)]
+    reason = "" if ranked[0].improves else WORSE
     tried = boxes[previews.indices or trainer.log_probs().argsort(descending=True, stable=True)[:SHOWN]]
     return result(
         image=untouched if reason else ranked[0].image,

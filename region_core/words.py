@@ -45,7 +45,11 @@ def summary(result: EditResult) -> list[tuple[str, str]]:
         ("seconds", f"{result.seconds:.1f}, seed {result.seed}"),
     ]
     lines += [
-        (f"painted {place}", f"{one.box}, {where(one.box, width, height)}: {of_parts(one)}")
+        (
+            f"painted {place}",
+            f"{one.box}, {where(one.box, width, height)}: {of_parts(one)}"
+            + ("" if one.improves else ", behind the others: no better than leaving it alone"),
+        )
         for place, one in enumerate(result.candidates, 1)
     ]
     if result.candidates and result.settings.method == "published":

@@ -38,7 +38,14 @@ def test_what_is_imported_is_declared() -> None:
     wanted = {re.split(r"[>=]", line)[0] for line in (ROOT / "requirements.txt").read_text().split()}
     called = {"PIL": "pillow", "open_clip": "open_clip_torch"}
     standard = sys.stdlib_module_names
-    ours = {"comfy", "comfy_api", "comfy_execution", "folder_paths", "node_helpers"}  # ComfyUI brings them
+    ours = {
+        "comfy",
+        "comfy_api",
+        "comfy_execution",
+        "folder_paths",
+        "latent_preview",
+        "node_helpers",
+    }  # ComfyUI brings them
     for file in [*(ROOT / "region_core").rglob("*.py"), *(ROOT / "nodes").rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = (

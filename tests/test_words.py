@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 
 import pytest
@@ -40,7 +39,10 @@ def test_a_report_does_not_contradict_itself(models):
     lines = dict(summary(result))
     painted = [lines[f"painted {place}"] for place in (1, 2, 3)]
     decided = [float(re.search(r": (-?[\d.]+) = ", line)[1]) for line in painted]
-    assert decided == sorted(decided, reverse=True)
+    better = [one.improves for one in result.candidates]
+    assert better == ["no better than leaving it alone" not in line for line in painted]
+    order = sorted(zip(better, decided, strict=True), reverse=True)
+    assert decided == [number for _, number in order], "those that are no better than the source come last"
     for line, number in zip(painted, decided, strict=True):
         evidence, generator, final, text, picture = (
             float(re.search(rf"{name} (-?[\d.]+)", line)[1])
@@ -55,7 +57,6 @@ def test_a_report_does_not_contradict_itself(models):
     counts = {name.replace(" ", "_"): float(n) for n, name in re.findall(r"([\d.]+) ([\w ]+?)[,)]", lines["cost"])}
     assert total == pytest.approx(sum(PRICE[name] * n for name, n in counts.items()), rel=0.01)
     told = report_of(result)
-    order = [one["deciding"] for one in told["candidates"]]
-    assert all(a >= b for a, b in itertools.pairwise(order))
+    assert [one["improves"] for one in told["candidates"]] == better
     assert told["where"] == (where(result.box, 128, 128) if result.box else None)
     assert {"box", "score", "source_score", "verdict", "reason", "candidates", "cost", "stopped"} <= set(told)

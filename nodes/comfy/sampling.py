@@ -52,8 +52,8 @@ def schedule(model: Any, sampler: str, scheduler: str, steps: int) -> torch.Tens
     if not bool(sigmas.isfinite().all()):
         raise InputError(
             f"scheduler {scheduler!r} gives noise levels that are not numbers with "
-            f"{steps} step{'s' if steps > 1 else ''}; take more steps (look_steps, for "
-            "a preview) or another scheduler, such as simple"
+            f"{steps} step{'s' if steps > 1 else ''}; take more steps (of a "
+            "preview: look_steps) or another scheduler, such as simple"
         )
     return sigmas
 

@@ -106,6 +106,7 @@ def report_of(result: EditResult, more: dict[str, Any] | None = None) -> dict[st
                 "deciding": c.deciding,
                 "parts": c.parts,
                 "score": c.score,
+                "improves": c.improves,
             }
             for c in result.candidates
         ],

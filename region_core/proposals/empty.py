@@ -7,7 +7,7 @@ from torch import Tensor
 from torchvision.ops import nms
 
 from ..encoders import PatchFeatures
-from .masks import boxes_round, coarse, window_masks
+from .masks import boxes_round, coarse, of_size, window_masks
 from .prior import Prior
 from .probes import map_evidence
 from .relevance import centred_cells
@@ -18,11 +18,12 @@ CROWDED = 0.5  # IoU above which two places are one
 
 
 def empty_places(
-    features: PatchFeatures, cells_a_pixel: Tensor, prior: Prior | None
+    features: PatchFeatures, cells_a_pixel: Tensor, prior: Prior | None, most: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Boxes [N, 4] of the picture, scores [N] in nats up to a constant, numbers [N, 5], map [1, 1, h, w].
 
-    `cells_a_pixel` [4] brings boxes in pixels into cells of DINO's grid.
+    `cells_a_pixel` [4] brings boxes in pixels into cells of DINO's grid. No place is larger than `most` of the
+    picture, or leaves a prior's own box.
 
     DINO attends to things and not to ground: a place is the better the less attention lies in it, the
     more it is like what surrounds it, and the larger it is, each as a deviation among all places.
@@ -30,15 +31,14 @@ def empty_places(
     attention = features.attention[0].float().cpu()
     rows, columns = attention.shape
     cells = centred_cells(features.features[0].cpu())
-    steps = [
-        (row, column) for row in range(2, rows, max(1, rows // 8)) for column in range(2, columns, max(1, columns // 8))
-    ]
-    masks = window_masks(steps, (rows, columns))[1:]
-    boxes = boxes_round(masks) / cells_a_pixel
-    stacked = torch.stack([torch.from_numpy(mask) for mask in masks]).float()
+    down, across = (range(min(2, count - 1), count, max(1, count // 8)) for count in (rows, columns))
+    masks = of_size(window_masks([(row, column) for row in down for column in across], (rows, columns))[1:], 0, most)
     if prior is not None:
-        kept = prior.keep(boxes)
-        boxes, stacked = boxes[kept], stacked[kept]
+        white = [masks[i] for i in prior.keep(boxes_round(masks) / cells_a_pixel).tolist()]
+        masks = white or [prior.own_mask(cells_a_pixel, (rows, columns))]
+    boxes = boxes_round(masks) / cells_a_pixel
+    boxes = boxes if prior is None else prior.within(boxes)
+    stacked = torch.stack([torch.from_numpy(mask) for mask in masks]).float()
     seen = map_evidence(stacked, attention[None], cells)
     inside = coarse(stacked)
     busiest = (inside * attention.flatten()).amax(dim=1)

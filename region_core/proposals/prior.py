@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .masks import Mask, box_mask
+
 INSIDE = 0.75  # share of a box that must be white
-SMALLEST = 4  # pixels a side
 
 
 class Prior:
@@ -28,18 +29,21 @@ class Prior:
         white = self.sums[y1, x1] - self.sums[y0, x1] - self.sums[y1, x0] + self.sums[y0, x0]
         return (white / ((x1 - x0) * (y1 - y0)).clamp(min=1)).float()
 
-    def cut(self, boxes: Tensor) -> Tensor:
-        """Boxes [N, 4] cut to the white area's own box; those that hardly meet it as they were."""
-        low = torch.maximum(boxes[:, :2], self.bounds[:2])
-        high = torch.minimum(boxes[:, 2:], self.bounds[2:])
-        meets = (high - low >= SMALLEST).all(dim=1, keepdim=True)
-        return torch.where(meets, torch.cat([low, high], dim=1), boxes)
+    def within(self, boxes: Tensor) -> Tensor:
+        """Boxes [N, 4] that meet the white area's own box, cut to it."""
+        return torch.cat(
+            [torch.maximum(boxes[:, :2], self.bounds[:2]), torch.minimum(boxes[:, 2:], self.bounds[2:])], 1
+        )
 
     def whole(self) -> Tensor:
         """The white area's own box [1, 4]."""
         return self.bounds[None].clone()
 
     def keep(self, boxes: Tensor) -> Tensor:
-        """Places of the boxes [N, 4] that are white for the most part; of the whitest where none is."""
-        share = self.share(boxes)
-        return (share >= min(INSIDE, float(share.max()))).nonzero()[:, 0]
+        """Places of the boxes [N, 4] that are white for the most part; none where no box is."""
+        return (self.share(boxes) >= INSIDE).nonzero()[:, 0]
+
+    def own_mask(self, cells_a_pixel: Tensor, grid: tuple[int, int]) -> Mask:
+        """The white area's own box as a mask on DINO's grid (rows, columns)."""
+        x0, y0, x1, y1 = (self.bounds * cells_a_pixel).tolist()
+        return box_mask((x0, y0, x1, y1), grid)

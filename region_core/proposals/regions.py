@@ -19,8 +19,8 @@ from ..encoders import ClipScorer, PatchFeatures
 from ..settings import SearchSettings
 from .anchors import pick_anchors
 from .empty import empty_places
-from .masks import Mask, box_mask, boxes_round, fitted_mask, level_masks, of_size, similarity_masks, window_masks
-from .prior import INSIDE, Prior
+from .masks import Mask, boxes_round, fitted_mask, level_masks, of_size, similarity_masks, window_masks
+from .prior import Prior
 from .probes import CropEvidence, MapEvidence, crop_evidence, map_evidence
 from .relevance import centred_cells, relevance_maps, shared_by_likeness, zoom_weights
 from .texts import is_ground, rivals, standardised
@@ -105,9 +105,15 @@ class PictureEvidence:
         return self.earlier
 
     @property
+    def grid(self) -> tuple[int, int]:
+        """DINO's (rows, columns)."""
+        rows, columns = self.features.features.shape[-2:]
+        return int(rows), int(columns)
+
+    @property
     def cells_a_pixel(self) -> Tensor:
         """What boxes in pixels of the picture are multiplied by to be in cells of DINO's grid: [4]."""
-        rows, columns = self.features.features.shape[-2:]
+        rows, columns = self.grid
         height, width = self.picture.shape[-2:]
         return torch.tensor([columns / width, rows / height] * 2)
 
@@ -122,7 +128,9 @@ def propose_regions(
     scorer, picture = evidence.scorer, evidence.picture
     white = None if prior is None else Prior(prior)
     if is_ground(evidence.caption):
-        boxes, score, numbers, relevance = empty_places(evidence.features, evidence.cells_a_pixel, white)
+        boxes, score, numbers, relevance = empty_places(
+            evidence.features, evidence.cells_a_pixel, white, _most(settings)
+        )
         return RegionProposals(boxes, score.log_softmax(0), numbers, relevance, True, float("nan"))
 
     # 1. Where is the caption?
@@ -143,6 +151,7 @@ def propose_regions(
     maps = _judged(masks, seen, cells)
     first = _first(maps)
     pixels = boxes / evidence.cells_a_pixel
+    pixels = pixels if white is None else white.within(pixels)
     if on_round is not None:
         best = first.topk(min(8, len(first))).indices
         on_round(pixels[best], first[best])
@@ -191,8 +200,7 @@ def _candidates(
     levels = [mask for each in seen for mask in level_masks(each)]
     masks = [*similarity_masks(cells, [*peaks, *salient]), *levels, *window_masks(peaks[:WINDOWED], grid)]
     if white is not None:
-        x0, y0, x1, y1 = (white.whole()[0] * evidence.cells_a_pixel).tolist()
-        masks.append(box_mask((x0, y0, x1, y1), grid))
+        masks.append(white.own_mask(evidence.cells_a_pixel, grid))
     return _distinct(masks, evidence, settings, white)
 
 
@@ -210,13 +218,17 @@ def _distinct(
     masks: list[Mask], evidence: PictureEvidence, settings: SearchSettings, white: Prior | None
 ) -> list[Mask]:
     """The masks of a size that may be, each box once; those within a prior where there is one."""
-    kept = of_size(masks, LEAST_SHARE, ((settings.max_window_size + 1) / WHOLE) ** 2)
+    kept = of_size(masks, LEAST_SHARE, _most(settings))
     if white is None:
         return kept
-    boxes = boxes_round(kept) / evidence.cells_a_pixel
-    share = white.share(boxes)
-    least = min(INSIDE, float(share.max()))
-    return [mask for mask, part in zip(kept, share.tolist(), strict=True) if part >= least]
+    inside = [kept[i] for i in white.keep(boxes_round(kept) / evidence.cells_a_pixel).tolist()]
+    # a small area, or an odd one, may hold none: then it is the region itself
+    return inside or [white.own_mask(evidence.cells_a_pixel, evidence.grid)]
+
+
+def _most(settings: SearchSettings) -> float:
+    """Of the picture that the largest region may cover."""
+    return ((settings.max_window_size + 1) / WHOLE) ** 2
 
 
 def _first(maps: MapEvidence) -> Tensor:

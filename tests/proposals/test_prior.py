@@ -5,16 +5,19 @@ from __future__ import annotations
 import pytest
 import torch
 from PIL import Image
+from torchvision.ops import box_area
 
 from region_core.boxes import iou
 from region_core.demo.worlds import held_out
 from region_core.edit import edit_image
+from region_core.encoders import PatchFeatures
 from region_core.errors import InputError
 from region_core.generator.network import NUMBERS
 from region_core.images import picture_from
 from region_core.painting.diffusers_inpainter import DiffusersInpainter
 from region_core.proposals.anchors import place_candidates
-from region_core.proposals.regions import Finding, RegionProposals
+from region_core.proposals.empty import empty_places
+from region_core.proposals.regions import Finding, PictureEvidence, RegionProposals, propose_regions
 
 from ..edits import QUICK, edit, noise_picture, scene_picture
 
@@ -127,10 +130,12 @@ def test_an_empty_region_prior_is_refused(models):
 
 
 def test_a_thin_prior_on_a_large_picture_is_seen(models):
-    prior = torch.zeros(1, 1, 700, 1400)
-    prior[..., 300:400, 700:702] = 1  # nearest neighbours at 512 pixels could miss two columns
-    result = edit(models, noise_picture(1400, 700, "RGB"), prior=prior)
-    assert len(result.candidates) == 1
+    for width, candidates in ((2, 0), (60, 1)):  # what is thinner than a region may be is told, not painted
+        prior = torch.zeros(1, 1, 700, 1400)
+        prior[..., 300:400, 700 : 700 + width] = 1  # nearest neighbours at 512 pixels could miss two columns
+        result = edit(models, noise_picture(1400, 700, "RGB"), prior=prior)
+        assert len(result.candidates) == candidates
+        assert ("too small" in result.reason) == (not candidates)
     with pytest.raises(InputError, match=r"shape \(700, 1400\)"):
         edit(models, noise_picture(1400, 700, "RGB"), prior=prior[0, 0])
 
@@ -142,3 +147,31 @@ def test_anchors_lie_where_the_prior_is_white(models):
     candidates = place_candidates(features, 128, 128, QUICK.with_values(point_number=9), prior)
     rows, columns = candidates.anchors.T * 4  # 32 cells over 128 pixels
     assert bool(((rows >= 36) & (rows < 52) & (columns >= 56) & (columns < 70)).all())
+
+
+@pytest.mark.parametrize("caption", ["background", "a red circle"])
+@pytest.mark.parametrize("area", [(60, 60, 110, 110), (70, 70, 100, 100), (33, 80, 53, 100), (3, 200, 250, 212)])
+def test_no_region_leaves_a_small_or_odd_prior(models, caption, area):
+    picture = picture_from(noise_picture(256, 256, "RGB")).rgb
+    x0, y0, x1, y1 = area
+    prior = torch.zeros(1, 1, 256, 256)
+    prior[..., y0:y1, x0:x1] = 1
+    evidence = PictureEvidence(picture, caption, "a blue square", models.scorer, models.dino(picture))
+    boxes = propose_regions(evidence, QUICK, prior).boxes
+    low, high = torch.tensor([x0, y0]), torch.tensor([x1, y1])
+    assert bool((boxes[:, :2] >= low).all())
+    assert bool((boxes[:, 2:] <= high).all())
+    assert bool((boxes[:, 2:] > boxes[:, :2]).all())
+
+
+def test_a_place_heeds_the_largest_window(models):
+    picture = picture_from(noise_picture(256, 256, "RGB")).rgb
+    evidence = PictureEvidence(picture, "background", "a blue square", models.scorer, models.dino(picture))
+    boxes = propose_regions(evidence, QUICK.with_values(max_window_size=3)).boxes
+    assert float(box_area(boxes).max()) <= 256**2 / 16
+
+
+def test_places_on_the_smallest_grid():
+    cells = torch.rand(1, 8, 2, 2, generator=torch.Generator().manual_seed(1))
+    boxes, *_ = empty_places(PatchFeatures(cells, torch.rand(1, 2, 2)), torch.tensor([0.1] * 4), None, 1.0)
+    assert len(boxes) > 0
