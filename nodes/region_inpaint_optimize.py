@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import comfy.samplers
@@ -25,9 +25,7 @@ from .results import Results
 from .widgets import removed, widget
 
 CUSTOM = "custom"
-# what of the settings has no part in the search
-_BORDERS = ("grow_percent", "feather_percent", "grow", "feather")
-_PAINTING = (*_BORDERS, "seed", "steps", "guidance_scale", "strength", "num_regions", "noise_samples")
+_SEARCHED = ("point_number", "anchor_distance", "max_window_size")  # all that the search for regions reads
 _FOUND = Remembered(64)  # findings of pictures, some kilobytes each
 _DONE = Remembered(1)  # the outputs of the last run, which ComfyUI keeps as well
 # open to the person where the preset is "custom"; in the order of saved workflows
@@ -183,7 +181,7 @@ class RegionInpaintOptimize(io.ComfyNode):
             feedback.start(index, picture[0])
             features = generator.features_of(index)
             prior = None if generator.prior is None else generator.prior[index : index + 1]
-            search = {name: value for name, value in asdict(settings).items() if name not in _PAINTING}
+            search = [getattr(settings, name) for name in _SEARCHED]
             key = key_of(picture, features, prior, loss.scorer, loss.caption, loss.prompt, search)
             result = edit_image(
                 picture,

@@ -70,6 +70,8 @@ PAINTING = [
     ("edit", {"sampler_name": "euler"}),
     ("edit", {"mask_feather": 3}),
     ("positive", {"text": "a green star"}),
+    ("edit", {"test_alpha": 1.0, "lr": 0.01, "previews": "always"}),
+    ("loss", {"loss_beta": 0.5, "loss_crop": 0.5, "views": 3}),
 ]
 
 
@@ -110,6 +112,32 @@ def test_what_concerns_the_search_is(comfy: Comfy, work: Counter, node: str, inp
     graph[node]["inputs"].update(inputs)
     _, done = ran(comfy, work, graph)
     assert done["propose_regions"] == 1
+
+
+def test_the_search_reads_nothing_but_what_its_finding_is_remembered_by(
+    comfy: Comfy, work: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    regions, read = comfy.part("region_core.proposals.regions"), set()
+
+    class Recording:
+        def __init__(self, settings: Any) -> None:
+            self._settings = settings
+
+        def __getattr__(self, name: str) -> Any:
+            read.add(name)
+            return getattr(self._settings, name)
+
+    real = regions.propose_regions
+    monkeypatch.setattr(
+        regions, "propose_regions", lambda evidence, settings, *rest: real(evidence, Recording(settings), *rest)
+    )
+    graph = graph_with(comfy, demo_parts(comfy))
+    for prior in (False, True):
+        if prior:
+            take(comfy, graph, "generator.region_prior", torch.ones(1, 64, 64))
+        _, done = ran(comfy, work, graph)
+        assert done["propose_regions"] == 1
+    assert read == set(comfy.part("nodes.region_inpaint_optimize")._SEARCHED)
 
 
 def test_other_models_are_asked_anew_and_old_ones_are_let_go(comfy: Comfy, work: Counter) -> None:
