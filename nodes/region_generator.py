@@ -69,6 +69,7 @@ class LearnableRegionGenerator(io.ComfyNode):
                 f"max_window_size is {max_window_size}; it must be from 1 to {max(rows, columns)} for the {rows} x "
                 f"{columns} cells that DINO lays over this picture"
             )
+        _SEEN.start()
         # one at a time: of a film's frames copies and attention maps would not fit into memory
         seen = [cls._seen(dino, to_core(image[index : index + 1])) for index in range(count)]
         features = PatchFeatures(torch.cat([one.features for one in seen]), torch.cat([one.attention for one in seen]))

@@ -176,6 +176,7 @@ class RegionInpaintOptimize(io.ComfyNode):
         count = len(image)
         feedback, results = Feedback(count, model), Results(image, notes)
         inpainter.on_step = feedback.painting
+        _FOUND.start()
         for index in range(count):
             picture = to_core(image[index : index + 1])
             feedback.start(index, picture[0])

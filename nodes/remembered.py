@@ -16,23 +16,37 @@ import torch
 
 
 class Remembered:
-    """The last `most` values by what they were made from. Models are never kept alive by it."""
+    """The last `most` values by what they were made from. Models are never kept alive by it.
+
+    What a run put or looked up does not make room for the rest of it: of a film's frames the first ones stay, where
+    otherwise each would push out the one that the next run asks for first.
+    """
 
     def __init__(self, most: int) -> None:
-        self.most = most
-        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+        self.most, self._run = most, 0
+        self._kept: OrderedDict[Hashable, tuple[int, Any]] = OrderedDict()  # the run and the value
+
+    def start(self) -> None:
+        """A run begins."""
+        self._run += 1
 
     def get(self, key: Hashable) -> Any:
         """The value of a key, or None."""
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        return self._kept.get(key)
+        if key not in self._kept:
+            return None
+        _, value = self._kept.pop(key)
+        self._kept[key] = self._run, value
+        return value
 
     def keep(self, key: Hashable, value: Any) -> None:
-        """Keep a value; the one that was asked for longest ago makes room."""
-        self._kept[key] = value
-        while len(self._kept) > self.most:
-            self._kept.popitem(last=False)
+        """Keep a value, if there is room or what earlier runs asked for longest ago can make some."""
+        self._kept.pop(key, None)
+        while len(self._kept) >= self.most:
+            oldest = next(iter(self._kept))
+            if self._kept[oldest][0] == self._run:
+                return
+            del self._kept[oldest]
+        self._kept[key] = self._run, value
 
     def clear(self) -> None:
         """Forget everything."""

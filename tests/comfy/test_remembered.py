@@ -95,6 +95,7 @@ def test_what_concerns_painting_alone_is_not_searched_for_again(
     assert again.seen["v2"] == anew.seen["v2"] == first.seen["v2"]
 
 
+SEEDS = ((3, 4, 5), (6, 7, 8))  # of films of three frames
 SEARCH = [
     ("scene", {"seed": 4}),
     ("generator", {"max_window_size": 5}),
@@ -188,10 +189,29 @@ def test_what_is_remembered_is_bounded(comfy: Comfy) -> None:
     remembered = comfy.part("nodes.remembered")
     memory = remembered.Remembered(3)
     for number in range(5):
+        memory.start()
         memory.keep(remembered.key_of(torch.tensor(float(number))), number)
         memory.get(remembered.key_of(torch.tensor(0.0)))
     kept = [number for number in range(5) if memory.get(remembered.key_of(torch.tensor(float(number)))) is not None]
     assert kept == [0, 3, 4]
+
+
+def test_of_a_film_longer_than_the_memory_the_first_frames_are_not_done_again(
+    comfy: Comfy, work: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comfy.part("nodes.region_inpaint_optimize")._FOUND, "most", 2)
+    monkeypatch.setattr(comfy.part("nodes.region_generator")._SEEN, "most", 2)
+    parts = demo_parts(comfy)
+    scene = comfy.part("nodes.shapes_demo").ShapesScene
+    films = [torch.cat([scene.execute(seed=seed, kind="recolour").args[0] for seed in seeds]) for seeds in SEEDS]
+    for seed, (film, searched) in enumerate([(films[0], 3), (films[0], 1), (films[1], 3), (films[1], 1)]):
+        graph = graph_with(comfy, parts)
+        for node in ("generator", "edit"):
+            take(comfy, graph, f"{node}.image", film)
+        graph["edit"]["inputs"]["seed"] = seed
+        comfy.forget()
+        _, done = ran(comfy, work, graph)
+        assert done["propose_regions"] == done["_encode"] == searched
 
 
 def test_a_fresh_generators_seed_stays(comfy: Comfy) -> None:
