@@ -21,7 +21,7 @@ from .gates import checked
 from .remembered import Remembered, key_of
 from .widgets import widget
 
-_SEEN = Remembered(16)  # a few megabytes each
+_SEEN = Remembered(16, 256 * 2**20)  # a few megabytes each, 50 of a DINO at 1024 pixels
 
 
 class LearnableRegionGenerator(io.ComfyNode):

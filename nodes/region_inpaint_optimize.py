@@ -20,14 +20,14 @@ from .common import MANY, BoundingBox, Generator, Learned, Loss, advanced, check
 from .descriptions import GeneratorDescription, LossDescription
 from .gates import checked
 from .graph import look_round
-from .remembered import Remembered, key_of
+from .remembered import Remembered, key_of, size_of
 from .results import Results
 from .widgets import removed, widget
 
 CUSTOM = "custom"
 _SEARCHED = ("point_number", "anchor_distance", "max_window_size")  # all that the search for regions reads
-_FOUND = Remembered(64)  # findings of pictures, some kilobytes each
-_DONE = Remembered(1)  # the outputs of the last run, which ComfyUI keeps as well
+_FOUND = Remembered(64, 16 * 2**20)  # findings of pictures, some kilobytes each
+_DONE = Remembered(1, 64 * 2**20)  # the outputs of the last run
 # open to the person where the preset is "custom"; in the order of saved workflows
 _CUSTOM = (
     "per_image_iteration",
@@ -168,12 +168,14 @@ class RegionInpaintOptimize(io.ComfyNode):
             strength=denoise,
         )
         parts = (model, vae, positive, negative, sampler_name, scheduler, native_size)
-        whole = key_of(image, replace(generator, seed=0), loss, settings, parts, notes)
-        done = _DONE.get(whole)
-        if done is not None:
-            return done
-        _DONE.clear()
         count = len(image)
+        # outputs are larger than the pictures: those of too large ones are not asked for, which takes time as well
+        whole = None
+        if count <= MANY and size_of(image) <= _DONE.most_bytes:
+            whole = key_of(image, replace(generator, seed=0), loss, settings, parts, notes)
+            if (done := _DONE.get(whole)) is not None:
+                return io.NodeOutput(*done)
+        _DONE.clear()
         feedback, results = Feedback(count, model), Results(image, notes)
         inpainter.on_step = feedback.painting
         _FOUND.start()
@@ -201,9 +203,10 @@ class RegionInpaintOptimize(io.ComfyNode):
             if result.finding is not None:
                 _FOUND.keep(key, result.finding)
             results.add(picture, result)
-        if not results.learning and count <= MANY:  # the generator's seed had no say
-            _DONE.keep(whole, results.outputs())
-        return _DONE.get(whole) or results.outputs()
+        outputs = results.outputs()
+        if whole is not None and not results.learning:  # the generator's seed had no say
+            _DONE.keep(whole, outputs.args)
+        return outputs
 
     @staticmethod
     def _same_pictures(image: torch.Tensor, generator: GeneratorDescription) -> None:

@@ -16,14 +16,14 @@ import torch
 
 
 class Remembered:
-    """The last `most` values by what they were made from. Models are never kept alive by it.
+    """The last `most` values, of `most_bytes` together, by what they were made from. Models are never kept alive by it.
 
     What a run put or looked up does not make room for the rest of it: of a film's frames the first ones stay, where
     otherwise each would push out the one that the next run asks for first.
     """
 
-    def __init__(self, most: int) -> None:
-        self.most, self._run = most, 0
+    def __init__(self, most: int, most_bytes: int) -> None:
+        self.most, self.most_bytes, self._run = most, most_bytes, 0
         self._kept: OrderedDict[Hashable, tuple[int, Any]] = OrderedDict()  # the run and the value
 
     def start(self) -> None:
@@ -41,7 +41,10 @@ class Remembered:
     def keep(self, key: Hashable, value: Any) -> None:
         """Keep a value, if there is room or what earlier runs asked for longest ago can make some."""
         self._kept.pop(key, None)
-        while len(self._kept) >= self.most:
+        size = size_of(value)
+        if size > self.most_bytes:
+            return
+        while len(self._kept) >= self.most or size + sum(size_of(v) for _, v in self._kept.values()) > self.most_bytes:
             oldest = next(iter(self._kept))
             if self._kept[oldest][0] == self._run:
                 return
@@ -51,6 +54,17 @@ class Remembered:
     def clear(self) -> None:
         """Forget everything."""
         self._kept.clear()
+
+
+def size_of(value: Any) -> int:
+    """Bytes of all tensors of a value."""
+    if isinstance(value, torch.Tensor):
+        return value.nbytes
+    if is_dataclass(value) and not isinstance(value, type):
+        value = [getattr(value, field.name) for field in fields(value)]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return sum(map(size_of, value)) if isinstance(value, list | tuple) else 0
 
 
 def key_of(*things: Any) -> Hashable:

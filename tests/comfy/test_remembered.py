@@ -187,13 +187,39 @@ def test_a_conditioning_may_hold_what_has_no_key(comfy: Comfy, work: Counter, mo
 
 def test_what_is_remembered_is_bounded(comfy: Comfy) -> None:
     remembered = comfy.part("nodes.remembered")
-    memory = remembered.Remembered(3)
+    memory = remembered.Remembered(3, 100)
     for number in range(5):
         memory.start()
         memory.keep(remembered.key_of(torch.tensor(float(number))), number)
         memory.get(remembered.key_of(torch.tensor(0.0)))
     kept = [number for number in range(5) if memory.get(remembered.key_of(torch.tensor(float(number)))) is not None]
     assert kept == [0, 3, 4]
+
+
+def test_what_is_remembered_is_bounded_in_bytes(comfy: Comfy) -> None:
+    remembered = comfy.part("nodes.remembered")
+    memory = remembered.Remembered(9, 100)
+    for number, values in enumerate((10, 10, 10, 26, 10)):  # of four bytes each
+        memory.start()
+        memory.keep(number, ({"a": [torch.zeros(values)]}, "text"))
+    assert [memory.get(number) is not None for number in range(5)] == [False, False, True, False, True]
+
+
+@pytest.mark.parametrize("bytes_of_one", [1.0, 4.5, 1000.0], ids=["no picture", "the picture, not the outputs", "all"])
+def test_large_outputs_are_not_held_and_give_the_same(
+    comfy: Comfy, work: Counter, monkeypatch: pytest.MonkeyPatch, bytes_of_one: float
+) -> None:
+    memory = comfy.part("nodes.region_inpaint_optimize")._DONE
+    parts = demo_parts(comfy)
+    first, _ = ran(comfy, work, graph_with(comfy, parts))
+    memory.clear()
+    monkeypatch.setattr(memory, "most_bytes", first.seen["v8"].numel() * bytes_of_one)
+    for seed in (43, 44):
+        graph = graph_with(comfy, parts)
+        graph["generator"]["inputs"]["seed"] = seed
+        again, done = ran(comfy, work, graph)
+        assert torch.equal(first.seen["v0"], again.seen["v0"])
+    assert bool(done) == (bytes_of_one < 1000)
 
 
 def test_of_a_film_longer_than_the_memory_the_first_frames_are_not_done_again(
