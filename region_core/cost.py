@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 # GFLOP (a multiplication and an addition are two) of one pass of one picture or text. The UNet's is the
@@ -77,6 +77,15 @@ def cost_so_far(inpainter: Any, dino: Any, scorer: Any) -> Cost:
         vae_encodings=counted(inpainter, "vae_encodings"),
         vae_decodings=counted(inpainter, "vae_decodings"),
     )
+
+
+def work_so_far(inpainter: Any, dino: Any, scorer: Any) -> float:
+    """Their cost in UNet evaluations as `expected` reckons it: with samplers of several forwards a step, or several
+    conditionings, an inpainter says what its steps would have been without, as `evaluations_by_steps`.
+    """
+    cost = cost_so_far(inpainter, dino, scorer)
+    evaluations = getattr(inpainter, "evaluations_by_steps", cost.unet_evaluations)
+    return replace(cost, unet_evaluations=evaluations).total
 
 
 _WATCH: ContextVar[Callable[[], None] | None] = ContextVar("watch", default=None)

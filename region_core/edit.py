@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .checks import check_texts
-from .cost import Cost, cost_so_far, tell_passes, watched
+from .cost import Cost, cost_so_far, tell_passes, watched, work_so_far
 from .encoders import ClipScorer, DinoEncoder, PatchFeatures
 from .errors import InputError
 from .events import SearchProgress, Watcher
@@ -143,7 +143,7 @@ def edit_image(
     canvas = Canvas(source, inpainter, seed=settings.seed, borders=Borders.of(settings), strength=settings.strength)
     progress = SearchProgress(
         on_event,
-        spent=lambda: (cost_so_far(inpainter, dino, scorer) - before).total,
+        spent=lambda: work_so_far(inpainter, dino, scorer),
         left=whole(settings, canvas.preview_share, search=finding is None),
     )
     tell_passes(progress.passed)

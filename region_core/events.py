@@ -38,12 +38,12 @@ Watcher = Callable[[Event], None]
 
 
 class SearchProgress:
-    """How far one search is: keeps the rounds' records, tells `watch`. `spent` gives what was done so far and
-    `left` is what there is to do, both in UNet evaluations (`cost`)."""
+    """How far one search is: keeps the rounds' records, tells `watch`. `spent` gives what was done so far, before
+    this search too, and `left` is what there is to do, both in UNet evaluations (`cost`)."""
 
     def __init__(self, watch: Watcher | None, *, spent: Callable[[], float] = lambda: 0.0, left: float = 1.0) -> None:
         self.watch, self.spent, self.left = watch, spent, left
-        self.done, self._seen = 0.0, 0.0
+        self.done, self._seen = 0.0, spent()
         self.rounds: list[dict] = []
 
     def expect(self, left: float) -> None:

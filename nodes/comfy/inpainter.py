@@ -44,7 +44,8 @@ class ComfyInpainter:
     An inpainting MODEL (one that reads the mask and the masked picture) gets those; any other is
     held to the picture outside the mask by a noise mask. `on_step` is given the denoised estimate
     [n, c, h, w] after each sampling step. `evaluations` counts forwards of one
-    image through the diffusion model, on the model. Latents travel in the sampler's own space.
+    image through the diffusion model, on the model; `evaluations_by_steps` what one or, with guidance, two
+    a step would be, whatever the sampler and the conditionings make of it. Latents travel in the sampler's own space.
     Cancel stops within a sampling step, or one picture of the VAE. Where a patch of the MODEL may see
     all rows at once, or fails with several, regions are painted one at a time, as KSampler would.
 
@@ -67,6 +68,7 @@ class ComfyInpainter:
         check_parts(model, vae, positive, negative)
         self.on_step: Callable[[torch.Tensor], None] = lambda _denoised: None
         self.evaluations: float = 0
+        self.evaluations_by_steps: float = 0
         self.vae_encodings: float = 0
         self.vae_decodings: float = 0
         self.model = self._counted(model)
@@ -211,9 +213,18 @@ class ComfyInpainter:
                 )
                 for conditioning in conditions
             )
-        return run_steps(
+        z = latents.z[rows]
+        each = len(z) * self._share(z) * (2 if guidance > 1 else 1)
+        end = self.evaluations_by_steps + each * (len(sigmas) - 1)
+
+        def stepped(denoised: torch.Tensor) -> None:
+            self.evaluations_by_steps = min(self.evaluations_by_steps + each, end)
+            self.on_step(denoised)
+            passed()
+
+        done = run_steps(
             self.model,
-            latents.z[rows],
+            z,
             sigmas,
             sampler=self.sampler,
             # ComfyUI leaves out the second forward at exactly 1
@@ -224,12 +235,10 @@ class ComfyInpainter:
             source=extra.get("source", torch.zeros_like(extra["noise"])),
             noise_mask=None if self.reads_mask else extra["mask"],
             seed=latents.extra["shared"][0],
-            on_step=self._stepped,
+            on_step=stepped,
         )
-
-    def _stepped(self, denoised: torch.Tensor) -> None:
-        self.on_step(denoised)
-        passed()
+        self.evaluations_by_steps = end  # some samplers tell of fewer steps
+        return done
 
     def _room(self, forwards: int) -> int:
         """How many candidates fit in the memory that is free, by ComfyUI's own estimate."""
