@@ -67,13 +67,13 @@ def level_masks(values: Tensor) -> list[Mask]:
     return masks
 
 
-def window_masks(anchors: Iterable[Anchor], grid: tuple[int, int]) -> list[Mask]:
-    """Boxes of all `SIDES` and `ASPECTS` centred on each anchor, and the whole of a (rows, columns) grid."""
+def window_masks(anchors: Iterable[Anchor], grid: tuple[int, int], aspects: tuple[float, ...] = ASPECTS) -> list[Mask]:
+    """Boxes of all `SIDES` and `aspects` centred on each anchor, and the whole of a (rows, columns) grid."""
     rows, columns = grid
     boxes = [(0.0, 0.0, float(columns), float(rows))]
     for row, column in anchors:
         for side in SIDES:
-            for aspect in ASPECTS:
+            for aspect in aspects:
                 length = side * math.sqrt(rows * columns) / 2
                 across, down = length * math.sqrt(aspect), length / math.sqrt(aspect)
                 boxes.append((column + 0.5 - across, row + 0.5 - down, column + 0.5 + across, row + 0.5 + down))
