@@ -25,6 +25,7 @@ from .painting.canvas import Canvas, Work
 from .painting.inpaint import Inpainter
 from .proposals.anchors import place_candidates
 from .proposals.regions import Finding, PictureEvidence
+from .proposals.texts import is_ground
 from .published import search_as_published
 from .ranking import Ranking, improves
 from .resize import covered
@@ -231,7 +232,9 @@ def edit_image(
         seed=settings.seed,
     )
     previews = Previews()
-    if settings.max_previews:
+    if settings.previews == "auto" and is_ground(caption):
+        previews.stopped = "any free place will do"
+    elif settings.max_previews:
         loss = RegionLoss.of(evidence, settings)
         previews = learn_from_previews(canvas, boxes, loss, trainer, settings, progress)
 

@@ -96,6 +96,9 @@ def run_with(comfy: Comfy, parts: dict[str, Any]) -> Run:
         for socket in SOCKETS[name]:
             take(comfy, graph, socket, parts[name])
     comfy.forget()
+    node = comfy.part("nodes.region_inpaint_optimize")
+    for memory in (node._FOUND, node._DONE, comfy.part("nodes.region_generator")._SEEN):
+        memory.clear()  # every forward is made again
     return comfy.run(graph)
 
 

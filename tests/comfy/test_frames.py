@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import torch
 
+from region_core.cost import Cost
+
 from .conftest import Comfy
 from .parts import demo_parts, picture
 
@@ -28,7 +30,7 @@ def held(values: Any) -> int:
 
 def result_of(frame: torch.Tensor, settings: Any) -> Any:
     edits = [
-        SimpleNamespace(image=frame * share, box=(10, 10, 90, 90), score=0.5, deciding=0.5, parts={})
+        SimpleNamespace(image=frame * share, box=(10, 10, 90, 90), score=0.5, deciding=0.5, parts={}, improves=True)
         for share in (0.9, 0.8)
     ]
     mask = torch.zeros(1, 1, HEIGHT, WIDTH)
@@ -45,7 +47,9 @@ def result_of(frame: torch.Tensor, settings: Any) -> Any:
         verdict="edited",
         reason="",
         unet_evaluations=2.0,
-        cost=SimpleNamespace(total=3.0),
+        caption="a red circle",
+        prompt="a blue square",
+        cost=Cost(unet_evaluations=2.0),
         seconds=0.1,
         seed=1,
         settings=settings,
@@ -60,7 +64,7 @@ def results_of(comfy: Comfy, count: int) -> tuple[Any, torch.Tensor, list[Any]]:
     part = comfy.part
     frames = picture(HEIGHT, WIDTH, count=count)
     settings = part("region_core.settings").preset("fast")
-    results, watched = part("nodes.results").Results(frames), []
+    results, watched = part("nodes.results").Results(frames, []), []
     for index in range(count):
         core = part("nodes.common").to_core(frames[index : index + 1])
         result = result_of(core, settings)
