@@ -24,6 +24,7 @@ from .painting.borders import Borders
 from .painting.canvas import Canvas, Work
 from .painting.inpaint import Inpainter
 from .proposals.anchors import place_candidates
+from .proposals.prior import check_prior
 from .proposals.regions import Finding, PictureEvidence
 from .proposals.texts import is_ground
 from .published import search_as_published
@@ -135,7 +136,7 @@ def edit_image(
     picture = picture_from(image)
     source = picture.rgb.float()
     untouched = source if picture.own is None else picture.own
-    _check_prior(prior, source)
+    check_prior(prior, source)
     if features is None and dino is None:
         raise InputError("neither a DINO encoder nor patch features are given; pass one")
     before = cost_so_far(inpainter, dino, scorer)
@@ -263,20 +264,6 @@ def edit_image(
         stopped=previews.stopped,
         **common,
     )
-
-
-def _check_prior(prior: Tensor | None, image: Tensor) -> None:
-    wanted = (1, 1, *image.shape[-2:])
-    if prior is None:
-        return
-    if tuple(prior.shape) != wanted:
-        raise InputError(
-            f"the region prior has shape {tuple(prior.shape)}; pass a mask of the picture's size, {wanted}"
-        )
-    if not bool((prior > 0.5).any()):
-        raise InputError(
-            "the region prior is empty (no pixel above 0.5); paint it where the region may be, or leave it out"
-        )
 
 
 def _as_picture(values: Tensor, source: Tensor) -> Tensor:

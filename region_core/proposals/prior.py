@@ -5,9 +5,25 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..errors import InputError
 from .masks import Mask, box_mask
 
 INSIDE = 0.75  # share of a box that must be white
+
+
+def check_prior(prior: Tensor | None, image: Tensor) -> None:
+    """InputError where a prior has not the shape [1, 1, H, W] of an image [1, 3, H, W], or no white."""
+    wanted = (1, 1, *image.shape[-2:])
+    if prior is None:
+        return
+    if tuple(prior.shape) != wanted:
+        raise InputError(
+            f"the region prior has shape {tuple(prior.shape)}; pass a mask of the picture's size, {wanted}"
+        )
+    if not bool((prior > 0.5).any()):
+        raise InputError(
+            "the region prior is empty (no pixel above 0.5); paint it where the region may be, or leave it out"
+        )
 
 
 class Prior:
