@@ -104,11 +104,23 @@ class Seen:
 
     def alone(self, kind: str) -> Any:
         """Put a fresh node of a kind on an empty canvas; its element, of the "vue" renderer."""
-        self.page.evaluate(_ALONE, kind)
-        title = self.page.evaluate("() => app.graph.nodes[0].title")
-        node = self.page.locator("[data-node-id]").filter(has_text=title).first
-        node.wait_for()
-        self.page.wait_for_timeout(1000)  # its widgets come by and by, and after a reload the view as it was
+        from playwright.sync_api import TimeoutError as TooLong
+
+        for wait in (5_000, 10_000, 15_000, PATIENCE):
+            self.page.evaluate(_ALONE, kind)
+            self.page.evaluate(_UNMOVED)
+            title = self.page.evaluate("() => app.graph.nodes[0].title")
+            node = self.page.locator("[data-node-id]").filter(has_text=title).first
+            try:
+                node.wait_for(timeout=wait)
+            except TooLong:
+                if wait == PATIENCE:
+                    raise
+                continue
+            self.page.wait_for_timeout(1000)  # its widgets come by and by, and after a reload the view as it was
+            # a page that was slow to come back may have laid out its last workflow only now
+            if self.page.evaluate("kind => app.graph.nodes.map(n => n.type).join() === kind", kind):
+                break
         self.page.evaluate(_UNMOVED)
         self.page.wait_for_timeout(300)
         return node
