@@ -13,7 +13,6 @@ from region_core.settings import SETTINGS, SearchSettings
 
 from .worlds.opening import load_models, open_world
 
-SEED = 42
 # another value of each setting, well away from any preset's
 OTHER: dict[str, Any] = {
     "point_number": 3,

@@ -69,11 +69,6 @@ class ClipScorer:
         """The image tower."""
         return self.model.visual
 
-    @property
-    def logit_scale(self) -> float:
-        """What the model multiplies a cosine by before its softmax: nats a unit of cosine."""
-        return float(self.model.logit_scale.detach().float().exp())  # type: ignore[operator,union-attr]
-
     def _like(self) -> Tensor:
         # In mixed precision only the convolution's type tells what the tower takes.
         convolutions = (m.weight for m in self.visual.modules() if isinstance(m, nn.Conv2d))
