@@ -19,11 +19,6 @@ def look_round(hidden: Any, settings: SearchSettings, loss: LossDescription) -> 
 
     `hidden` is what ComfyUI tells a node of its prompt; a script that calls a node tells nothing.
     """
-    if settings.max_previews and not (loss.alpha or loss.beta or loss.gamma):
-        raise InputError(
-            "loss_alpha, loss_beta and loss_gamma are all 0, and by them previews are judged; set one above 0 in CLIP "
-            "Region Loss, or previews to never"
-        )
     prompt, number = (hidden.prompt, str(hidden.unique_id)) if hidden and hidden.prompt else ({}, "")
     saved = any(
         node.get("class_type") == "LearnableRegions_SaveLearnedGenerator"

@@ -11,6 +11,8 @@ from region_core.errors import InputError
 
 from .edits import CAPTION, PROMPT, QUICK, TAUGHT, edit, scene_picture
 
+NO_LOSS = {"loss_alpha": 0.0, "loss_beta": 0.0, "loss_gamma": 0.0}
+
 
 @pytest.mark.parametrize(
     ("values", "message"),
@@ -22,11 +24,17 @@ from .edits import CAPTION, PROMPT, QUICK, TAUGHT, edit, scene_picture
         ({"previews": "often"}, "previews is 'often'"),
         ({"strength": 0.0}, "strength is 0"),
         ({"previews": "always", "learning": "off"}, "previews is always and learning is off"),
+        ({"previews": "auto", **NO_LOSS}, "loss_gamma are all 0, and by them previews"),
     ],
 )
 def test_settings_out_of_range_are_named_before_any_model_runs(values, message):
     with pytest.raises(InputError, match=message):
         edit_image(None, CAPTION, PROMPT, inpainter=None, dino=None, scorer=None, settings=QUICK.with_values(**values))
+
+
+@pytest.mark.parametrize("values", [{"previews": "never"}, {"learning": "off"}, {"loss_gamma": 0.1}])
+def test_losses_of_0_are_no_fault_where_nothing_is_judged_by_them(values):
+    QUICK.with_values(**{"previews": "auto", **NO_LOSS, **values}).validate()
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,8 @@ class SearchSettings:
             raise InputError(problem)
 
     def problems(self) -> Iterator[str]:
-        """A sentence for each setting out of range: its value and its limit."""
+        """A sentence for each setting out of range, with its value and its limit, and for those that contradict
+        each other."""
         for name, one in SETTINGS.items():
             if problem := one.problem(getattr(self, name)):
                 yield problem
@@ -88,6 +89,11 @@ class SearchSettings:
             yield (
                 "previews is always and learning is off, and previews are there to learn from; set "
                 "previews to never, or learning to exact"
+            )
+        if self.max_previews and not (self.loss_alpha or self.loss_beta or self.loss_gamma):
+            yield (
+                "loss_alpha, loss_beta and loss_gamma are all 0, and by them previews are judged; set one of them "
+                "above 0, or previews to never"
             )
 
     def with_values(self, **values: object) -> SearchSettings:

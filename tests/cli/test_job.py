@@ -34,6 +34,7 @@ from .played import NoEngine, arguments, python
         (["--lr", "0"], "lr is 0"),
         (["--lr", "nan"], "lr is nan"),
         (["--loss_alpha", "-1"], "loss_alpha is -1"),
+        (["--loss_alpha", "0", "--loss_beta", "0", "--loss_gamma", "0"], "loss_gamma are all 0"),
         (["--seed", "-1"], "seed is -1"),
         (["--seed", "many"], "'many'"),
         (["--learning", "fast"], "learning is 'fast'"),

@@ -182,8 +182,6 @@ def with_shapes(prompt: dict[str, dict], picture: str, caption: str, wish: str) 
             inputs["image"] = picture
         elif kind == "PrimitiveString" and isinstance(inputs["value"], str):
             inputs["value"] = next(strings)
-        elif kind == "LearnableRegions_RegionGenerator":
-            inputs["max_window_size"] = min(inputs["max_window_size"], 10)
         elif kind == "LearnableRegions_RegionInpaintOptimize":
             inputs |= {"preset": "fast", "cfg": 3.0}
         elif kind == "KSampler":
