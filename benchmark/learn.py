@@ -12,6 +12,7 @@ from tqdm import tqdm
 from region_core.boxes import iou
 from region_core.edit import EditResult, edit_image
 from region_core.encoders.loading import Models
+from region_core.errors import InputError
 from region_core.files import write_json
 from region_core.generator.network import RegionGenerator
 from region_core.painting.canvas import reduced
@@ -36,7 +37,9 @@ PAIRS = (
 
 
 def main(args: argparse.Namespace) -> int:
-    """The `learn` command: args.world, .clip, .weights, .painter, .kinds, .scenes, .teach, .seed, .json."""
+    """The `learn` command: args.world, .clip, .weights, .painter, .kinds, .scenes, .teach, .arms,
+    .seed, .json."""
+    arms = chosen(args.arms or [*FRESH, *(TAUGHT if args.teach else ())], args.teach > 0)
     world = open_world(args.world, args.painter)
     diffusion = args.world == "shapes" and args.painter != "faultless"
     models = load_models(args.world, args.clip, args.weights, diffusion=diffusion)
@@ -50,7 +53,7 @@ def main(args: argparse.Namespace) -> int:
         for kind in args.kinds:
             task = world.task(kind, args.seed, number)
             finding = _finding(task, world, models)
-            for arm in (*FRESH, *(TAUGHT if taught is not None else ())):
+            for arm in arms:
                 module = copy.deepcopy(taught) if arm in TAUGHT else None
                 result = _edit(task, world, models, arm.partition(",")[0], module, finding)
                 rows.setdefault(arm, []).append(_row(result, task))
@@ -63,6 +66,16 @@ def main(args: argparse.Namespace) -> int:
     print(table(rows))
     print("\n" + differences(rows))
     return 0
+
+
+def chosen(arms: Sequence[str], taught: bool) -> list[str]:
+    """The arms asked for; InputError where one is not known, or wants a generator that nothing taught."""
+    for arm in arms:
+        if arm not in (*FRESH, *TAUGHT):
+            raise InputError(f"arms names '{arm}'; choose from {'; '.join((*FRESH, *TAUGHT))}.")
+        if arm in TAUGHT and not taught:
+            raise InputError(f"arms names '{arm}', and no scenes teach; give --teach a number above 0.")
+    return list(dict.fromkeys(arms))
 
 
 def _finding(task: Task, world: MeasuredWorld, models: Models) -> Finding:

@@ -226,6 +226,13 @@ def build_parser() -> Parser:
     learn.add_argument("--scenes", type=int, required=True, metavar="N", help="how many of each kind")
     learn.add_argument("--teach", type=int, default=0, metavar="N", help="how many other scenes teach (default: 0)")
     learn.add_argument(
+        "--arms",
+        type=lambda text: [part.strip() for part in text.split(";") if part.strip()],
+        default=[],
+        metavar="LIST",
+        help="which of never; auto; always; never, taught; auto, taught, with ; between them (default: all)",
+    )
+    learn.add_argument(
         "--seed", type=int, required=True, metavar="S", help="which scenes; the teaching ones are S + 1's"
     )
     learn.add_argument("--json", type=Path, default=None, metavar="FILE", help="the numbers, scene by scene")

@@ -38,3 +38,10 @@ def test_the_arms_preview_as_they_are_called(tmp_path: Path, capsys: pytest.Capt
 def test_what_no_region_answers_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["learn", "--kind", "plain,absent", "--scenes", "1", "--seed", "1"]) == 2
     assert "kind names 'absent'" in capsys.readouterr().err
+
+
+def test_an_arm_that_nothing_taught_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["learn", "--arms", "never; never, taught", "--scenes", "1", "--seed", "1"]) == 2
+    assert "give --teach a number above 0" in capsys.readouterr().err
+    assert main(["learn", "--arms", "sometimes", "--scenes", "1", "--seed", "1"]) == 2
+    assert "arms names 'sometimes'" in capsys.readouterr().err
