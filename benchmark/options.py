@@ -8,6 +8,7 @@ from pathlib import Path
 from region_core.cli.parser import Parser
 from region_core.demo.scenes import KINDS
 from region_core.settings import PRESETS
+from region_core.settings.search import PREVIEWS
 
 from .worlds import WEIGHTS
 
@@ -197,6 +198,9 @@ def build_parser() -> Parser:
     table.add_argument("--seed", type=int, default=7, metavar="S", help="which scenes (default: 7)")
     table.add_argument("--clip", default="demo", metavar="NAME", help="as of run (default: demo)")
     table.add_argument("--steps", type=int, default=6, metavar="N", help="sampling steps of the edits (default: 6)")
+    table.add_argument(
+        "--previews", default="auto", choices=PREVIEWS, help="what the unchanged edits have (default: auto)"
+    )
     table.add_argument("--presets", nargs="+", default=list(PRESETS), metavar="NAME", help="which (default: all)")
     table.add_argument("--names", nargs="+", default=None, metavar="NAME", help="only these settings (default: all)")
 

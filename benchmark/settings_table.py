@@ -17,7 +17,7 @@ from .worlds.opening import load_models, open_world
 OTHER: dict[str, Any] = {
     "point_number": 3,
     "max_window_size": 4,
-    "per_image_iteration": 2,
+    "per_image_iteration": 3,
     "lr": 0.5,
     "loss_alpha": 8.0,
     "loss_beta": 8.0,
@@ -35,7 +35,6 @@ OTHER: dict[str, Any] = {
     "num_regions": 4,
     "noise_samples": 3,
     "anchor_distance": 9.0,
-    "learning": "off",
     "generator_steps": 200,
     "grow_percent": 30.0,
     "feather_percent": 30.0,
@@ -79,15 +78,17 @@ def main(args: argparse.Namespace) -> int:
             settings=settings,
         )
 
-    names = args.names or list(OTHER)
+    names = args.names or [*OTHER, "learning"]
     print(
-        f"{args.scenes} replace scenes of seed {args.seed}: in how many of them something became "
-        "different where one setting alone was changed\n"
+        f"{args.scenes} replace scenes of seed {args.seed}, previews {args.previews}: in how many of them something "
+        "became different where one setting alone was changed\n"
     )
-    print("| setting | changed to | " + " | ".join(args.presets) + " |")
-    print("|---" * (2 + len(args.presets)) + "|")
+    print("| setting | " + " | ".join(args.presets) + " |")
+    print("|---" * (1 + len(args.presets)) + "|")
+    # the texts that captions are compared with are encoded by the first edit of a process
+    edit(base(world.settings("fast"), args.steps, "never"), 0)
     plain = {
-        (preset, n): edit(base(world.settings(preset), args.steps), n)
+        (preset, n): edit(base(world.settings(preset), args.steps, args.previews), n)
         for preset in tqdm(args.presets, desc="unchanged")
         for n in range(args.scenes)
     }
@@ -97,14 +98,23 @@ def main(args: argparse.Namespace) -> int:
             if preset in SETTINGS[name].not_in:
                 cells.append("not shown")
                 continue
-            changed = base(world.settings(preset), args.steps).with_values(**{name: OTHER[name]})
+            before = base(world.settings(preset), args.steps, args.previews)
+            value = other(name, before)
+            changed = before.with_values(**{name: value})
             seen = [different(plain[preset, n], edit(changed, n)) for n in range(args.scenes)]
             counts = {what: sum(what in one for one in seen) for what in CHANGES}
-            cells.append(", ".join(f"{what} {n}" for what, n in counts.items() if n) or "nothing")
-        print(f"| {name} | {OTHER[name]} | " + " | ".join(cells) + " |", flush=True)
+            cells.append(f"{value}: " + (", ".join(f"{what} {n}" for what, n in counts.items() if n) or "nothing"))
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
     return 0
 
 
-def base(settings: SearchSettings, steps: int) -> SearchSettings:
-    """A preset with so many steps, to be quick."""
-    return settings.with_values(steps=steps)
+def base(settings: SearchSettings, steps: int, previews: str) -> SearchSettings:
+    """A preset with so many steps, to be quick, two rounds and these previews (preset paper has its own)."""
+    return settings.with_values(steps=steps, previews=previews, per_image_iteration=2)
+
+
+def other(name: str, settings: SearchSettings) -> Any:
+    """Another value of a setting; learning cannot be off where there are always previews to learn from."""
+    if name == "learning":
+        return "exact" if settings.learning == "gumbel" else "gumbel" if settings.previews == "always" else "off"
+    return "never" if name == "previews" and settings.previews == "always" else OTHER[name]
