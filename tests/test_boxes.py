@@ -53,6 +53,15 @@ def test_every_box_masks_at_least_one_pixel(corners, pixel):
     assert bx.boxes_to_masks(box(*corners), 8, 10)[0, 0].nonzero().tolist() == [list(pixel)]
 
 
+def test_a_thin_box_at_the_far_corner_has_the_last_pixel():
+    assert bx.pixel_boxes(box(9.9, 7.9, 10, 8), 8, 10).tolist() == [[9, 7, 10, 8]]
+    assert bx.pixel_boxes(box(0, 0, 0.2, 8), 8, 10).tolist() == [[0, 0, 1, 8]]  # thin one way alone
+
+
+def test_a_pixel_that_a_box_just_reaches_belongs_to_it_at_its_low_end_alone():
+    assert bx.pixel_boxes(box(2.5, 1.5, 5.5, 6.5), 8, 10).tolist() == [[2, 1, 5, 6]]
+
+
 def test_no_boxes_give_no_masks():
     assert bx.boxes_to_masks(torch.zeros(0, 4), 8, 10).shape == (0, 1, 8, 10)
 
@@ -71,19 +80,31 @@ def test_iou_of_two_empty_boxes_is_zero_and_not_nan():
 def test_expand_scales_about_the_centre_and_stops_at_the_border():
     assert bx.expand(box(10, 20, 20, 40), 2, 100, 100).tolist() == [[5, 10, 25, 50]]
     assert bx.expand(box(10, 20, 20, 40), 10, 90, 50).tolist() == [[0, 0, 50, 90]]
+    assert bx.expand(box(10, 20, 20, 40), 0.5, 100, 100).tolist() == [[12.5, 25, 17.5, 35]]
 
 
 def test_growing_moves_each_side_by_so_many_pixels_and_stops_at_the_border():
     assert bx.grow_boxes(box(10, 20, 20, 40), torch.tensor([3.0]), 42, 100).tolist() == [[7, 17, 23, 42]]
+    both = torch.cat([box(10, 20, 20, 30), box(50, 60, 70, 80)])
+    assert bx.grow_boxes(both, torch.tensor([3.0, 5.0]), 90, 90).tolist() == [[7, 17, 23, 33], [45, 55, 75, 85]]
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda: bx.clamp_boxes(torch.zeros(4), 8, 8), "[4]"),
+        (lambda: bx.clamp_boxes(torch.zeros(2, 4, 4), 8, 8), "[2, 4, 4]"),
+        (lambda: bx.clamp_boxes(torch.zeros(2, 5), 8, 8), "[2, 5]"),
+        (lambda: bx.clamp_boxes(torch.zeros(2, 3), 8, 8), "[2, 3]"),
+        (lambda: bx.clamp_boxes(box(3, 0, float("inf"), 4), 8, 8), "finite"),
+        (lambda: bx.clamp_boxes(box(0, 9, 3, 4.129), 8, 8), "0.0, 9.0, 3.0, 4.13"),
+        (lambda: bx.clamp_boxes(torch.cat([box(0, 0, 3, 4), box(5, 0, 3, 4)]), 8, 8), "5.0, 0.0, 3.0, 4.0"),
         (lambda: bx.clamp_boxes(box(0, 0, float("nan"), 4), 8, 8), "finite"),
         (lambda: bx.clamp_boxes(box(9, 0, 3, 4), 8, 8), "9.0, 0.0, 3.0, 4.0"),
         (lambda: bx.expand(box(0, 0, 4, 4), 0, 8, 8), "factor 0"),
+        (lambda: bx.expand(box(0, 0, 4, 4), -2, 8, 8), "factor -2"),
+        (lambda: bx.expand(box(0, 0, 4, 4), float("nan"), 8, 8), "factor nan"),
+        (lambda: bx.expand(box(0, 0, 4, 4), float("inf"), 8, 8), "factor inf"),
     ],
 )
 def test_a_wrong_box_is_refused_with_its_value(call, words):
@@ -98,6 +119,8 @@ def test_chosen_points_keep_their_distance_best_first():
     assert bx.nms_points(points, scores, 9, 1.5).tolist() == [1, 3]
     assert bx.nms_points(points, scores, 9, 1.0).tolist() == [1, 0, 3, 2]
     assert bx.nms_points(points, scores, 2, 0.0).tolist() == [1, 0]
+    assert bx.nms_points(points, scores, 0, 0.0).tolist() == []
+    assert bx.nms_points(points, scores, 9, 0.0).tolist() == [1, 0, 3, 2]
 
 
 def test_equal_scores_are_taken_in_the_order_given():

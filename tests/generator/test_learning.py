@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from region_core.boxes import iou
 from region_core.errors import InputError
-from region_core.generator.learning import expected_loss, gumbel_loss, teach
+from region_core.generator.learning import expected_loss, gumbel_loss, gumbel_noise, straight_through, teach
 from region_core.generator.network import RegionGenerator, build_generator
 
 from .parts import DIM, GRID, box_probabilities, candidates, noise_features, rng
@@ -79,6 +81,48 @@ def test_the_mean_gumbel_gradient_lowers_the_better_box():
     assert logits.grad[0, 0] < 0 < logits.grad[0, 1]
 
 
+def test_the_gumbel_loss_draws_each_size_as_often_as_its_probability():
+    logits = torch.tensor([[0.8, 0.1, 0.1]]).log()
+    losses, looked = torch.tensor([[1.0, 2.0, 3.0]]), torch.ones(1, 3, dtype=torch.bool)
+    source = rng()
+    for tau in (0.5, 3.0):  # the draw itself does not depend on the temperature
+        drawn = [gumbel_loss(logits, losses, looked, source, tau).item() for _ in range(400)]
+        assert sum(value == 1 for value in drawn) / 400 == pytest.approx(0.8, abs=0.06)
+
+
+def test_a_higher_temperature_shares_the_gradient_out():
+    losses, looked = torch.tensor([[0.0, 1.0, 2.0]]), torch.ones(1, 3, dtype=torch.bool)
+    slopes = []
+    for tau in (1e-3, 1.0, 100.0):
+        logits = torch.zeros(1, 3, requires_grad=True)
+        gumbel_loss(logits, losses, looked, rng(), tau).backward()
+        slopes.append(float(logits.grad.abs().max()))
+    assert slopes[0] < 1e-4 < slopes[2] < slopes[1]
+    assert slopes[2] == pytest.approx(1 / 100 / 3, rel=0.05)  # softmax is even: a third each, over tau
+
+
+@pytest.mark.parametrize("tau", [0, -1.0])
+def test_a_temperature_of_0_or_less_is_refused(tau):
+    looked = torch.ones(1, 2, dtype=torch.bool)
+    with pytest.raises(InputError, match=f"temperature is {tau}"):
+        gumbel_loss(torch.zeros(1, 2), torch.zeros(1, 2), looked, rng(), tau)
+
+
+def test_one_hot_rows_carry_the_gradient_of_the_probabilities():
+    soft = torch.tensor([[[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]]], requires_grad=True)
+    hard = straight_through(soft)
+    torch.testing.assert_close(hard, torch.tensor([[[0.0, 1, 0], [1, 0, 0]]]))
+    (hard * torch.arange(6.0).view(1, 2, 3)).sum().backward()
+    assert torch.equal(soft.grad, torch.arange(6.0).view(1, 2, 3))
+
+
+def test_gumbel_noise_is_gumbel_noise():
+    noise = gumbel_noise(torch.Size([20000]), rng())
+    assert float(noise.mean()) == pytest.approx(0.5772, abs=0.03)
+    assert float(noise.std()) == pytest.approx(math.pi / 6**0.5, abs=0.03)
+    assert bool(noise.isfinite().all())
+
+
 def test_learning_without_a_look_or_from_a_broken_loss_is_refused():
     logits, losses = torch.zeros(2, 2), torch.zeros(2, 2)
     with pytest.raises(InputError, match="previewed yet"):
@@ -123,6 +167,36 @@ def test_what_is_learned_is_a_preference_and_not_a_verdict():
     expected = (-SPREAD.flatten() / SPREAD.std(correction=0)).softmax(0)
     found_p = box_probabilities(module, features, found)
     torch.testing.assert_close(found_p, expected, atol=0.03, rtol=0)
+
+
+def test_what_is_held_back_is_held_back_by_the_entropy():
+    """More of it keeps the probabilities nearer to one another, and none lets them go to the best."""
+    looked, spreads = torch.ones(3, 3, dtype=torch.bool), []
+    for entropy in (0.0, 1.0, 10.0):
+        module, found = build_generator(DIM, 3, seed=0), candidates()
+        optimizer = torch.optim.Adam(module.parameters(), lr=5e-3)
+        teach(module, optimizer, noise_features(), found, SPREAD, looked, 40, entropy=entropy)
+        spreads.append(float(box_probabilities(module, noise_features(), found).std()))
+    assert spreads[0] > spreads[1] > 2 * spreads[2]
+
+
+def test_what_is_told_of_each_step_is_the_loss_before_it():
+    module, found, features = build_generator(DIM, 3, seed=0), candidates(), noise_features()
+    looked = torch.ones(3, 3, dtype=torch.bool)
+    first = float(expected_loss(module(features, found.cells), SPREAD, looked))
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.0)
+    assert teach(module, optimizer, features, found, SPREAD.flatten(), looked.flatten(), 3) == pytest.approx(
+        [first] * 3
+    )
+
+
+def test_equal_losses_teach_nothing():
+    """Rounding noise among them is no preference."""
+    module, found, features = build_generator(DIM, 3, seed=0), candidates(), noise_features()
+    before = box_probabilities(module, features, found)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    teach(module, optimizer, features, found, 0.5 + 1e-7 * SPREAD, torch.ones(3, 3, dtype=torch.bool), 5, entropy=0.0)
+    torch.testing.assert_close(box_probabilities(module, features, found), before, atol=1e-3, rtol=0)
 
 
 def test_what_was_not_looked_at_teaches_nothing():
@@ -202,6 +276,10 @@ def test_weights_that_cannot_learn_are_refused_instead_of_staying_as_they_are():
     looked = torch.ones(3, 3, dtype=torch.bool)
     with pytest.raises(InputError, match="build_generator"):
         teach(module, optimizer, noise_features(), candidates(), torch.zeros(3, 3), looked, 1)
+    with pytest.raises(InputError, match="estimator is 'other'"):
+        teach(
+            build_generator(DIM, 3, 0), optimizer, noise_features(), candidates(), SPREAD, looked, 1, estimator="other"
+        )
     with pytest.raises(InputError, match="torch.Generator"):
         teach(
             build_generator(DIM, 3, 0),

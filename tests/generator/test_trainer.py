@@ -7,7 +7,7 @@ import torch
 
 from region_core.generator.losses import LossTerms, LossWeights
 from region_core.generator.network import build_generator
-from region_core.generator.trainer import TAU, GeneratorTrainer, standardised_losses
+from region_core.generator.trainer import TAU, GeneratorTrainer, numbers_of, standardised_losses
 
 COUNT = 6
 
@@ -124,3 +124,38 @@ def test_each_weight_weighs_its_term():
 
 def test_one_preview_alone_says_nothing():
     assert standardised_losses([terms([0.7], [0.9], [0.1])], LossWeights()).tolist() == [0]
+
+
+def test_an_edit_that_a_model_spoilt_is_as_bad_as_the_worst() -> None:
+    nan = float("nan")
+    assert numbers_of(torch.tensor([0.2, nan, 0.9, float("inf")])).tolist() == pytest.approx([0.2, 0.9, 0.9, 0.9])
+    assert numbers_of(torch.tensor([nan, nan])).tolist() == [0, 0]
+    some = terms([0.2, nan, 0.9], [0, 0, 0], [0, 0, 0])
+    values = standardised_losses([some], LossWeights(1, 1, 1))
+    assert values.tolist() == pytest.approx([-(2**0.5), 0.5**0.5, 0.5**0.5], abs=1e-5)
+
+
+def test_terms_are_weighed_in_their_own_spread() -> None:
+    """Twice the weight is worth twice as many standard deviations."""
+    some = [terms([0.0, 1, 0, 1], [0.0, 0, 10, 10], [5.0, 5, 5, 5])]
+    values = standardised_losses(some, LossWeights(1, 2, 3))
+    wanted = torch.tensor([-3.0, -1, 1, 3])
+    torch.testing.assert_close(values, wanted / wanted.std(correction=0))
+
+
+def test_the_expected_loss_is_told_as_it_is_after_learning() -> None:
+    one, losses = trainer("off"), torch.tensor([1.5, -1.0])
+    known = torch.zeros(COUNT)
+    known[[2, 5]] = losses
+    assert one.learn([2, 5], losses) == pytest.approx(float((one.log_probs().exp() * known).sum()))
+    learning = trainer()
+    assert learning.learn([2, 5], losses) < one.learn([2, 5], losses)
+
+
+def test_the_papers_estimate_draws_from_its_seed_alone() -> None:
+    state = torch.get_rng_state()
+    first, again = trainer("gumbel", steps=5), trainer("gumbel", steps=5)
+    for one in (first, again):
+        one.learn([0, 3], torch.tensor([1.5, -1.5]))
+    assert torch.equal(first.log_probs(), again.log_probs())
+    assert torch.equal(torch.get_rng_state(), state)

@@ -17,9 +17,54 @@ from region_core.images import picture_from
 from region_core.painting.diffusers_inpainter import DiffusersInpainter
 from region_core.proposals.anchors import place_candidates
 from region_core.proposals.empty import empty_places
+from region_core.proposals.masks import boxes_round
+from region_core.proposals.prior import Prior, check_prior
 from region_core.proposals.regions import Finding, PictureEvidence, RegionProposals, propose_regions
 
 from ..edits import QUICK, edit, noise_picture, scene_picture
+
+
+def white(*boxes: tuple[int, int, int, int]) -> torch.Tensor:
+    """A mask of 30 x 40 pixels, white in boxes."""
+    mask = torch.zeros(1, 1, 30, 40)
+    for x0, y0, x1, y1 in boxes:
+        mask[..., y0:y1, x0:x1] = 1
+    return mask
+
+
+def test_how_much_of_a_box_is_white():
+    one = Prior(white((10, 5, 30, 15), (0, 29, 1, 30)))
+    boxes = [(10, 5, 30, 15), (10, 5, 30, 25), (0, 5, 20, 15), (20, 10, 40, 20), (9.6, 4.7, 20.4, 15.2), (0, 0, 40, 30)]
+    assert one.share(torch.tensor(boxes)).tolist() == pytest.approx([1, 0.5, 0.5, 0.25, 1, 201 / 1200])
+    assert one.share(torch.tensor([(12.0, 6, 12, 6), (50, 50, 60, 60), (-9, -9, 2, 2)])).tolist() == [0, 0, 0]
+    assert one.share(torch.tensor([(30.0, 20, 99, 99), (-9, 28, 1, 99)])).tolist() == pytest.approx([0, 0.5])
+
+
+def test_boxes_that_are_white_for_three_quarters_are_kept_and_cut():
+    one = Prior(white((10, 5, 30, 15)))
+    boxes = torch.tensor(
+        [(10.0, 5, 20, 15), (8, 5, 18, 15), (7, 5, 17, 15), (10, 5, 30, 18), (10, 5, 30, 19), (0, 0, 5, 5)]
+    )
+    assert one.keep(boxes).tolist() == [0, 1, 3]
+    assert one.keep(torch.tensor([(6.0, 5, 22, 15)])).tolist() == [0]  # three quarters exactly
+    assert one.within(boxes[1:4]).tolist() == [[10, 5, 18, 15], [10, 5, 17, 15], [10, 5, 30, 15]]
+    assert one.whole().tolist() == [[10, 5, 30, 15]]
+    mask = one.own_mask(torch.tensor([0.2, 0.1] * 2), (3, 8))  # 8 x 3 cells
+    assert boxes_round([mask]).tolist() == [[2, 0.5, 6, 1.5]]
+
+
+def test_grey_is_white_above_a_half():
+    grey = white((10, 5, 30, 15)) * 0.5
+    grey[..., 7, 12] = 0.51
+    assert Prior(grey).whole().tolist() == [[12, 7, 13, 8]]
+    picture = torch.zeros(1, 3, 30, 40)
+    check_prior(grey, picture)
+    check_prior(None, picture)
+    with pytest.raises(InputError, match="no pixel above 0.5"):
+        check_prior(white((10, 5, 30, 15)) * 0.5, picture)
+    for shape in ((1, 1, 30, 41), (1, 1, 29, 40), (1, 30, 40), (2, 1, 30, 40), (1, 3, 30, 40)):
+        with pytest.raises(InputError, match=r"of the picture's size, \(1, 1, 30, 40\)"):
+            check_prior(torch.ones(shape), picture)
 
 
 def test_every_box_lies_in_the_region_prior(models):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from region_core.proposals.masks import box_mask
-from region_core.proposals.probes import blurred_outside, map_evidence
+from region_core.proposals.probes import blurred_outside, crop_evidence, map_evidence
 from region_core.proposals.texts import RIVALS, contrast, is_ground, spread, standardised
 
 GRID = (16, 16)
@@ -28,6 +29,79 @@ def test_the_tight_region_is_told_from_a_part_and_from_too_much():
     torch.testing.assert_close(said.share[0], torch.tensor(0.25))
 
 
+@pytest.mark.parametrize(("side", "ring"), [(3, 1), (6, 1), (8, 2), (11, 3), (17, 5), (27, 8)])
+def test_the_ring_of_a_region_grows_with_it(side, ring):
+    """Cells of 1 inside, of 0.5 in the ring and of 0 beyond, which is where another ring would end."""
+    low = 24 - side // 2
+    relevance, cells = torch.zeros(1, 48, 48), torch.zeros(3, 48, 48)
+    wide, tight = (slice(low - ring, low + side + ring),) * 2, (slice(low, low + side),) * 2
+    relevance[(0, *wide)], relevance[(0, *tight)] = 0.5, 1
+    cells[0] = 1
+    for kind, place in ((1, wide), (2, tight)):
+        cells[(slice(None), *place)] = torch.eye(3)[kind].view(3, 1, 1)
+    mask = torch.from_numpy(box_mask((low, low, low + side, low + side), (48, 48)))[None].float()
+    said = map_evidence(mask, relevance, cells)
+    assert said.ring.item() == pytest.approx(0.5, abs=1e-5)
+    assert said.apart.item() == pytest.approx(1, abs=1e-5)
+    outside = ((side + 2 * ring) ** 2 - side**2) * 0.5 / (48**2 - side**2)
+    share = side**2 / 48**2
+    assert said.share.item() == pytest.approx(share)
+    assert said.rest.item() == pytest.approx((1 - outside) * share**0.15, abs=1e-5)
+
+
+def test_what_is_apart_is_more_like_itself_than_its_ring_is():
+    cells = torch.zeros(2, *GRID)
+    cells[0] = 1
+    cells[:, 4:12, 4:12] = torch.tensor([0.6, 0.8]).view(2, 1, 1)
+    said = map_evidence(stacked((4, 4, 12, 12)), torch.zeros(1, *GRID), cells)
+    assert said.apart.item() == pytest.approx(1 - 0.6, abs=1e-5)
+
+
+def test_each_map_has_its_weight():
+    maps, cells = torch.zeros(2, *GRID), torch.ones(1, *GRID)
+    maps[0, 4:12, 4:12], maps[1, 4:12, 4:12] = 1, 3
+    box = (4, 4, 12, 12)
+    assert map_evidence(stacked(box), maps, cells).ring.item() == pytest.approx(2)
+    weights = torch.tensor([[1.0, 0], [0.25, 0.75]])
+    assert map_evidence(stacked(box, box), maps, cells, weights).ring.tolist() == pytest.approx([1, 2.5])
+
+
+def test_a_region_that_leaves_nothing_outside_is_held_against_the_least_there_is():
+    relevance = torch.full((1, *GRID), 0.4)
+    relevance[0, 0, 0], relevance[0, 5, 5] = 0.1, 2.0
+    cells = torch.zeros(2, *GRID)
+    cells[0, :, :8], cells[1, :, 8:] = 1, 1
+    said = map_evidence(stacked((0, 0, 16, 16)), relevance, cells)
+    mean = float(relevance.mean())
+    assert said.ring.item() == pytest.approx(mean - 0.1, abs=1e-5)
+    assert said.rest.item() == pytest.approx(mean - 0.1, abs=1e-5)
+    assert said.apart.item() == pytest.approx(0, abs=1e-5)
+
+
+class MeanReader:
+    """A CLIP that embeds a picture as its mean colour."""
+
+    image_size = 32
+
+    def encode_images(self, images):
+        return images.mean(dim=(2, 3))
+
+
+def test_a_region_is_seen_with_half_its_size_of_surroundings_and_alone():
+    picture = torch.zeros(1, 3, 96, 96)
+    picture[:, 0, 30:50, 40:60] = 1
+    picture[:, 1, 25:55, 35:65] = 1  # 1.5 times the box, and nothing beyond
+    boxes = torch.tensor([[40.0, 30, 60, 50]])
+    caption, others = torch.tensor([[1.0, 0, 0]]), torch.tensor([[0, 0, 1.0], [0, 0.5, 0]])
+    said = crop_evidence(MeanReader(), picture, boxes, caption, others)
+    red, green = 400 / 900, 1.0
+    assert said.crop[0] == pytest.approx(red - (0 + green / 2) / 2, abs=0.02)
+    assert said.crop_spread[0] == pytest.approx((red - green / 4) / (0.5**0.5 * green / 2), abs=0.05)
+    said = crop_evidence(MeanReader(), picture[..., 25:55, 35:65], torch.tensor([[5.0, 5, 25, 25]]), caption, others)
+    assert said.blur[0] == pytest.approx(red - green / 4, abs=0.08)  # the window is the picture
+    assert said.blur_spread[0] == pytest.approx((red - green / 4) / (0.5**0.5 * green / 2), abs=0.3)
+
+
 def test_a_region_that_is_the_whole_picture_has_finite_evidence():
     said = map_evidence(stacked((0, 0, 16, 16), (2, 2, 5, 5)), torch.rand(2, *GRID), torch.randn(3, *GRID))
     for values in (said.ring, said.rest, said.apart):
@@ -40,6 +114,48 @@ def test_outside_is_blurred_and_inside_stays():
     seen = blurred_outside(picture, torch.tensor([[16.0, 16, 48, 48]]), 64)
     torch.testing.assert_close(seen[..., 18:22, 18:22], picture[..., 18:22, 18:22], atol=0.01, rtol=0)
     assert seen[..., :12, :].std() < 0.65 * picture.std()
+
+
+def test_the_window_of_a_region_at_the_border_is_moved_into_the_picture():
+    picture = torch.arange(96.0).expand(1, 3, 32, 96) / 96
+    seen = blurred_outside(picture, torch.tensor([[0.0, 0, 8, 8], [88, 24, 96, 32], [44, 10, 52, 20]]), 32)
+    assert seen.shape == (3, 3, 32, 32)
+    for row, start in ((0, 0), (1, 64), (2, 32)):  # where a window of 32 columns begins
+        middle = seen[row, 0, 16, 8:24] * 96
+        torch.testing.assert_close(middle, torch.arange(start + 8.0, start + 24), atol=1.0, rtol=0)
+
+
+def test_a_region_longer_than_the_picture_is_high_has_a_window_of_its_own_length():
+    picture = torch.arange(96.0).expand(1, 3, 32, 96) / 96
+    seen = blurred_outside(picture, torch.tensor([[16.0, 8, 80, 24]]), 32)
+    torch.testing.assert_close(seen[0, 0, 16, 2:30] * 96, torch.arange(32.0)[2:30] * 2 + 16.5, atol=1.0, rtol=0)
+
+
+def test_the_blur_takes_things_away_and_begins_at_the_region():
+    picture = torch.zeros(1, 3, 64, 64)
+    picture[..., ::2] = 1  # stripes of a pixel
+    seen = blurred_outside(picture, torch.tensor([[20.0, 24, 44, 40.5]]), 64)[0, 0]
+    inside = torch.zeros(64, 64, dtype=torch.bool)
+    inside[24:40, 20:44] = True
+    part = torch.zeros_like(inside)
+    part[40, 20:44] = True  # half of this row is the region's
+    contrasts = (seen[:, 1:] - seen[:, :-1]).abs()
+    sharp = float(contrasts[24:40, 21:43].mean())
+    assert sharp > 0.4
+    assert float(contrasts[:24].mean()) < 0.02 * sharp
+    assert float(contrasts[41:].mean()) < 0.02 * sharp
+    assert float(contrasts[40, 21:43].mean()) == pytest.approx(sharp / 2, rel=0.1)
+
+
+def test_the_blur_is_as_wide_as_said():
+    """Of the picture's own colours what is a few hundredths of a side away is still there."""
+    picture = torch.zeros(1, 3, 64, 64)
+    picture[..., 32:] = 1
+    seen = blurred_outside(picture, torch.tensor([[0.0, 0, 2, 2]]), 64)[0, 0, 40]
+    sigma = 0.08 * 64
+    assert float(seen[31]) == pytest.approx(0.46, abs=0.03)
+    assert float(seen[31 - round(sigma)]) == pytest.approx(0.16, abs=0.03)
+    assert float(seen[31 - round(2.5 * sigma)]) < 0.02
 
 
 def test_a_window_in_a_wide_picture_is_square():

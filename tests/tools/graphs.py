@@ -1,6 +1,6 @@
 """Random mutations of the shipped API graphs against a real server.
 
-`python -m tests.tools.graphs --comfyui FOLDER --mutations 300`: each graph with inputs missing, of nothing,
+`python -m tests.tools.graphs --comfyui FOLDER --mutations 300`: 300 of each graph, with inputs missing, of nothing,
 of another type, extreme, or linked to the wrong place. Whatever is refused is refused in one sentence, the
 server lives, and a good run afterwards gives what an undisturbed one does.
 """
@@ -56,6 +56,7 @@ EXTREMES: list[Any] = [
     "\u7ea2",
 ]
 OURS = "LearnableRegions_"
+NAMES = [node["display_name"] for node in json.loads((PACK / "locales/en/nodeDefs.json").read_text("utf-8")).values()]
 
 
 def scene_png() -> bytes:
@@ -113,17 +114,7 @@ def wrong_with(server: Server, graph: dict, seconds: float) -> tuple[str, str]:
         return "died", "the server has ended"
     if heard.status == "error":
         text = str(heard.problem).strip()
-        ours = text.split(": ")[0] in (
-            "Learnable Region Generator",
-            "CLIP Region Loss",
-            "Load Shapes Demo",
-            "Region Inpaint Optimize",
-            "Shapes Scene",
-            "Load DINO Encoder",
-            "Load OpenCLIP Scorer",
-            "Save Learned Region Generator",
-            "Load Learned Region Generator",
-        )
+        ours = text.split(": ")[0] in NAMES
         return "told", "" if ours and len(text.splitlines()) == 1 else f"not our sentence: {text[:300]}"
     return heard.status, ""
 
@@ -146,15 +137,16 @@ def traceback_in(log: Path, start: int, status: str) -> str:
     if "Traceback" not in text or (status == "told" and "InputError" in text):
         return ""
     lines = text[text.index("Traceback") :].splitlines()
-    last = next((line for line in lines[1:] if line and not line.startswith(" ")), "")
-    return f"a traceback in the log, of {last!r}"
+    end = next((number for number, line in enumerate(lines[1:], 1) if line and not line.startswith(" ")), 0)
+    where = next((line.strip() for line in reversed(lines[:end]) if line.lstrip().startswith("File ")), "")
+    return f"a traceback in the log, of {lines[end]!r} at {where}"
 
 
 def run(
     comfyui: Path, mutations: int, seed: int, minutes: float, seconds: float = 300
-) -> tuple[Counter, list[str], bool]:
-    """(outcomes, what was wrong, whether the good run at the end is as at the start)."""
-    rng, outcomes, wrong = random.Random(seed), Counter(), []
+) -> tuple[dict[str, Counter], list[str], bool]:
+    """(outcomes by graph, what was wrong, whether the good run at the end is as at the start)."""
+    rng, wrong = random.Random(seed), []
     with tempfile.TemporaryDirectory() as folder:
         server = Server(comfyui, PACK, Path(folder) / "base folder")
         try:
@@ -166,17 +158,19 @@ def run(
             kept = what_came(server, good)
             assert any(len(one) == 3 for one in kept), "no picture to compare"
             until = time.monotonic() + minutes * 60
-            for number in range(mutations):
-                source = rng.choice(sorted(all_of_them))
+            outcomes: dict[str, Counter] = {source: Counter() for source in sorted(all_of_them)}
+            for number in range(mutations * len(outcomes)):  # one of each after the other: time may be up
+                source = list(outcomes)[number % len(outcomes)]
                 graph, what = mutated(all_of_them[source], rng)
                 if time.monotonic() > until:
                     break
                 said = server.log.stat().st_size
                 status, problem = wrong_with(server, graph, seconds)
                 problem = problem or traceback_in(server.log, said, status)
-                outcomes[status] += 1
+                outcomes[source][status] += 1
                 if problem:
                     wrong.append(f"{number} {source}: {what}: {problem}")
+                    print(wrong[-1], flush=True)
                 if status in ("lost", "died"):
                     break
             server.forget()
@@ -193,17 +187,20 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--comfyui", type=Path, default=Path.home() / "comfy" / "ComfyUI")
-    parser.add_argument("--mutations", type=int, default=300)
+    parser.add_argument("--mutations", type=int, default=300, help="of each graph")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=600, help="no new one after this time")
     args = parser.parse_args()
     started = time.perf_counter()
     outcomes, wrong, same = run(args.comfyui, args.mutations, args.seed, args.minutes)
+    total = sum(outcomes.values(), Counter())
     print(
-        f"{sum(outcomes.values())} mutations in {time.perf_counter() - started:.0f} s: {dict(outcomes)}; "
+        f"{sum(total.values())} mutations in {time.perf_counter() - started:.0f} s: {dict(total)}, {len(wrong)} wrong; "
         f"the last good run is {'as' if same else 'NOT as'} the first"
     )
-    print("\n".join(wrong))
+    for name, counts in outcomes.items():
+        print(f"  {name}: {sum(counts.values())}, {dict(counts)}")
+    print("\n".join(one for one in wrong if one.startswith("at the end")))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from unittest import mock
 
 import open_clip
 import torch
+import torch.nn.functional as F
 from transformers import ViTConfig, ViTModel
 
 from region_core.edit import EditResult, edit_image
@@ -94,5 +95,7 @@ class Painter:
         return Latents(latents.z, latents.z, stop, latents.steps, latents.extra)
 
     def decode(self, latents: Latents) -> torch.Tensor:
-        """The noise in the hole."""
-        return torch.where(latents.extra["masks"] > 0.5, latents.denoised, latents.extra["images"])
+        """The noise in the hole, at the size of the estimate: half way it is looked at smaller."""
+        side = latents.denoised.shape[-1]
+        masks, images = (F.adaptive_avg_pool2d(latents.extra[name], side) for name in ("masks", "images"))
+        return torch.where(masks > 0.5, latents.denoised, images)

@@ -1,0 +1,94 @@
+"""Where something new may go."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torchvision.ops import box_area, box_iou
+
+from region_core.encoders import PatchFeatures
+from region_core.proposals.empty import CROWDED, MOST, empty_places
+from region_core.proposals.prior import Prior
+
+ROWS, COLUMNS = 16, 24
+CELLS_A_PIXEL = torch.tensor([COLUMNS / 240, ROWS / 160] * 2)  # of a picture of 240 x 160 pixels
+
+
+def noise(*shape: int) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(1))
+
+
+def places(attention: torch.Tensor, features: torch.Tensor | None = None, *, most: float = 0.2, prior=None):
+    """All even but for a little noise, with `attention` [h, w] and `features` [D, h, w]."""
+    even = torch.ones(4, ROWS, COLUMNS) + 0.02 * noise(4, ROWS, COLUMNS) if features is None else features
+    return empty_places(PatchFeatures(even[None], attention[None]), CELLS_A_PIXEL, prior, most)
+
+
+def thing(x0: int, y0: int, x1: int, y1: int) -> torch.Tensor:
+    attention = 0.1 * noise(ROWS, COLUMNS)
+    attention[y0:y1, x0:x1] = 1
+    return attention
+
+
+def test_a_place_has_nothing_in_it_that_dino_attends_to():
+    for box in ((0, 0, 12, 16), (12, 0, 24, 16)):
+        boxes, score, _, calm = places(thing(*box))
+        x0, _, x1, _ = (box[0] * 10, 0, box[2] * 10, 160)
+        best = boxes[score.argmax()]
+        assert best[2] <= x0 + 10 or best[0] >= x1 - 10
+        assert calm.shape == (1, 1, ROWS, COLUMNS)
+        assert float(calm[..., box[1] : box[3], box[0] : box[2]].abs().max()) == 0
+        assert float(calm.max()) > 0.9
+
+
+def test_a_place_has_no_odd_cell_in_it():
+    features = torch.zeros(4, ROWS, COLUMNS)
+    features[0] = 1
+    features += 0.02 * noise(4, ROWS, COLUMNS)
+    features[:, :, :12] = 0
+    features[1, :, :12:2], features[2, :, 1:12:2] = 1, 1  # stripes: no cell is like its neighbour
+    boxes, score, *_ = places(0.1 * torch.ones(ROWS, COLUMNS), features)
+    assert boxes[score.argmax()][0] >= 110
+
+
+def test_of_places_alike_the_larger_is_better_and_none_is_larger_than_is_said():
+    even = torch.full((ROWS, COLUMNS), 0.1)
+    for most in (0.05, 0.2):
+        boxes, score, *_ = places(even, torch.ones(4, ROWS, COLUMNS), most=most)
+        areas = box_area(boxes) / (240 * 160)
+        assert float(areas.max()) <= most
+        assert float(areas[score.argmax()]) > 0.8 * float(areas.max())
+
+
+def test_places_are_compact_differ_and_are_not_many():
+    boxes, score, numbers, _ = places(0.1 * noise(ROWS, COLUMNS), most=0.1)
+    assert 5 < len(boxes) == len(score) == len(numbers) <= MOST
+    assert score.tolist() == sorted(score.tolist(), reverse=True)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    aspects = sides[:, 0] / sides[:, 1]
+    assert 1 / 1.5 < float(aspects.min()) < 0.9 < 1.1 < float(aspects.max()) < 1.5
+    assert float((box_iou(boxes, boxes) - torch.eye(len(boxes))).max()) <= CROWDED
+    assert (boxes >= 0).all()
+    assert (boxes <= torch.tensor([240.0, 160, 240, 160])).all()
+    assert numbers.shape[1] == 5
+    torch.testing.assert_close(numbers.mean(dim=0), torch.zeros(5), atol=1e-5, rtol=0)
+    torch.testing.assert_close(numbers.std(dim=0, correction=0), torch.ones(5), atol=1e-4, rtol=0)
+
+
+def test_places_are_all_over_the_picture():
+    boxes, *_ = places(0.1 * noise(ROWS, COLUMNS), most=0.05)
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    assert float(centres[:, 0].min()) < 60 < 180 < float(centres[:, 0].max())
+    assert float(centres[:, 1].min()) < 50 < 110 < float(centres[:, 1].max())
+
+
+@pytest.mark.parametrize("area", [(120, 40, 230, 150), (130, 50, 150, 60)])
+def test_places_lie_where_a_prior_is_white(area):
+    """Also where it is smaller than any place: then it is the place itself."""
+    x0, y0, x1, y1 = area
+    mask = torch.zeros(1, 1, 160, 240)
+    mask[..., y0:y1, x0:x1] = 1
+    boxes, *_ = places(0.1 * noise(ROWS, COLUMNS), prior=Prior(mask))
+    assert len(boxes) > 0
+    assert (boxes[:, :2] >= torch.tensor([x0, y0])).all()
+    assert (boxes[:, 2:] <= torch.tensor([x1, y1])).all()

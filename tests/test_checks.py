@@ -1,0 +1,219 @@
+"""What can be known to be wrong before any model is loaded, sentence by sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from region_core.checks import (
+    broken_text,
+    check_clip,
+    check_dino,
+    check_inpainting_model,
+    check_model_path,
+    check_named,
+    check_not_overwritten,
+    check_texts,
+    check_writable,
+    check_writable_text,
+    is_file_name,
+    text_problem,
+    text_problems,
+)
+from region_core.errors import InputError
+
+INDEX = '{"_class_name": "StableDiffusionInpaintPipeline"}'
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a",
+        "a.png",
+        "red fox",
+        "\u7ea2.png",
+        ".hidden",
+        "console",
+        "com",
+        "com10",
+        "lpt",
+        "nul1",
+        "a" * 230,
+        "\u7ea2" * 76,
+    ],
+)
+def test_names_that_a_file_may_have_everywhere(name: str) -> None:
+    assert is_file_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        " ",
+        ".",
+        "..",
+        "a.",
+        "a ",
+        "a/b",
+        "a\\b",
+        "a:b",
+        "a?",
+        "a*",
+        "<",
+        "a|b",
+        'a"',
+        "a\x00",
+        "a\x1f",
+        "CON",
+        "con.txt",
+    ]
+    + ["aux.", "nul .txt", "Com1", "lpt9.a.b", "com\u00b2", "conin$", "a" * 231, "\u7ea2" * 77, "a\ud83d"],
+)
+def test_names_that_a_file_may_not_have_somewhere(name: str) -> None:
+    assert not is_file_name(name)
+
+
+def test_each_text_that_is_wrong_is_told() -> None:
+    assert text_problems("a cat", "a dog") == text_problems("a cat", "a dog", "blurred") == []
+    assert [said.split(" ")[0] for said in text_problems(" ", "")] == ["image_caption", "editing_prompt"]
+    (said,) = text_problems("a cat", "a dog", "\ud83d")
+    assert said.startswith("negative_prompt has half of a character at place 1")
+    (said,) = text_problems("a  Cat ", "A cat")
+    assert said == "image_caption and editing_prompt are both 'a  Cat'; ask for something that is not there yet."
+    (said,) = text_problems(" ", " ")[:1]
+    assert "is empty" in said  # and not that both are the same
+    (said,) = text_problems("a cat", "a cat", "\ud83d")
+    assert said.startswith("negative_prompt")
+    assert text_problem("it", "\udfff").startswith("it has half")
+    with pytest.raises(InputError, match="are both 'a cat'"):
+        check_texts("a cat", "a cat")
+    check_texts("a cat", "a dog", "")
+
+
+@pytest.mark.parametrize(("text", "place"), [("ab\ud800", 3), ("\udfff", 1), ("\U0001f600\udc00 \ud83d", 2)])
+def test_the_first_half_of_a_character_is_named_by_its_place(text: str, place: int) -> None:
+    assert f"at place {place} (" in broken_text("it", text)
+    with pytest.raises(InputError, match=f"at place {place} "):
+        check_writable_text("it", text)
+    check_writable_text("it", "\U0001f600 \u7ea2")
+
+
+@pytest.mark.parametrize("name", ["facebook/dino-vitb8", "a/b.c_d-e", "9/x"])
+def test_a_hub_id_needs_no_folder(name: str) -> None:
+    check_model_path("it", name)
+    with pytest.raises(InputError, match=r"there is no such file or folder; give one that exists\.$"):
+        check_model_path("it", name, hub=False)
+
+
+@pytest.mark.parametrize("name", ["./a/b", "/a/b", "a", "a/b/c", "~/a", "-a/b", "a\\b", "a b/c"])
+def test_what_is_shaped_like_a_path_must_be_there(name: str) -> None:
+    with pytest.raises(InputError, match=r"or a hub id such as owner/name\.$"):
+        check_model_path("it", name)
+
+
+def test_a_path_in_the_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "model").mkdir()
+    for check in (lambda name: check_model_path("it", name), check_dino):
+        check("~/model")
+    check_clip("local-dir:~/model", "")
+
+
+def test_a_clip_model_is_looked_for_where_it_is_a_path(tmp_path: Path) -> None:
+    check_clip("ViT-B-16", "openai")
+    for model, weights, says in (
+        ("local-dir:nowhere", "", "clip_model is 'nowhere'"),
+        ("./nowhere", "", "clip_model is './nowhere'"),
+        ("/nowhere", "", "clip_model is '/nowhere'"),
+        ("ViT-B-16", "/nowhere.pt", "clip_pretrained is '/nowhere.pt'"),
+        ("ViT-B-16", "~/nowhere.pt", "clip_pretrained is '~/nowhere.pt'"),
+    ):
+        with pytest.raises(InputError) as caught:
+            check_clip(model, weights)
+        assert says in str(caught.value)
+    page = tmp_path / "clip.safetensors"
+    page.write_text("<!DOCTYPE html><html>")
+    with pytest.raises(InputError, match="is a web page"):
+        check_clip("ViT-B-16", str(page))
+
+
+@pytest.mark.parametrize(("channels", "says"), [(9, ""), (4, "takes 4 input channels"), (8, "takes 8 input channels")])
+def test_a_pipeline_is_judged_by_its_input_channels(tmp_path: Path, channels: int, says: str) -> None:
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "model_index.json").write_text(INDEX)
+    (tmp_path / "unet" / "config.json").write_text(json.dumps({"in_channels": channels}))
+    if not says:
+        check_inpainting_model("it", str(tmp_path))
+        return
+    with pytest.raises(InputError, match=says):
+        check_inpainting_model("it", str(tmp_path))
+
+
+@pytest.mark.parametrize("config", ["", "{}", "[]", "null", "[" * 9999])
+def test_a_pipeline_without_a_readable_config_is_told(tmp_path: Path, config: str) -> None:
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "model_index.json").write_text(INDEX)
+    (tmp_path / "unet" / "config.json").write_text(config)
+    with pytest.raises(InputError, match=r"config\.json"):
+        check_inpainting_model("it", str(tmp_path))
+
+
+def test_a_file_of_another_kind_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "model.ckpt").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"is not a \.safetensors file"):
+        check_inpainting_model("it", str(tmp_path / "model.ckpt"))
+
+
+def test_a_path_that_was_given_is_not_empty() -> None:
+    check_named("it", None)
+    check_named("it", ".")
+    for empty in ("", "  "):
+        with pytest.raises(InputError, match="it is empty"):
+            check_named("it", empty)
+
+
+def test_a_folder_that_can_be_written_to_is_left_as_it_was(tmp_path: Path) -> None:
+    check_writable("it", tmp_path / "new" / "deep")
+    check_writable("it", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("kept")
+    for place in (tmp_path / "file", tmp_path / "file" / "deep"):
+        with pytest.raises(InputError, match=r"file' is a file; choose a folder"):
+            check_writable("it", place)
+    with pytest.raises(InputError, match="cannot be a folder"):
+        check_writable("it", tmp_path / ("x" * 300))
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_disk_that_is_full_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tempfile
+
+    class Full:
+        def __enter__(self) -> Full:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def write(self, data: bytes) -> None:
+            if len(data) > 2**20:  # some pictures need more
+                raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
+    with pytest.raises(InputError, match="cannot be written to .No space left on device"):
+        check_writable("it", tmp_path)
+
+
+def test_a_result_is_put_where_the_picture_is_not(tmp_path: Path) -> None:
+    picture = tmp_path / "edited.png"
+    picture.write_bytes(b"x")
+    with pytest.raises(InputError, match=r"where the result edited\.png would go"):
+        check_not_overwritten(picture, tmp_path, ("region.png", "edited.png"))
+    check_not_overwritten(picture, tmp_path, ("region.png",))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "edited.png").write_bytes(b"y")
+    check_not_overwritten(picture, tmp_path / "other", ("edited.png",))
