@@ -183,7 +183,7 @@ def test_what_is_held_back_is_held_back_by_the_entropy():
 def test_what_is_told_of_each_step_is_the_loss_before_it():
     module, found, features = build_generator(DIM, 3, seed=0), candidates(), noise_features()
     looked = torch.ones(3, 3, dtype=torch.bool)
-    first = float(expected_loss(module(features, found.cells), SPREAD, looked))
+    first = expected_loss(module(features, found.cells), SPREAD, looked).item()
     optimizer = torch.optim.SGD(module.parameters(), lr=0.0)
     assert teach(module, optimizer, features, found, SPREAD.flatten(), looked.flatten(), 3) == pytest.approx(
         [first] * 3

@@ -13,7 +13,7 @@ COUNT = 6
 
 
 def trainer(
-    learning: str = "exact", *, lr: float = 0.02, steps: int = 400, log_evidence=None, module=None
+    learning: str = "exact", *, lr: float = 0.02, steps: int = 30, log_evidence=None, module=None
 ) -> GeneratorTrainer:
     source = torch.Generator().manual_seed(4)
     low = torch.rand(COUNT, 2, generator=source) * 8
@@ -38,20 +38,8 @@ def test_the_first_word_is_the_evidence():
     torch.testing.assert_close(trainer(log_evidence=evidence).log_probs(), evidence.log_softmax(0))
 
 
-def test_what_is_learned_is_bayes_rule():
-    """The optimum of E_p[L] + tau KL(p || evidence), with regions not previewed at average."""
-    one = trainer()
-    evidence, losses = one.log_probs(), torch.tensor([1.5, -1.0, -0.5])
-    expected = one.learn([0, 3, 4], losses)
-    known = torch.zeros(COUNT)
-    known[[0, 3, 4]] = losses
-    best = (evidence - known / TAU).log_softmax(0)
-    torch.testing.assert_close(one.log_probs(), best, atol=0.05, rtol=0)
-    assert expected == pytest.approx(float((best.exp() * known).sum()), abs=0.05)
-
-
 def test_the_papers_estimate_learns_the_same_way():
-    one = trainer("gumbel", lr=0.01, steps=300)
+    one = trainer("gumbel", lr=0.02, steps=250)
     before = one.log_probs()
     one.learn([0, 3], torch.tensor([1.5, -1.5]))
     change = one.log_probs() - before
@@ -159,3 +147,15 @@ def test_the_papers_estimate_draws_from_its_seed_alone() -> None:
         one.learn([0, 3], torch.tensor([1.5, -1.5]))
     assert torch.equal(first.log_probs(), again.log_probs())
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_what_is_learned_is_bayes_rule():
+    """The optimum of E_p[L] + tau KL(p || evidence), with regions not previewed at average."""
+    one = trainer(steps=400)
+    evidence, losses = one.log_probs(), torch.tensor([1.5, -1.0, -0.5])
+    expected = one.learn([0, 3, 4], losses)
+    known = torch.zeros(COUNT)
+    known[[0, 3, 4]] = losses
+    best = (evidence - known / TAU).log_softmax(0)
+    torch.testing.assert_close(one.log_probs(), best, atol=0.05, rtol=0)
+    assert expected == pytest.approx(float((best.exp() * known).sum()), abs=0.05)

@@ -25,8 +25,8 @@ def places(attention: torch.Tensor, features: torch.Tensor | None = None, *, mos
 
 
 def thing(x0: int, y0: int, x1: int, y1: int) -> torch.Tensor:
-    attention = 0.1 * noise(ROWS, COLUMNS)
-    attention[y0:y1, x0:x1] = 1
+    attention = 0.02 * noise(ROWS, COLUMNS)
+    attention[y0:y1, x0:x1] = 0.3
     return attention
 
 
@@ -37,7 +37,7 @@ def test_a_place_has_nothing_in_it_that_dino_attends_to():
         best = boxes[score.argmax()]
         assert best[2] <= x0 + 10 or best[0] >= x1 - 10
         assert calm.shape == (1, 1, ROWS, COLUMNS)
-        assert float(calm[..., box[1] : box[3], box[0] : box[2]].abs().max()) == 0
+        assert float(calm[..., box[1] : box[3], box[0] : box[2]].abs().max()) == 0  # whatever the most is
         assert float(calm.max()) > 0.9
 
 
@@ -73,6 +73,21 @@ def test_places_are_compact_differ_and_are_not_many():
     assert numbers.shape[1] == 5
     torch.testing.assert_close(numbers.mean(dim=0), torch.zeros(5), atol=1e-5, rtol=0)
     torch.testing.assert_close(numbers.std(dim=0, correction=0), torch.ones(5), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("stripes", "aspect"), [("beside", 0.75), ("above", 4 / 3)])
+def test_a_place_is_a_square_or_a_third_longer_one_way(stripes, aspect):
+    """Between two hot stripes, as far apart as such a place is wide or high, it is what fits best."""
+    attention = torch.full((1, 48, 48), 0.1)
+    across, down = 0.4 * 48 * aspect**0.5 / 2, 0.4 * 48 / aspect**0.5 / 2
+    if stripes == "beside":
+        attention[:, :, : round(26.5 - across)] = attention[:, :, round(26.5 + across) :] = 0.5
+    elif stripes == "above":
+        attention[:, : round(26.5 - down)] = attention[:, round(26.5 + down) :] = 0.5
+    maps = PatchFeatures(torch.ones(1, 4, 48, 48), attention)
+    boxes, score, *_ = empty_places(maps, torch.ones(4), None, 0.17)
+    sides = (boxes[:, 2:] - boxes[:, :2])[score.argmax()]
+    assert float(sides[0] / sides[1]) == pytest.approx(aspect, rel=0.08)
 
 
 def test_places_are_all_over_the_picture():

@@ -66,6 +66,15 @@ def test_each_map_has_its_weight():
     assert map_evidence(stacked(box, box), maps, cells, weights).ring.tolist() == pytest.approx([1, 2.5])
 
 
+def test_a_region_of_a_part_of_a_cell_is_what_that_cell_says():
+    relevance = torch.zeros(1, *GRID)
+    relevance[0, 5, 5] = 0.8
+    said = map_evidence(stacked((5, 5, 5.5, 5.5)), relevance, torch.ones(1, *GRID))
+    ring = 0.8 * 0.75 / 6  # 24 fine places round one, three of them in the same cell
+    assert said.ring.item() == pytest.approx(0.8 - ring, abs=1e-5)
+    assert said.share.item() == pytest.approx(1 / 1024)
+
+
 def test_a_region_that_leaves_nothing_outside_is_held_against_the_least_there_is():
     relevance = torch.full((1, *GRID), 0.4)
     relevance[0, 0, 0], relevance[0, 5, 5] = 0.1, 2.0

@@ -9,7 +9,18 @@ from torchvision.ops import box_area, box_iou
 
 from region_core.encoders import PatchFeatures
 from region_core.generator.network import NUMBERS
-from region_core.proposals.regions import DISTINCT, MOST, PRESENT, PictureEvidence, RegionProposals, propose_regions
+from region_core.proposals.prior import Prior
+from region_core.proposals.probes import CropEvidence
+from region_core.proposals.regions import (
+    DISTINCT,
+    MOST,
+    PRESENT,
+    PictureEvidence,
+    RegionProposals,
+    _presence,
+    _within,
+    propose_regions,
+)
 from region_core.settings import SearchSettings
 
 SIDE = 128
@@ -151,6 +162,35 @@ def test_within_a_prior_the_thing_is_found_and_nothing_beyond():
 def test_what_is_outside_a_prior_is_not_present():
     """Though the places of the picture answer to it."""
     assert not propose_regions(evidence("blue"), SETTINGS, white(8, 16, 72, 104)).present
+
+
+def spreads(crop: float, blur: float) -> CropEvidence:
+    one = torch.tensor([crop - 1, crop])
+    return CropEvidence(one, one, one, torch.tensor([blur, blur - 2]))
+
+
+@pytest.mark.parametrize(("places", "presence"), [(9.0, 4.0), (3.0, 3.0), (1.0, 2.0), (None, 3.0)])
+def test_no_single_look_decides_that_something_is_there(places, presence):
+    """The middle one of three, each the highest of all regions; the mean of two where places have no say."""
+    assert _presence(spreads(2.0, 4.0), places) == presence
+
+
+@pytest.mark.parametrize(("box", "cells"), [((16, 8, 48, 24), (2, 1, 6, 3)), ((17, 9, 18, 10), (2, 1, 3, 2))])
+def test_anchors_are_looked_for_in_the_box_of_a_prior(box, cells):
+    values = torch.rand(16, 16, generator=torch.Generator().manual_seed(1))
+    inside = torch.zeros(16, 16, dtype=torch.bool)
+    inside[cells[1] : cells[3], cells[0] : cells[2]] = True
+    left = _within(values, Prior(white(*box)), evidence())
+    assert torch.equal(left[inside], values[inside])
+    assert bool((left[~inside] < values.min()).all())
+
+
+def test_the_evidence_is_two_nats_for_a_nat_of_the_expected_overlap():
+    seen = []
+    found = propose_regions(evidence(), SETTINGS, on_round=lambda _, scores: seen.append(scores))
+    expected = seen[1]  # of the first eight
+    ratio = found.log_evidence[:8] - found.log_evidence[0]
+    torch.testing.assert_close(ratio, 2 * (expected / expected[0]).log(), atol=1e-4, rtol=1e-3)
 
 
 def test_the_close_looks_are_few():
