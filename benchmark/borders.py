@@ -17,14 +17,18 @@ from region_core.demo.models import load_shapes_models, shapes_settings
 from region_core.demo.scenes import Edit, Scene
 from region_core.demo.worlds import held_out
 from region_core.draw import contact_sheet
+from region_core.encoders.loading import Models
 from region_core.find import find_region
 from region_core.images import save_png, to_pil
 from region_core.painting.borders import Borders
 from region_core.painting.canvas import Canvas
+from region_core.painting.inpaint import box_masks, crop, windows_for
+from region_core.proposals.texts import contrast, rivals
 from region_core.settings import SearchSettings
 
 from .judge import load_judge, succeeded
 from .painting import inpainter_of
+from .worlds.shapes import drawn
 from .worlds.task import as_tensor
 
 DEFAULT = Borders.of(SearchSettings())
@@ -37,17 +41,22 @@ VARIANTS = {
 INK = 12 / 255  # a pixel farther than this from the bare background is a thing's
 NEW = 40 / 255  # and one that a painted thing is: the painter's own backgrounds are that far off
 SEEN = 2.0  # grey levels of 255 by which a line must be steeper than the source's to be seen
+_MEANS = ("edit", "source", "remains", "before", "after", "faultless")
 REMAINS = 0.005  # share of the thing's pixels from which remains are counted
 
 
 @dataclass(frozen=True)
 class Border:
     """One edit: the steepest line along the border, in grey levels of 255, in the edit and in the source
-    there; how much of the old thing is left, as a share of its pixels; did the judge see what was asked."""
+    there; how much of the old thing is left, as a share of its pixels; how much the rim answers to the caption
+    before, after and in a faultless edit, by CLIP; did the judge see what was asked."""
 
     edit: float
     source: float
     remains: float
+    before: float
+    after: float
+    faultless: float
     success: bool
 
 
@@ -68,17 +77,42 @@ def steepest(picture: Tensor, boxes: list[tuple[int, ...]], things: Tensor) -> f
 
 def enlarged(scene: Scene, side: int) -> tuple[Tensor, Tensor, Tensor]:
     """(picture [3, s, s], bare background [3, s, s], where anything stands [s, s])."""
-    picture, bare = (
-        as_tensor(np.array(Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC)))
-        for one in (scene.image, scene.background)
-    )
+    picture, bare = (_at(one, side) for one in (scene.image, scene.background))
     return picture, bare, (picture - bare).abs().amax(dim=0) > INK
 
 
+def _at(image: np.ndarray, side: int) -> Tensor:
+    return as_tensor(np.array(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)))
+
+
+def caption_in_rim(pictures: list[Tensor], found: Tensor, touched: Tensor, caption: str, models: Models) -> list[float]:
+    """How much the rim between two boxes [1, 4], whose places CLIP sees in a window round it, answers to a caption
+    against other texts, in cosines; in each picture [3, H, W]."""
+    height, width = pictures[0].shape[-2:]
+    scorer, side = models.scorer, models.scorer.image_size
+    window = windows_for(touched, height, width, side)
+    cuts = torch.cat([crop(picture[None], window, side) for picture in pictures])
+    seen = scorer.places(cuts, models.dino(cuts).features)
+    assert seen is not None
+    rim = box_masks(touched, window, height, width, side) - box_masks(found, window, height, width, side)
+    rim = torch.nn.functional.adaptive_avg_pool2d(rim, seen[1].shape[-2:])[0, 0]
+    unit = torch.nn.functional.normalize(seen[1], dim=1).permute(0, 2, 3, 1)
+    answer = contrast(unit.flatten(0, 2), scorer.encode_text(caption).float(), rivals(scorer)).reshape(unit.shape[:3])
+    return [float(value) for value in (answer * rim).sum(dim=(1, 2)) / rim.sum()]
+
+
 def look(
-    source: Tensor, edited: Tensor, painted: Tensor, mask: Tensor, scene: Scene, edit: Edit, judged: bool
+    source: Tensor,
+    edited: Tensor,
+    painted: Tensor,
+    mask: Tensor,
+    scene: Scene,
+    edit: Edit,
+    rim: tuple[float, float, float],
+    judged: bool,
 ) -> Border:
-    """The numbers of one edit; `painted` [H, W] is 1 where the model painted, `mask` [H, W] how much shows."""
+    """The numbers of one edit; `painted` [H, W] is 1 where the model painted, `mask` [H, W] how much shows; `rim` are
+    those of the caption in it."""
     assert edit.target is not None
     scale = source.shape[-1] / scene.image.shape[0]
     own = torch.zeros_like(mask, dtype=torch.bool)
@@ -93,6 +127,7 @@ def look(
         steepest(source, _lines(mask), things),
         # what was not painted shows it, and so does the fade over what was
         float((old * (1 - mask * painted)).sum() / old.sum()),
+        *rim,
         judged,
     )
 
@@ -125,17 +160,23 @@ def main(args: argparse.Namespace) -> int:
         if box is None:
             missed += 1
             continue
-        pictures.append(to_pil(source))
-        for name, borders in VARIANTS.items():
+        boxes, edits, more = torch.tensor([box]).float(), [], []
+        for borders in VARIANTS.values():
             canvas = Canvas(source[None], inpainter_of(models, edit), seed=number, borders=borders)
-            work = canvas.begin(torch.tensor([box]).float(), settings.steps)
+            work = canvas.begin(boxes, settings.steps)
             work = canvas.advance(work, settings.steps, settings.guidance_scale)
             edited, mask = canvas.full(work, 0)
-            painted = boxes_to_masks(work.painted, args.side, args.side)
             small = torch.nn.functional.interpolate(edited, size=(128, 128), mode="area")[0]
             told = succeeded(small, tuple(v * 128 / args.side for v in box), scene, edit, judge)
-            found[name].append(look(source, edited[0], painted[0, 0], mask[0, 0], scene, edit, told))
-            pictures.append(to_pil(edited))
+            edits.append(edited[0])
+            more.append((boxes_to_masks(work.painted, args.side, args.side)[0, 0], mask[0, 0], told))
+        touched = DEFAULT.touched(boxes, args.side, args.side)
+        assert edit.target is not None
+        ideal = _at(drawn(scene, edit, scene.objects[edit.target].box), args.side)
+        rims = caption_in_rim([source, ideal, *edits], boxes, touched, edit.caption, models)
+        for name, edited, (painted, mask, told), after in zip(VARIANTS, edits, more, rims[2:], strict=True):
+            found[name].append(look(source, edited, painted, mask, scene, edit, (rims[0], after, rims[1]), told))
+        pictures += map(to_pil, [source, *edits])
     if args.sheet:
         captions = ["source", *VARIANTS] * (len(pictures) // (1 + len(VARIANTS)))
         save_png(contact_sheet(pictures, captions, columns=1 + len(VARIANTS)), Path(args.sheet))
@@ -149,13 +190,16 @@ def report(found: dict[str, list[Border]], missed: int = 0) -> str:
     lines = [
         f"{count} scenes with a region, {missed} without\n",
         "| border | step across it | the source's there | edits with a seam | what is left of the old thing "
-        "| edits with remains | success |",
-        "|" + "---|" * 7,
+        "| edits with remains | the caption in the rim, before / after / drawn faultlessly | success |",
+        "|" + "---|" * 8,
     ]
     for name, some in found.items():
-        step, source, remains = (np.mean([getattr(b, f) for b in some]) for f in ("edit", "source", "remains"))
+        step, source, remains, *rim = (np.mean([getattr(b, field) for b in some]) for field in _MEANS)
         seams = sum(b.edit > b.source + SEEN for b in some)
         left = sum(b.remains > REMAINS for b in some)
         success = sum(b.success for b in some)
-        lines.append(f"| {name} | {step:.2f} | {source:.2f} | {seams} | {remains:.2%} | {left} | {success} |")
+        caption = " / ".join(f"{value:.3f}" for value in rim)
+        lines.append(
+            f"| {name} | {step:.2f} | {source:.2f} | {seams} | {remains:.2%} | {left} | {caption} | {success} |"
+        )
     return "\n".join(lines)

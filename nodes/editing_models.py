@@ -16,6 +16,7 @@ from .loaders import LoadClipScorer, LoadDinoEncoder
 from .shapes_demo import LoadShapesDemo
 
 SHAPES = "demo: shapes, nothing to download"
+CONNECTED = "what is connected"
 
 
 class LoadEditingModels(io.ComfyNode):
@@ -28,7 +29,7 @@ class LoadEditingModels(io.ComfyNode):
             "LoadEditingModels",
             search_aliases=["checkpoint", "all models", "demo"],
             inputs=[
-                io.Combo.Input("models", options=[SHAPES, *folder_paths.get_filename_list("checkpoints")]),
+                io.Combo.Input("models", options=[SHAPES, CONNECTED, *folder_paths.get_filename_list("checkpoints")]),
                 LoadDinoEncoder.define_schema().inputs[0],
                 LoadClipScorer.define_schema().inputs[0],
                 io.Model.Input("other_model", optional=True),
@@ -51,7 +52,7 @@ class LoadEditingModels(io.ComfyNode):
         """Files may have come or gone since the lists were made; those of the demo are always there."""
         if not isinstance(models, str) or models == SHAPES:
             return True
-        if folder_paths.get_full_path("checkpoints", models) is None:
+        if models != CONNECTED and folder_paths.get_full_path("checkpoints", models) is None:
             return Blame("models", _not_there(models))
         for name, said in (
             ("dino_name", LoadDinoEncoder.validate_inputs(dino_name)),
@@ -79,6 +80,11 @@ class LoadEditingModels(io.ComfyNode):
                 raise InputError(f"models is {SHAPES!r} and models of another kind are connected; choose a checkpoint")
             return LoadShapesDemo.execute()
         if any(one is None for one in given):
+            if models == CONNECTED:
+                raise InputError(
+                    f"models is {CONNECTED!r}, and not all of MODEL, CLIP and VAE are; connect them, or choose a "
+                    "checkpoint such as 512-inpainting-ema.safetensors, or the demo's models"
+                )
             path = folder_paths.get_full_path("checkpoints", models)
             if path is None:
                 raise InputError(_not_there(models))

@@ -21,6 +21,7 @@ from .gates import checked
 from .remembered import Remembered, key_of
 from .widgets import widget
 
+EACH = 4  # of the sizes round an anchor, every fourth is drawn: all of them hide the picture
 _SEEN = Remembered(16, 256 * 2**20)  # a few megabytes each, 50 of a DINO at 1024 pixels
 
 
@@ -78,9 +79,10 @@ class LearnableRegionGenerator(io.ComfyNode):
         made = GeneratorDescription(features, (height, width), prior, point_number, max_window_size, seed, learned)
         drawn = []
         for index in range(count):
-            boxes = place_candidates(
+            placed = place_candidates(
                 made.features_of(index), height, width, settings, None if prior is None else prior[index : index + 1]
-            ).boxes
+            )
+            boxes = placed.boxes.unflatten(0, placed.shape)[:, ::EACH].flatten(0, 1)
             picture = draw_boxes(to_core(image[index : index + 1])[0], boxes.cpu(), best=-1, labels=[""] * len(boxes))
             drawn.append(for_preview(picture, image))
         return io.NodeOutput(made, features.saliency(height, width)[:, 0], pil_to_comfy(drawn))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -100,6 +101,7 @@ class ComfyInpainter:
                 if before is None
                 else before(apply_model, args)
             )
+            self._level = args["timestep"]
             # after: one that ran out of memory is none
             self.evaluations += args["input"].shape[0] * self._share(args["input"])
             return out
@@ -215,10 +217,12 @@ class ComfyInpainter:
             )
         z = latents.z[rows]
         each = len(z) * self._share(z) * (2 if guidance > 1 else 1)
-        end = self.evaluations_by_steps + each * (len(sigmas) - 1)
+        start, most, told = self.evaluations_by_steps, len(sigmas) - 1, itertools.count(1)
 
         def stepped(denoised: torch.Tensor) -> None:
-            self.evaluations_by_steps = min(self.evaluations_by_steps + each, end)
+            # some samplers (dpm_fast) tell of fewer steps than they make: the noise level says how far they are
+            level = int((sigmas > 1.0001 * float(self._level.max())).sum())
+            self.evaluations_by_steps = start + each * min(max(next(told), level), most)
             self.on_step(denoised)
             passed()
 
@@ -237,7 +241,7 @@ class ComfyInpainter:
             seed=latents.extra["shared"][0],
             on_step=stepped,
         )
-        self.evaluations_by_steps = end  # some samplers tell of fewer steps
+        self.evaluations_by_steps = start + each * most
         return done
 
     def _room(self, forwards: int) -> int:

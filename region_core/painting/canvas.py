@@ -12,6 +12,7 @@ from torch.nn.functional import avg_pool2d
 from ..resize import resize
 from .borders import Borders
 from .inpaint import Inpainter, Latents, box_masks, crop, stitch, stitch_at, windows_for
+from .tint import tinted
 
 SMALLEST_PREVIEW = 512  # pixels a side: Stable Diffusion falls apart below
 LEAST_SIDE = 8  # pixels of a region where it is painted: a cell of Stable Diffusion's latents
@@ -162,6 +163,10 @@ class Canvas:
         Pixels where the mask is 0 equal the source bit for bit.
         """
         one = work.select([index])
-        edit = self._edits(one)
+        edit, size = self._edits(one), self.inpainter.size
+        found, painted = (
+            box_masks(boxes, one.windows, self.height, self.width, size).to(edit) for boxes in (one.boxes, one.painted)
+        )
+        edit = tinted(edit, crop(self.source, one.windows, size), found, painted)
         mask = self.borders.masks(one.boxes, self.height, self.width).to(self.source)
         return stitch(self.source, edit, one.windows, mask), mask

@@ -151,9 +151,9 @@ class Seen:
         return path
 
     def pictures(self, title: str) -> list[list[int]]:
-        """Sizes of the pictures that a node of this title shows."""
+        """Sizes of the pictures that a node of this title, in English, shows."""
         return self.page.evaluate(
-            "title => (app.graph.nodes.find(n => n.title === title)?.imgs ?? [])"
+            "title => (app.graph.nodes.find(n => n.title.split(' \u00b7 ')[0] === title)?.imgs ?? [])"
             ".map(i => [i.naturalWidth, i.naturalHeight])",
             title,
         )

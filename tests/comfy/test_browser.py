@@ -61,7 +61,8 @@ def test_the_demo_runs_at_the_press_of_run(seen: Seen, renderer: str) -> None:
     )
     seen.page.get_by_test_id("queue-button").click()
     seen.page.wait_for_function(
-        "() => app.graph.nodes.find(n => n.title === 'After')?.imgs?.[0]?.naturalWidth > 0", timeout=2 * PATIENCE
+        "() => app.graph.nodes.find(n => n.title.startsWith('After'))?.imgs?.[0]?.naturalWidth > 0",
+        timeout=2 * PATIENCE,
     )
     assert seen.pictures("After") == [[128, 128]]
     assert seen.pictures("Before") == [[128, 128]]
@@ -163,7 +164,8 @@ def test_a_blueprint_runs_with_the_demo_models(seen: Seen, path: Path) -> None:
     assert {"steps", "cfg", "negative", "mask_grow_percent", "models", "preset"} <= set(widgets)
     seen.page.get_by_test_id("queue-button").click()
     seen.page.wait_for_function(
-        "() => app.graph.nodes.find(n => n.title === 'After')?.imgs?.[0]?.naturalWidth > 0", timeout=2 * PATIENCE
+        "() => app.graph.nodes.find(n => n.title.startsWith('After'))?.imgs?.[0]?.naturalWidth > 0",
+        timeout=2 * PATIENCE,
     )
     assert seen.pictures("After") == [[128, 128]]
     seen.fit()

@@ -39,14 +39,22 @@ def test_what_is_connected_takes_the_place_of_a_checkpoints(comfy: Comfy) -> Non
     try:
         run = comfy.run(graph)
         assert run.success, (run.problems, run.messages)
+        (models / "checkpoints" / "empty.safetensors").unlink()
+        graph["demo"]["inputs"]["models"] = "what is connected"
+        run = comfy.run(graph)
+        assert run.success, (run.problems, run.messages)
         graph["demo"]["inputs"]["models"] = SHAPES
         message = comfy.run(graph).error["exception_message"]
         assert message.startswith("Load Editing Models: models is 'demo")
         assert "choose a checkpoint" in message
+        del graph["demo"]["inputs"]["other_vae"]
+        graph["demo"]["inputs"]["models"] = "what is connected"
+        message = comfy.run(graph).error["exception_message"]
+        assert "not all of MODEL, CLIP and VAE are; connect them, or choose a checkpoint" in message
     finally:
         shutil.rmtree(models / "dino" / "shapes")
         shutil.rmtree(models / "open_clip" / "shapes")
-        (models / "checkpoints" / "empty.safetensors").unlink()
+        (models / "checkpoints" / "empty.safetensors").unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize(

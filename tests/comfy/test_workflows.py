@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,18 @@ def test_frames_have_room_for_the_live_preview(path: Path) -> None:
 
 
 @each_workflow
+def test_what_a_workflow_says_is_said_in_chinese_too(path: Path) -> None:
+    """The front end has no translation of notes, frames and titles."""
+    flow = load(path)
+    said = [frame["title"] for frame in flow["groups"]]
+    said += [node["title"] for node in flow["nodes"] if "title" in node and ".png" not in node["title"]]
+    said += [node["widgets_values"][0] for node in flow["nodes"] if node["type"] == "MarkdownNote"]
+    for text in said:
+        assert re.search("[a-z]{3}", text), text
+        assert re.search("[\u4e00-\u9fff]", text), text
+
+
+@each_workflow
 def test_links_have_both_ends_and_one_type(path: Path) -> None:
     flow = load(path)
     assert flow["version"] == 0.4
@@ -140,7 +153,7 @@ def test_one_prompt_serves_the_sampler_and_the_loss(path: Path) -> None:
     assert generator["inputs"]["image"] == edit["inputs"]["image"]
 
 
-LOADERS = {"LearnableRegions_LoadEditingModels", "CheckpointLoaderSimple", "UNETLoader", "DualCLIPLoader", "VAELoader"}
+LOADERS = {"CheckpointLoaderSimple", "UNETLoader", "DualCLIPLoader", "VAELoader"}
 
 
 def check_models(nodes: list[dict]) -> None:
@@ -213,6 +226,14 @@ def test_a_blueprint_joins_what_it_shows_to_what_is_inside(path: Path) -> None:
     for number, widget in outer["properties"]["proxyWidgets"]:
         assert widget in {slot["name"] for slot in inner[int(number)]["inputs"]}
     check_models(graph["nodes"])
+
+
+@each_blueprint
+def test_a_blueprint_names_no_file_that_a_fresh_comfyui_lacks(path: Path) -> None:
+    """Its widget would be red before anybody has chosen anything."""
+    for node in load(path)["definitions"]["subgraphs"][0]["nodes"]:
+        files = [value for value in map(str, node["widgets_values"]) if value.endswith((".safetensors", ".ckpt"))]
+        assert all(value.startswith("download: ") for value in files), (node["type"], files)
 
 
 def widget_specs(cls: Any) -> dict[str, tuple]:

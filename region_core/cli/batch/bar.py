@@ -8,10 +8,11 @@ from .processes import Processes
 
 
 class Bar:
-    """How many items are done, by all processes, on the first one's stderr."""
+    """How many items are done, by all processes, and how far the first one's own is, on its stderr."""
 
     def __init__(self, processes: Processes, shown: bool) -> None:
         self.processes, self.shown = processes, shown and processes.first
+        self._done = 0
         self._bar: Any = None
 
     def __enter__(self) -> Bar:
@@ -26,10 +27,20 @@ class Bar:
         from tqdm import tqdm
 
         if total:
-            self._bar = tqdm(total=total, unit="item", disable=not self.shown, dynamic_ncols=True)
+            looks = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
+            options: dict[str, Any] = {"disable": not self.shown, "dynamic_ncols": True, "miniters": 0}
+            self._bar = tqdm(total=total, bar_format=looks, **options)  # 0: moves may be of any size
+            self._bar.set_postfix_str(f"0 of {total} items")
 
     def step(self) -> None:
         """One is done here."""
         done = self.processes.count("done")
+        self._done = done if self.processes.world > 1 else self._done + 1
         if self._bar is not None:
-            self._bar.update(done - self._bar.n if self.processes.world > 1 else 1)
+            self._bar.set_postfix_str(f"{self._done} of {self._bar.total} items", refresh=False)
+            self.reach(0)
+
+    def reach(self, more: float) -> None:
+        """So many items beyond those that are done are worked on here, the last one in part."""
+        if self._bar is not None:
+            self._bar.update(max(self._done + more - self._bar.n, 0))

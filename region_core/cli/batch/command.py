@@ -93,7 +93,7 @@ class Batch:
             try:
                 with (
                     Bar(self.processes, self.job.shown) as bar,
-                    Editor(self.job, self.engine, self.plan["models"], self.plan["run"], bar.step) as editor,
+                    Editor(self.job, self.engine, self.plan["models"], self.plan["run"], bar.step, bar.reach) as editor,
                 ):
                     (self._shared if self.job.shared else self._each)(editor, bar)
                 self.code = FAILED if editor.failed else 0

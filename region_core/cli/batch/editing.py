@@ -28,13 +28,20 @@ class Editor:
     """Edits items with loaded models. Use as a context manager: leaving it waits for the files.
 
     An item that fails is noted on disk and on stderr; `failed` counts them. `on_done` is called
-    after each item, edited or failed.
+    after each item, edited or failed, and `on_part` within each, with how many are edited but not done.
     """
 
     def __init__(
-        self, job: BatchJob, engine: Engine, identity: dict[str, str], run: str, on_done: Callable[[], None]
+        self,
+        job: BatchJob,
+        engine: Engine,
+        identity: dict[str, str],
+        run: str,
+        on_done: Callable[[], None],
+        on_part: Callable[[float], None] = lambda _more: None,
     ) -> None:
         self.job, self.engine, self.identity, self.run, self.on_done = job, engine, identity, run, on_done
+        self.on_part = on_part
         self.failed = 0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="saving")
         self._behind: deque[tuple[int, Future]] = deque()
@@ -83,6 +90,7 @@ class Editor:
                 inpainter=inpainter,
                 settings=item.settings,
                 generator=generator,
+                on_event=lambda event: self.on_part(len(self._behind) + event.done),
             )
         except Exception as error:  # whatever it is, the other items are not to suffer from it
             if is_loader_lost(error):  # torch raises it here too, and this item is not to blame
