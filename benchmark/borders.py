@@ -95,7 +95,8 @@ def caption_in_rim(pictures: list[Tensor], found: Tensor, touched: Tensor, capti
     seen = scorer.places(cuts, models.dino(cuts).features)
     assert seen is not None
     rim = box_masks(touched, window, height, width, side) - box_masks(found, window, height, width, side)
-    rim = torch.nn.functional.adaptive_avg_pool2d(rim, seen[1].shape[-2:])[0, 0]
+    rows, columns = seen[1].shape[-2:]
+    rim = torch.nn.functional.adaptive_avg_pool2d(rim, (rows, columns))[0, 0]
     unit = torch.nn.functional.normalize(seen[1], dim=1).permute(0, 2, 3, 1)
     answer = contrast(unit.flatten(0, 2), scorer.encode_text(caption).float(), rivals(scorer)).reshape(unit.shape[:3])
     return [float(value) for value in (answer * rim).sum(dim=(1, 2)) / rim.sum()]
