@@ -83,7 +83,7 @@ class LearnableRegionGenerator(io.ComfyNode):
                 made.features_of(index), height, width, settings, None if prior is None else prior[index : index + 1]
             )
             boxes = placed.boxes.unflatten(0, placed.shape)[:, ::EACH].flatten(0, 1)
-            picture = draw_boxes(to_core(image[index : index + 1])[0], boxes.cpu(), best=-1, labels=[""] * len(boxes))
+            picture = draw_boxes(to_core(image[index : index + 1])[0], boxes.cpu())
             drawn.append(for_preview(picture, image))
         return io.NodeOutput(made, features.saliency(height, width)[:, 0], pil_to_comfy(drawn))
 

@@ -13,10 +13,10 @@ import torch
 from comfy import model_management
 from comfy_api.latest import io
 
-from ..region_core.draw import boxes_picture, loss_curve
+from ..region_core.draw import draw_boxes, loss_curve
 from ..region_core.edit import EditResult
 from ..region_core.generator.network import RegionGenerator
-from ..region_core.images import picture_from, to_pil
+from ..region_core.images import picture_from
 from ..region_core.words import summary
 from .common import MANY, for_preview, pil_to_comfy, to_bounding_box, to_comfy
 from .descriptions import LearnedGenerator
@@ -56,7 +56,7 @@ class Results:
             self.ranked += [to_comfy(image) for image in found]
         self.boxes.append(to_bounding_box(result.box))
         self.found = self.found or result.box is not None
-        drawn = boxes_picture(to_pil(picture), result.tried_boxes, result.box, f"{result.score:.3f}")
+        drawn = draw_boxes(picture, result.tried_boxes, result.box, f"{result.score:.3f}")
         self.drawn.append(for_preview(drawn, self.image))
         self.curves.append(for_preview(loss_curve(result.rounds), self.image))
         self.reports.append("\n".join([_report(self.done, result), *filter(None, [picture_from(picture).note])]))

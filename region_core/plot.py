@@ -10,6 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 Color = tuple[int, int, int]
 
+SIZE = (640, 400)
+
 PAPER: Color = (255, 255, 255)
 INK: Color = (38, 42, 48)
 SOFT: Color = (120, 126, 136)
@@ -23,17 +25,16 @@ def write_font(size: int) -> Any:
     return ImageFont.load_default(size)
 
 
-def loss_curve(records: Sequence[Mapping[str, Any]], size: tuple[int, int] = (640, 400)) -> Image.Image:
-    """A line plot of 'loss' and 'best' over 'round', one point a record.
+def loss_curve(records: Sequence[Mapping[str, Any]]) -> Image.Image:
+    """A line plot of 'loss' and 'best' over 'round', one point a record, of `SIZE` pixels.
 
     A value that is missing or not finite leaves a gap; with no record at all the axes say so.
     """
-    over = 2  # drawn at twice the size and shrunk: Pillow's lines have hard edges
-    width, height = size[0] * over, size[1] * over
-    unit = height / 400
+    unit = 2  # drawn at twice the size and shrunk: Pillow's lines have hard edges
+    width, height = (side * unit for side in SIZE)
     image = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(image)
-    font = write_font(max(round(14 * unit), 11 * over))
+    font = write_font(14 * unit)
     left, right, top, bottom = 66 * unit, width - 22 * unit, 44 * unit, height - 52 * unit
     # The best is the broader line below, so that both show where they are the same.
     curves = [("best", "best so far", ACCENT, 5.0), ("loss", "loss of the round", BLUE, 2.2)]
@@ -42,10 +43,10 @@ def loss_curve(records: Sequence[Mapping[str, Any]], size: tuple[int, int] = (64
     draw.text(((left + right) / 2, height - 10 * unit), "round", SOFT, font, anchor="mb")
     draw.text((12 * unit, 12 * unit), "loss", SOFT, font, anchor="lt")
     if not seen:
-        draw.line([(left, top), (left, bottom), (right, bottom)], GRID, round(unit))
+        draw.line([(left, top), (left, bottom), (right, bottom)], GRID, unit)
         middle = ((left + right) / 2, (top + bottom) / 2)
         draw.text(middle, "no rounds yet", SOFT, font, anchor="mm")
-        return image.resize(size, Image.Resampling.LANCZOS)
+        return image.resize(SIZE, Image.Resampling.LANCZOS)
 
     x_ticks = _ticks([x for x, _ in seen], 10, whole=True)
     y_ticks = _ticks([y for _, y in seen], 6)
@@ -59,7 +60,7 @@ def loss_curve(records: Sequence[Mapping[str, Any]], size: tuple[int, int] = (64
     digits = max(0, -math.floor(math.log10(y_ticks[1] - y_ticks[0]) + 1e-9))
     for tick in y_ticks:
         y = place((x_low, tick))[1]
-        draw.line([(left, y), (right, y)], GRID, round(unit))
+        draw.line([(left, y), (right, y)], GRID, unit)
         draw.text((left - 8 * unit, y), f"{tick:.{digits}f}", SOFT, font, anchor="rm")
     for tick in x_ticks:
         if x_low <= tick <= x_high:
@@ -78,7 +79,7 @@ def loss_curve(records: Sequence[Mapping[str, Any]], size: tuple[int, int] = (64
             dash = [(x - 28 * unit, level), (x - 8 * unit, level)]
             draw.line(dash, color, round(broad * unit))
             x -= 48 * unit
-    return image.resize(size, Image.Resampling.LANCZOS)
+    return image.resize(SIZE, Image.Resampling.LANCZOS)
 
 
 def _curve(draw: ImageDraw.ImageDraw, spots: Sequence[tuple[float, float] | None], color: Color, broad: float) -> None:

@@ -70,11 +70,12 @@ class Feedback:
                 return None
             _, painted, _ = self.previewer.decode_latent_to_preview_image("JPEG", estimate)
             return _beside(self.trying, painted, "being painted")
-        boxes, best = event.boxes.cpu(), -1
+        boxes = event.boxes.cpu()
+        best = torch.zeros(len(boxes), dtype=torch.bool)
         if event.best_box is not None:
-            same = (boxes == event.best_box.cpu()).all(dim=1).nonzero()
-            best = int(same[0]) if len(same) else -1
-        self.trying = draw_boxes(self.source, boxes * self.scale, best=best, labels=[""] * len(boxes))
+            best = (boxes == event.best_box.cpu()).all(dim=1)
+        boxes = boxes * self.scale
+        self.trying = draw_boxes(self.source, boxes[~best], next(iter(boxes[best]), None))
         return self.trying if event.best is None else _beside(self.trying, to_pil(event.best), "best so far")
 
 

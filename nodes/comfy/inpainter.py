@@ -14,8 +14,7 @@ from torch.nn import functional as F
 
 from ...region_core.cost import passed
 from ...region_core.errors import InputError, first_line, shown
-from ...region_core.painting.finite import checked_finite
-from ...region_core.painting.inpaint import Latents, first_step, with_hole
+from ...region_core.painting.inpaint import Latents, checked_finite, first_step, with_hole
 from .compatibility import check_parts, kind_of, reads_mask
 from .patches import minds_the_batch, sees_all_rows
 from .sampling import is_out_of_memory, run_steps, schedule
