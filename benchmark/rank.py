@@ -78,9 +78,8 @@ def losses_of(
     every = place_candidates(models.dino(source), SIZE, SIZE, settings).boxes
     boxes = every[torch.linspace(0, len(every) - 1, min(count, len(every))).round().long()]
     inpainter = inpainter_of(models, edit)
-    loss = RegionLoss(
-        models.scorer, edit.caption, edit.prompt, LossWeights.of(settings), views=settings.views, seed=seed
-    ).bind(source)
+    texts = torch.cat([models.scorer.encode_text(text) for text in (edit.prompt, edit.caption)])
+    loss = RegionLoss(models.scorer, source, texts, LossWeights.of(settings), settings.views, seed)
     return {
         (steps, guidance, own): loss(
             paint(

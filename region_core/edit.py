@@ -23,7 +23,6 @@ from .images import Picture, picture_from
 from .painting.borders import Borders
 from .painting.canvas import Canvas, Work
 from .painting.inpaint import Inpainter
-from .proposals.anchors import place_candidates
 from .proposals.prior import check_prior
 from .proposals.regions import Finding, PictureEvidence
 from .proposals.texts import is_ground
@@ -158,10 +157,22 @@ def edit_image(
     sizes, numbers = generator_shape(settings)
     module = generator or build_generator(maps.shape[0], sizes, settings.seed, extra_dim=numbers, device=maps.device)
 
-    def result(**values: Any) -> EditResult:
+    def result(ranked: list[Candidate], mask: Tensor | None, reason: str = "", **more: Any) -> EditResult:
+        """The first of the ranked edits or, where there is a `reason` against it, the picture as it is."""
+        first = None if reason else ranked[0]
         cost = cost_so_far(inpainter, dino, scorer) - before
+        found = {
+            "image": untouched if first is None else first.image,
+            "mask": torch.zeros_like(source[:, :1]) if first is None else mask,
+            "box": None if first is None else first.box,
+            "verdict": NO_REGION if first is None else EDITED,
+            "score": 0.0 if first is None else first.score,
+            "source_score": 0.0,
+        }
         return EditResult(
             alpha=picture.alpha,
+            candidates=ranked,
+            reason=reason,
             rounds=progress.rounds,
             unet_evaluations=cost.unet_evaluations,
             cost=cost,
@@ -171,21 +182,16 @@ def edit_image(
             seed=settings.seed,
             caption=caption.strip(),
             prompt=prompt.strip(),
-            **values,
+            **{**found, **more},
         )
 
     if settings.method == "published":
-        candidates = place_candidates(features, source.shape[-2], source.shape[-1], settings, prior)
-        made = search_as_published(canvas, candidates, features, evidence, module, settings, progress)
+        made = search_as_published(canvas, features, evidence, module, settings, progress, prior)
         ranked, mask = _finished(picture, canvas, made.work, made.score, made.score, made.parts, SHOWN)
         return result(
-            image=ranked[0].image,
-            mask=mask,
-            box=ranked[0].box,
-            verdict=EDITED,
-            score=ranked[0].score,
+            ranked,
+            mask,
             source_score=made.source_score,
-            candidates=ranked,
             tried_boxes=made.work.boxes,
             relevance=saliency,
             generator=module,
@@ -204,19 +210,8 @@ def edit_image(
     }
     # before any diffusion is spent on it; a prior says where the region may be, not that it is there
     if reason := why_nothing(caption, proposals, canvas, prior=prior is not None):
-        return result(
-            image=untouched,
-            mask=torch.zeros_like(source[:, :1]),
-            box=None,
-            verdict=NO_REGION,
-            score=0.0,
-            source_score=0.0,
-            candidates=[],
-            tried_boxes=torch.zeros(0, 4),
-            generator=generator if settings.max_previews else None,
-            reason=reason,
-            **common,
-        )
+        taught = generator if settings.max_previews else None
+        return result([], None, reason, tried_boxes=torch.zeros(0, 4), generator=taught, **common)
     proposals = proposals.select(canvas.paintable(canvas.full_boxes(proposals.boxes)))
     boxes = canvas.full_boxes(proposals.boxes)
 
@@ -248,22 +243,9 @@ def edit_image(
         picture, canvas, choice.work, choice.judged.score, choice.deciding, choice.parts, settings.num_regions
     )
     ranked = [replace(one, improves=bool(ok)) for one, ok in zip(ranked, improves(choice.judged), strict=True)]
-    reason = "" if ranked[0].improves else WORSE
     tried = boxes[previews.indices or trainer.log_probs().argsort(descending=True, stable=True)[:SHOWN]]
-    return result(
-        image=untouched if reason else ranked[0].image,
-        mask=torch.zeros_like(mask) if reason else mask,
-        box=None if reason else ranked[0].box,
-        verdict=NO_REGION if reason else EDITED,
-        score=0.0 if reason else ranked[0].score,
-        source_score=0.0,
-        candidates=ranked,
-        tried_boxes=tried,
-        generator=module,
-        reason=reason,
-        stopped=previews.stopped,
-        **common,
-    )
+    reason = "" if ranked[0].improves else WORSE
+    return result(ranked, mask, reason, tried_boxes=tried, generator=module, stopped=previews.stopped, **common)
 
 
 def _as_picture(values: Tensor, source: Tensor) -> Tensor:

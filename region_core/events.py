@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,9 +28,9 @@ class Event:
     kind: str
     done: float
     boxes: Tensor
-    best: Tensor | None
-    loss: float
-    best_score: float
+    best: Tensor | None = None
+    loss: float = float("nan")
+    best_score: float = float("nan")
     best_box: Tensor | None = None
     record: dict | None = None
 
@@ -70,20 +71,17 @@ class SearchProgress:
         """A round: boxes [n, 4] were edited; `losses` [m] are those of all edits so far, the round's
         last; `best` is the picture of the best so far; `expected` the generator's expected loss."""
         new = losses[len(losses) - len(box) :]
-        self.rounds.append(
-            {
-                "round": len(self.rounds),
-                "loss": float(new.mean()),
-                "best": float(losses.min()),
-                "boxes": [[round(v) for v in row] for row in box.tolist()],
-                "losses": new.tolist(),
-                "expected": expected,
-            }
-        )
-        record = self.rounds[-1]
-        self._tell(
-            "preview", box, best=best, best_box=best_box, best_score=-record["best"], loss=record["loss"], record=record
-        )
+        least, loss = float(losses.min()), float(new.mean())
+        record = {
+            "round": len(self.rounds),
+            "loss": loss,
+            "best": least,
+            "boxes": [[round(v) for v in row] for row in box.tolist()],
+            "losses": new.tolist(),
+            "expected": expected,
+        }
+        self.rounds.append(record)
+        self._tell("preview", box, best=best, best_box=best_box, best_score=-least, loss=loss, record=record)
 
     def half_painted(self, boxes: Tensor, best: Tensor, best_box: Tensor, score: float) -> None:
         """The edits of boxes [n, 4] are half done; `best` is the best's picture."""
@@ -94,18 +92,9 @@ class SearchProgress:
         self.done = 1.0
         self._tell("final", boxes, best=best, best_box=boxes[0], best_score=score)
 
-    def _tell(
-        self,
-        kind: str,
-        boxes: Tensor,
-        *,
-        best: Tensor | None = None,
-        best_box: Tensor | None = None,
-        best_score: float = float("nan"),
-        loss: float = float("nan"),
-        record: dict | None = None,
-    ) -> None:
+    def _tell(self, kind: str, boxes: Tensor, **more: Any) -> None:
+        """Tell the watcher; `more` are the event's other fields."""
         if kind != "final":
             self._advance()
         if self.watch is not None:
-            self.watch(Event(kind, self.done, boxes, best, loss, best_score, best_box, record))
+            self.watch(Event(kind, self.done, boxes, **more))

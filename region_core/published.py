@@ -19,7 +19,7 @@ from .generator.losses import RegionLoss
 from .generator.network import RegionGenerator
 from .generator.trainer import numbers_of
 from .painting.canvas import Canvas, Work
-from .proposals.anchors import CandidateSet
+from .proposals.anchors import place_candidates
 from .proposals.regions import PictureEvidence
 from .ranking import last
 from .settings import SearchSettings
@@ -38,21 +38,22 @@ class Published:
 
 def search_as_published(
     canvas: Canvas,
-    candidates: CandidateSet,
     features: PatchFeatures,
     evidence: PictureEvidence,
     module: RegionGenerator,
     settings: SearchSettings,
     progress: SearchProgress,
+    prior: Tensor | None = None,
 ) -> Published:
     """Rounds in which every anchor samples one size by Gumbel-softmax, all are edited in full, and the
     generator learns by the losses of the whole picture.
 
-    candidates in pixels of the source. `settings.learning` "exact" learns by the expected loss of all
-    edits so far in place of the sampled one, "off" not at all.
+    With a prior mask [1, 1, H, W] anchors lie only where it is white. `settings.learning` "exact" learns by the
+    expected loss of all edits so far in place of the sampled one, "off" not at all.
     """
+    candidates = place_candidates(features, canvas.height, canvas.width, settings, prior)
     maps = features.features[0]
-    loss = RegionLoss.of(evidence, settings).bind(evidence.picture)
+    loss = RegionLoss.of(evidence, settings)
     noise = torch.Generator("cpu").manual_seed(settings.seed)
     boxes = candidates.boxes.cpu()
     losses, edited = torch.zeros(len(boxes)), torch.zeros(len(boxes), dtype=torch.bool)

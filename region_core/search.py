@@ -98,7 +98,7 @@ def learn_from_previews(
     progress: SearchProgress,
 ) -> Previews:
     """Rounds of one preview each, of boxes [N, 4]; the generator is taught after each on all so far."""
-    previews, bound = Previews(stopped=ROUNDS), None
+    previews = Previews(stopped=ROUNDS)
     steps = min(settings.preview_steps, settings.steps)
     for left in range(settings.max_previews, 0, -1):
         index, why = next_preview(boxes, trainer.log_probs(), previews.indices, every=settings.previews == "always")
@@ -109,11 +109,10 @@ def learn_from_previews(
         progress.expect(
             (preview(settings, canvas.preview_share) * more + painting(settings) * settings.num_regions).total
         )
-        bound = bound or loss.bind(canvas.small)
         box = boxes[index : index + 1]
         work = canvas.begin(box, steps, size=canvas.preview_size)
         pictures = canvas.pictures(canvas.advance(work, steps, settings.preview_guidance))
-        previews.add(index, bound(pictures, canvas.small_boxes(box)), pictures)
+        previews.add(index, loss(pictures, canvas.small_boxes(box)), pictures)
         losses = standardised_losses(previews.terms, loss.weights)
         expected = trainer.learn(previews.indices, losses)
         best = int(losses.argmin())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,15 +14,13 @@ from ..boxes import expand, pixel_boxes
 from ..encoders import ClipScorer
 from ..errors import InputError
 from ..resize import resize
-from .views import Views
 
 if TYPE_CHECKING:
     from ..proposals.regions import PictureEvidence
     from ..settings import SearchSettings
 
-__all__ = ["BoundLoss", "LossTerms", "LossWeights", "RegionLoss", "Views", "self_similarity"]
-
 CROP_FACTOR = 1.5  # a box is judged with half its size of surroundings, so that CLIP sees a scene
+FLOOR = 0.02  # of the texts' distance: a shorter change has no direction
 
 
 @dataclass(frozen=True)
@@ -57,64 +56,81 @@ class LossTerms:
     structure: Tensor
 
 
-class RegionLoss:
-    """The loss of an edit from `caption` to `prompt`.
+@dataclass(frozen=True)
+class View:
+    """A crop in shares of the picture (0..1), possibly mirrored left to right."""
 
-    texts: embeddings [2, E] of prompt and caption, where they are encoded already. views:
-    how many views of each picture CLIP sees, or the `Views` themselves.
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    flip: bool
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] -> [B, 3, h, w], the view's part of it, at least one pixel."""
+        height, width = images.shape[-2:]
+        left, top = int(self.x0 * width), int(self.y0 * height)
+        right = max(left + 1, round(self.x1 * width))
+        bottom = max(top + 1, round(self.y1 * height))
+        crop = images[..., top:bottom, left:right]
+        return crop.flip(-1) if self.flip else crop
+
+
+def random_views(count: int, seed: int) -> list[View]:
+    """`count` views of every picture: the whole of it, then random crops, half of them mirrored.
+
+    The same crops for every picture, so that two edits differ by their pixels alone; they depend on
+    `seed` only. Crops keep 64 to 100 % of the area, so that few of them miss the box.
+    """
+    if count < 1:
+        raise InputError(f"The number of views is {count}; choose 1 (no crops) or more.")
+    generator = torch.Generator("cpu").manual_seed(seed)
+    views = [View(0.0, 0.0, 1.0, 1.0, False)]
+    for _ in range(count - 1):
+        size, left, top, mirror = torch.rand(4, generator=generator).tolist()
+        side = 0.8 + 0.2 * size
+        x0, y0 = left * (1 - side), top * (1 - side)
+        views.append(View(x0, y0, x0 + side, y0 + side, mirror < 0.5))
+    return views
+
+
+class RegionLoss:
+    """The loss of edits of one source picture [1, 3, H, W]; `texts` [2, E] are embeddings of prompt and caption.
+
+    CLIP sees so many `views` of each picture. What it makes of the source is kept from the first call on.
     """
 
     def __init__(
-        self,
-        scorer: ClipScorer,
-        caption: str,
-        prompt: str,
-        weights: LossWeights | None = None,
-        views: int | Views = 4,
-        seed: int = 0,
-        texts: Tensor | None = None,
+        self, scorer: ClipScorer, source: Tensor, texts: Tensor, weights: LossWeights, views: int = 4, seed: int = 0
     ) -> None:
-        self.scorer = scorer
-        self.weights = weights or LossWeights()
-        self.views = Views(views, seed) if isinstance(views, int) else views
-        if texts is None:
-            texts = torch.cat([scorer.encode_text(prompt), scorer.encode_text(caption)])
-        self.target = texts[:1]
-        self.text_direction = texts[:1] - texts[1:]
+        if source.ndim != 4 or source.shape[:2] != (1, 3):
+            raise InputError(f"The source has shape {tuple(source.shape)}; pass one picture, [1, 3, H, W].")
+        self.scorer, self.source, self.weights = scorer, source, weights
+        self.target, self.text_direction = texts[0], texts[0] - texts[1]
+        self.views = random_views(views, seed)
+        self._source_crops: dict[tuple[int, ...], Tensor] = {}  # pixels of a crop -> [E]
 
     @classmethod
     def of(cls, evidence: PictureEvidence, settings: SearchSettings) -> RegionLoss:
         """The loss of an edit whose texts are encoded already."""
-        texts, weights = (evidence.caption, evidence.prompt), LossWeights.of(settings)
-        return cls(evidence.scorer, *texts, weights, settings.views, settings.seed, evidence.texts)
+        weights = LossWeights.of(settings)
+        return cls(evidence.scorer, evidence.picture, evidence.texts, weights, settings.views, settings.seed)
 
-    def bind(self, source: Tensor) -> BoundLoss:
-        """The loss for edits of one source [1, 3, H, W], whose views are encoded here, once."""
-        if source.ndim != 4 or source.shape[:2] != (1, 3):
-            raise InputError(f"The source has shape {tuple(source.shape)}; pass one picture, [1, 3, H, W].")
-        return BoundLoss(self, source)
-
-
-class BoundLoss:
-    """A `RegionLoss` that knows its source picture; made by `RegionLoss.bind`."""
-
-    def __init__(self, loss: RegionLoss, source: Tensor) -> None:
-        self.loss, self.source = loss, source
-        embeddings, tokens = loss.scorer.encode_images_and_tokens(
-            self._views(source), with_tokens=1 if loss.weights.structure else 0
+    @cached_property
+    def _source_seen(self) -> tuple[Tensor, Tensor | None]:
+        """Embeddings of the source's views [V, E] and, where it has a weight, its structure [1, N, N]."""
+        embeddings, tokens = self.scorer.encode_images_and_tokens(
+            self._seen(self.source), with_tokens=1 if self.weights.structure else 0
         )
-        self._source_views = embeddings  # [V, E]
-        self._source_structure = self_similarity(tokens) if len(tokens) else None
-        self._source_crops: dict[tuple[int, ...], Tensor] = {}  # pixels of a crop -> [E]
+        return embeddings, self_similarity(tokens) if len(tokens) else None
 
-    def _views(self, images: Tensor) -> Tensor:
+    def _seen(self, images: Tensor) -> Tensor:
         """[B, 3, H, W] -> [V*B, 3, s, s], view by view, the whole pictures first."""
-        return torch.cat([self._small(view) for view in self.loss.views(images)])
+        return torch.cat([self._small(view(images)) for view in self.views])
 
     def _small(self, images: Tensor) -> Tensor:
-        size = self.loss.scorer.image_size
-        small = resize(images.float(), size, size)
-        return small.clamp(0, 1)
+        size = self.scorer.image_size
+        return resize(images.float(), size, size).clamp(0, 1)
 
     def _cut(self, image: Tensor, pixels: tuple[int, ...]) -> Tensor:
         x0, y0, x1, y1 = pixels
@@ -136,24 +152,25 @@ class BoundLoss:
                 f"The edits have shape {tuple(edits.shape)} and the boxes {tuple(boxes.shape)}; "
                 f"pass [N, 3, {height}, {width}], the source's size, and [N, 4]."
             )
-        weights = self.loss.weights
+        source_views, source_structure = self._source_seen
+        weights = self.weights
         cuts: list[tuple[int, ...]] = []
         if weights.crop:
             around = expand(boxes, CROP_FACTOR, height, width)
             cuts = [tuple(row) for row in pixel_boxes(around, height, width).tolist()]
         new = [cut for cut in dict.fromkeys(cuts) if cut not in self._source_crops]
 
-        batch = [self._views(edits)]
+        batch = [self._seen(edits)]
         batch += [self._cut(edit[None], cut) for edit, cut in zip(edits, cuts, strict=False)]
         batch += [self._cut(self.source.to(edits.device), cut) for cut in new]
-        embeddings, tokens = self.loss.scorer.encode_images_and_tokens(
+        embeddings, tokens = self.scorer.encode_images_and_tokens(
             torch.cat(batch), with_tokens=count if weights.structure else 0
         )
-        views = len(self._source_views)
+        views = len(self.views)
         whole, crops, fresh = embeddings.split([views * count, len(cuts), len(new)])
         self._source_crops.update(zip(new, fresh, strict=True))
 
-        before = self._source_views.to(whole)[:, None]
+        before = source_views.to(whole)[:, None]
         clip, direction = self._text_terms(whole.unflatten(0, (views, count)), before)
         if cuts:
             old = torch.stack([self._source_crops[cut].to(crops) for cut in cuts])
@@ -162,8 +179,8 @@ class BoundLoss:
             direction = (direction + weights.crop * direction_crop) / (1 + weights.crop)
 
         structure = torch.zeros_like(clip)
-        if self._source_structure is not None:
-            change = self_similarity(tokens) - self._source_structure.to(tokens)
+        if source_structure is not None:
+            change = self_similarity(tokens) - source_structure.to(tokens)
             structure = change.square().mean(dim=(1, 2))
         total = weights.clip * clip + weights.direction * direction + weights.structure * structure
         terms = (total, clip, direction, structure)
@@ -171,14 +188,13 @@ class BoundLoss:
 
     def _text_terms(self, after: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         """after [V, N, E], before [V, N or 1, E] -> L_clip, L_dir: means over views, each [N]."""
-        target = self.loss.target.to(after)[0]
-        clip = 1 - after @ target
-        direction = 1 - _soft_cosine(after - before, self.loss.text_direction.to(after)[0])
+        clip = 1 - after @ self.target.to(after)
+        direction = 1 - _soft_cosine(after - before, self.text_direction.to(after))
         return clip.mean(dim=0), direction.mean(dim=0)
 
 
-def _soft_cosine(change: Tensor, direction: Tensor, floor: float = 0.02) -> Tensor:
-    """Cosine over the last axis that fades to 0 for changes shorter than `floor` times the direction.
+def _soft_cosine(change: Tensor, direction: Tensor) -> Tensor:
+    """Cosine over the last axis that fades to 0 for changes shorter than `FLOOR` times the direction.
 
     An edit equal to its source, or a view that misses the box, has no direction: what is left of it
     is rounding noise, which a plain cosine would blow up to anything between -1 and 1. Differences
@@ -186,7 +202,7 @@ def _soft_cosine(change: Tensor, direction: Tensor, floor: float = 0.02) -> Tens
     CLIP model's space is narrower.
     """
     whole = direction.norm().clamp(min=1e-6)
-    length = change.norm(dim=-1).maximum(floor * whole)
+    length = change.norm(dim=-1).maximum(FLOOR * whole)
     return (change @ direction) / (length * whole)
 
 

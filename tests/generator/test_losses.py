@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from region_core.errors import InputError
-from region_core.generator.losses import LossWeights, RegionLoss, Views, self_similarity
+from region_core.generator.losses import LossWeights, RegionLoss, View, random_views, self_similarity
 
 SIZE = 16
 TEXTS = {"red": [1.0, 0.0, 0.0], "green": [0.0, 1.0, 0.0], "blue": [0.0, 0.0, 1.0]}
@@ -59,13 +59,21 @@ def boxes(*corners: tuple[int, int, int, int]) -> torch.Tensor:
 BOX = (16, 16, 48, 48)
 
 
+def loss_of(
+    scorer: ColourScorer, source: torch.Tensor, caption: str, prompt: str, weights: LossWeights | None = None, views=4
+) -> RegionLoss:
+    """The loss of an edit of a source from caption to prompt."""
+    texts = torch.cat([scorer.encode_text(text) for text in (prompt, caption)])
+    return RegionLoss(scorer, source, texts, weights or LossWeights(), views)  # type: ignore[arg-type]
+
+
 # --- the terms --------------------------------------------------------------------------------
 
 
 def test_the_terms_are_the_papers_formulas():
     source, scorer = plain("red"), ColourScorer()
     edit = painted(source, BOX, "green")
-    bound = RegionLoss(scorer, "red", "green", LossWeights(crop=0), views=1).bind(source)
+    bound = loss_of(scorer, source, "red", "green", LossWeights(crop=0), views=1)
     terms = bound(edit, boxes(BOX))
     before, after = torch.tensor([1.0, 0.0, 0.0]), F.normalize(torch.tensor([0.75, 0.25, 0]), dim=0)
     towards = torch.tensor([-1.0, 1.0, 0.0])
@@ -86,7 +94,7 @@ def test_every_weight_weighs_its_own_term():
     source = plain("red")
     edit = painted(source, BOX, "green")
     for name in ("clip", "direction", "structure"):
-        bound = RegionLoss(ColourScorer(), "red", "green", only(**{name: 2.5})).bind(source)
+        bound = loss_of(ColourScorer(), source, "red", "green", only(**{name: 2.5}))
         terms = bound(edit, boxes(BOX))
         torch.testing.assert_close(terms.total, 2.5 * getattr(terms, name))
         assert terms.total > 0
@@ -95,7 +103,7 @@ def test_every_weight_weighs_its_own_term():
 def test_the_edit_asked_for_costs_less_than_another_colour_or_none():
     source = plain("red")
     edits = torch.cat([painted(source, BOX, "green"), painted(source, BOX, "blue"), source])
-    bound = RegionLoss(ColourScorer(), "red", "green", only(clip=1, direction=1)).bind(source)
+    bound = loss_of(ColourScorer(), source, "red", "green", only(clip=1, direction=1))
     green, blue, nothing = bound(edits, boxes(BOX, BOX, BOX)).total.tolist()
     assert green < blue
     assert green < nothing
@@ -104,7 +112,7 @@ def test_the_edit_asked_for_costs_less_than_another_colour_or_none():
 def test_an_edit_equal_to_its_source_has_no_direction_and_no_nan():
     source = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     edit = (source + 1e-6).clamp(0, 1)  # rounding noise is no direction either
-    bound = RegionLoss(ColourScorer(), "red", "green").bind(source)
+    bound = loss_of(ColourScorer(), source, "red", "green")
     terms = bound(torch.cat([source, edit]), boxes(BOX, BOX))
     torch.testing.assert_close(terms.direction, torch.ones(2), atol=1e-3, rtol=0)
     torch.testing.assert_close(terms.structure, torch.zeros(2), atol=1e-3, rtol=0)
@@ -113,7 +121,7 @@ def test_an_edit_equal_to_its_source_has_no_direction_and_no_nan():
 
 def test_a_prompt_equal_to_the_caption_is_no_nan():
     source = plain("red")
-    bound = RegionLoss(ColourScorer(), "red", "red").bind(source)
+    bound = loss_of(ColourScorer(), source, "red", "red")
     terms = bound(painted(source, BOX, "green"), boxes(BOX))
     assert terms.direction.item() == pytest.approx(1.0)
     assert bool(terms.total.isfinite().all())
@@ -134,7 +142,7 @@ def test_the_crop_term_sees_the_box_and_half_its_size_round_it():
     source, scorer = plain("red"), ColourScorer()
     edit = painted(source, (24, 24, 40, 40), "green")
     weights = only(clip=1, crop=1)
-    bound = RegionLoss(scorer, "red", "green", weights, views=1).bind(source)
+    bound = loss_of(scorer, source, "red", "green", weights, views=1)
     both = bound(edit, boxes((24, 24, 40, 40))).clip.item()
     share = torch.tensor([1 - (16 / 24) ** 2, (16 / 24) ** 2, 0])  # 16 px grown to 24
     crop = 1 - F.normalize(share, dim=0)[1]
@@ -149,9 +157,9 @@ def test_what_leaks_out_of_the_box_earns_less_with_the_crop_than_without():
     box = boxes((4, 4, 20, 20), (4, 4, 20, 20))
     edits = torch.cat([inside, leaked])
     whole, crop = (
-        RegionLoss(ColourScorer(), "red", "green", only(clip=1, direction=1, crop=weight), views=1)
-        .bind(source)(edits, box)
-        .total
+        loss_of(ColourScorer(), source, "red", "green", only(clip=1, direction=1, crop=weight), views=1)(
+            edits, box
+        ).total
         for weight in (0.0, 1.0)
     )
     assert abs(whole[0] - whole[1]) < 1e-3
@@ -163,7 +171,7 @@ def test_a_crop_at_the_border_and_a_box_thinner_than_a_pixel_are_no_error():
     edits = painted(source, (70, 0, 80, 10), "green").expand(3, -1, -1, -1)
     thin = boxes((70, 0, 80, 10), (0, 0, 80, 48))
     thin = torch.cat([thin, torch.tensor([[79.8, 47.9, 80.0, 48.0]])])
-    bound = RegionLoss(ColourScorer(), "red", "green").bind(source)
+    bound = loss_of(ColourScorer(), source, "red", "green")
     assert bool(bound(edits, thin).total.isfinite().all())
 
 
@@ -177,17 +185,19 @@ def coordinates(height: int = 40, width: int = 60) -> torch.Tensor:
     return torch.cat([rows, columns, rows], dim=1)
 
 
-def test_views_crop_every_picture_of_every_call_alike():
-    views = Views(6, seed=1)
-    first = views(coordinates())
-    later = views(coordinates().expand(3, -1, -1, -1))
-    for one, many in zip(first, later, strict=True):
-        for picture in many:
+def seen(views: list[View]) -> list[torch.Tensor]:
+    return [view(coordinates()) for view in views]
+
+
+def test_views_crop_every_picture_alike():
+    views = random_views(6, seed=1)
+    for view, one in zip(views, seen(views), strict=True):
+        for picture in view(coordinates().expand(3, -1, -1, -1)):
             assert torch.equal(picture, one[0])
 
 
 def test_views_are_the_whole_picture_and_then_differing_crops():
-    views = Views(8, seed=0)(coordinates())
+    views = seen(random_views(8, seed=0))
     assert len(views) == 8
     assert torch.equal(views[0], coordinates())
     assert len({(v.shape, v.sum().item()) for v in views}) == 8
@@ -201,18 +211,18 @@ def test_views_are_the_whole_picture_and_then_differing_crops():
 
 def test_views_depend_on_their_seed_alone():
     before = torch.get_rng_state()
-    one, again, other = (Views(4, seed=s)(coordinates())[2] for s in (3, 3, 4))
+    one, again, other = (seen(random_views(4, seed=s))[2] for s in (3, 3, 4))
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(one, again)
     assert one.shape != other.shape or not torch.equal(one, other)
     with pytest.raises(InputError, match="views"):
-        Views(0)
+        random_views(0, 0)
 
 
 def test_the_same_edit_costs_the_same_in_any_batch_and_call():
     source = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     edit, other = painted(source, BOX, "green"), painted(source, (0, 0, 9, 9), "blue")
-    bound = RegionLoss(ColourScorer(), "red", "green").bind(source)
+    bound = loss_of(ColourScorer(), source, "red", "green")
     alone = bound(edit, boxes(BOX)).total
     crowd = bound(torch.cat([other, edit, edit]), boxes((0, 0, 9, 9), BOX, BOX)).total
     torch.testing.assert_close(crowd[1:], alone.expand(2))
@@ -223,12 +233,11 @@ def test_the_same_edit_costs_the_same_in_any_batch_and_call():
 
 def test_texts_and_source_are_encoded_once_and_a_call_is_one_batch():
     source, scorer = plain("red"), ColourScorer()
-    loss = RegionLoss(scorer, "red", "green", views=3)
+    bound = loss_of(scorer, source, "red", "green", views=3)
     assert sorted(scorer.texts) == ["green", "red"]
-    bound = loss.bind(source)
-    assert [len(b) for b in scorer.batches] == [3]
     edits = painted(source, BOX, "green").expand(2, -1, -1, -1)
     bound(edits, boxes(BOX, (0, 0, 8, 8)))
+    assert [len(b) for b in scorer.batches[:1]] == [3]
     assert [len(b) for b in scorer.batches[1:]] == [3 * 2 + 2 + 2]  # views, crops, source crops
     bound(edits, boxes((0, 0, 8, 8), BOX))  # both boxes known
     bound(edits, boxes((0, 0, 24, 24), (0, 0, 24, 24)))  # one new box, twice
@@ -238,7 +247,7 @@ def test_texts_and_source_are_encoded_once_and_a_call_is_one_batch():
 
 def test_without_the_crop_weight_no_crop_is_encoded():
     source, scorer = plain("red"), ColourScorer()
-    bound = RegionLoss(scorer, "red", "green", LossWeights(crop=0), views=2).bind(source)
+    bound = loss_of(scorer, source, "red", "green", LossWeights(crop=0), views=2)
     bound(painted(source, BOX, "green"), boxes(BOX))
     assert [len(b) for b in scorer.batches] == [2, 2]
 
@@ -248,10 +257,10 @@ def test_a_cached_source_crop_belongs_to_its_box():
     source[..., 32:] = torch.tensor(TEXTS["blue"]).view(1, 3, 1, 1)
     left, right = (4, 20, 20, 36), (44, 20, 60, 36)
     edits = torch.cat([painted(source, left, "green"), painted(source, right, "green")])
-    bound = RegionLoss(ColourScorer(), "red", "green").bind(source)
+    bound = loss_of(ColourScorer(), source, "red", "green")
     bound(edits, boxes(left, right))
     swapped = bound(edits.flip(0), boxes(right, left)).total
-    fresh = RegionLoss(ColourScorer(), "red", "green").bind(source)
+    fresh = loss_of(ColourScorer(), source, "red", "green")
     torch.testing.assert_close(swapped, fresh(edits.flip(0), boxes(right, left)).total)
 
 
@@ -264,7 +273,7 @@ def test_it_works_in_inference_mode_and_changes_no_input():
         edits, box = painted(source, BOX, "green"), boxes(BOX)
         copies = [t.clone() for t in (source, edits, box)]
         state = torch.get_rng_state()
-        terms = RegionLoss(ColourScorer(), "red", "green").bind(source)(edits, box)
+        terms = loss_of(ColourScorer(), source, "red", "green")(edits, box)
         assert torch.equal(torch.get_rng_state(), state)
         for now, copy in zip((source, edits, box), copies, strict=True):
             assert torch.equal(now, copy)
@@ -272,10 +281,10 @@ def test_it_works_in_inference_mode_and_changes_no_input():
 
 
 def test_edits_that_do_not_fit_the_source_or_the_boxes_are_refused():
-    bound = RegionLoss(ColourScorer(), "red", "green").bind(plain("red"))
+    bound = loss_of(ColourScorer(), plain("red"), "red", "green")
     with pytest.raises(InputError, match="source's size"):
         bound(plain("red", 32, 32), boxes(BOX))
     with pytest.raises(InputError, match=r"\[N, 4\]"):
         bound(plain("red"), boxes(BOX, BOX))
     with pytest.raises(InputError, match="one picture"):
-        RegionLoss(ColourScorer(), "red", "green").bind(plain("red").expand(2, -1, -1, -1))
+        loss_of(ColourScorer(), plain("red").expand(2, -1, -1, -1), "red", "green")
