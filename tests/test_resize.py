@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from region_core.encoders.dino import prepare
 from region_core.painting.canvas import Canvas
-from region_core.painting.inpaint import crop, stitch, stitch_at
+from region_core.painting.windows import crop, stitch, stitch_at
 from region_core.resize import resize
 
 

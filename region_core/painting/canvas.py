@@ -11,8 +11,9 @@ from torch.nn.functional import avg_pool2d
 
 from ..resize import resize
 from .borders import Borders
-from .inpaint import Inpainter, Latents, box_masks, crop, stitch, stitch_at, windows_for
+from .inpaint import Inpainter, Latents
 from .tint import tinted
+from .windows import box_masks, crop, stitch, stitch_at, windows_for
 
 SMALLEST_PREVIEW = 512  # pixels a side: Stable Diffusion falls apart below
 LEAST_SIDE = 8  # pixels of a region where it is painted: a cell of Stable Diffusion's latents

@@ -19,8 +19,7 @@ from ..memory import in_chunks, is_out_of_memory
 from ..quiet import quiet_libraries
 from ..texts import pieces_that_fit
 from ..weights import check_file, check_folder
-from .finite import checked_finite
-from .inpaint import Latents, first_step, with_hole
+from .inpaint import Latents, checked_finite, first_step, with_hole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

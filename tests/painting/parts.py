@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from region_core.painting import inpaint
+from region_core.painting import windows as way
 
 NATIVE = 128
 SIZES = [(333, 451), (768, 1024), (64, 64), (300, 2000)]  # H, W
@@ -31,7 +31,7 @@ def crop_masks(masks: torch.Tensor, windows: torch.Tensor, native: int) -> torch
     """
     out = []
     for mask, window in zip(masks, windows.tolist(), strict=True):
-        inside, pads = inpaint._inside(window, mask.shape[-2], mask.shape[-1])
+        inside, pads = way._inside(window, mask.shape[-2], mask.shape[-1])
         hard = F.pad((mask[(slice(None), *inside)] > 0).float(), pads)
         # Bin i runs from floor(i * side / native) to ceil((i + 1) * side / native): all it touches.
         out.append(F.adaptive_max_pool2d(hard, native))
