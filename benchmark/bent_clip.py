@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from region_core.encoders.clip import ClipScorer, load_clip
+from region_core.encoders import ClipScorer, load_clip
 from region_core.errors import InputError
 
 

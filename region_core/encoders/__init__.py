@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .clip import TEMPLATE, ClipScorer, load_clip
+from .clip import TEMPLATE, ClipScorer
+from .clip_loading import load_clip
 from .dino import IMAGENET_MEAN, IMAGENET_STD, DinoEncoder, PatchFeatures, load_dino
 
 __all__ = [

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..cost import passed
-from ..errors import InputError, first_line
-from ..memory import in_chunks, is_out_of_memory
+from ..errors import InputError
+from ..memory import in_chunks
 from ..texts import pieces_that_fit
-from ..weights import check_cached, check_file, check_folder
-from .dino import check_images, check_numbers, nothing, prepare
+from .dino import check_numbers, nothing, prepare
 from .local import local_embeddings, proxy_affinity
 
 TEMPLATE = "a high quality image of {}."
+T = TypeVar("T")
 SMALLER = "choose a smaller CLIP model, or run it on another device"
 
 
@@ -69,27 +67,20 @@ class ClipScorer:
         """The image tower."""
         return self.model.visual
 
-    def _like(self) -> Tensor:
+    def _pixels(self, images: Tensor) -> Tensor:
+        """What the tower is given of a chunk of images, counted."""
+        self.before_forward()
         # In mixed precision only the convolution's type tells what the tower takes.
         convolutions = (m.weight for m in self.visual.modules() if isinstance(m, nn.Conv2d))
-        return next(convolutions, next(self.model.parameters()))
-
-    def _prepare(self, images: Tensor) -> Tensor:
-        return prepare(images, self.image_size, self.mean, self.std, self._like())
-
-    def _read(self, images: Tensor, tokens: bool) -> tuple[Tensor, Tensor]:
-        """One forward of a chunk of images: unit embeddings, and patch tokens if asked for."""
-        self.before_forward()
-        pixels = self._prepare(images)
+        like = next(convolutions, next(self.model.parameters()))
+        pixels = prepare(images, self.image_size, self.mean, self.std, like)
         self.images_encoded += pixels[:, 0].numel() / self.image_size**2
-        if not tokens:
-            encoded = self.model.encode_image(pixels)  # type: ignore[operator]
-            check_numbers(encoded, "CLIP model's embeddings of pictures", pixels)
-            passed()
-            return F.normalize(encoded.float(), dim=-1), images.new_zeros(0, 0, 0)
-        out = self.visual.forward_intermediates(pixels, indices=1, normalize_intermediates=True)
-        grid = out["image_intermediates"][-1].float()
-        return (F.normalize(out["image_features"].float(), dim=-1), grid.flatten(2).transpose(1, 2).contiguous())
+        return pixels
+
+    def _in_chunks(self, count: int, work: Callable[[slice], T]) -> list[T]:
+        """What `work` gives of all rows, as many at once as fit."""
+        parts, self.batch_size = in_chunks(count, self.batch_size, work, SMALLER)
+        return parts
 
     @torch.no_grad()
     def encode_images(self, images: Tensor) -> Tensor:
@@ -97,15 +88,15 @@ class ClipScorer:
 
         Images may be on any device; embeddings, like those of texts, are on the model's.
         """
-        check_images(images)
-        return torch.cat([embedding for embedding, _ in self._read_all(images, False)])
 
-    def _read_all(self, images: Tensor, tokens: bool) -> list[tuple[Tensor, Tensor]]:
-        """`_read` of all images, as many at once as fit."""
-        parts, self.batch_size = in_chunks(
-            len(images), self.batch_size, lambda rows: self._read(images[rows], tokens), SMALLER
-        )
-        return parts
+        def encoded(rows: slice) -> Tensor:
+            pixels = self._pixels(images[rows])
+            embeddings = self.model.encode_image(pixels)  # type: ignore[operator]
+            check_numbers(embeddings, "CLIP model's embeddings of pictures", pixels)
+            passed()
+            return F.normalize(embeddings.float(), dim=-1)
+
+        return torch.cat(self._in_chunks(len(images), encoded))
 
     @torch.no_grad()
     def encode_images_and_tokens(self, images: Tensor, with_tokens: int | None = None) -> tuple[Tensor, Tensor]:
@@ -113,14 +104,19 @@ class ClipScorer:
 
         Tokens are kept for the first T = `with_tokens` images (all of them by default).
         """
-        check_images(images)
         wanted = len(images) if with_tokens is None else with_tokens
-        read = self._read_all(images[:wanted], True)
-        embeddings, tokens = [part[0] for part in read], [part[1] for part in read]
+
+        def read(rows: slice) -> tuple[Tensor, Tensor]:
+            pixels = self._pixels(images[:wanted][rows])
+            out = self.visual.forward_intermediates(pixels, indices=1, normalize_intermediates=True)
+            grid = out["image_intermediates"][-1].float()
+            return F.normalize(out["image_features"].float(), dim=-1), grid.flatten(2).transpose(1, 2).contiguous()
+
+        parts = self._in_chunks(wanted, read)
+        embeddings, tokens = [part[0] for part in parts], [part[1] for part in parts]
         if wanted < len(images):
             embeddings.append(self.encode_images(images[wanted:]))
-        kept = torch.cat(tokens) if wanted else embeddings[0].new_zeros(0, 0, 0)
-        return torch.cat(embeddings), kept
+        return torch.cat(embeddings), torch.cat(tokens) if tokens else images.new_zeros(0, 0, 0)
 
     @torch.no_grad()
     def places(self, images: Tensor, features: Tensor) -> tuple[Tensor, Tensor] | None:
@@ -130,25 +126,20 @@ class ClipScorer:
         `features` [B, D, h', w'] (DINO's, of the same pictures) say which places belong together; a
         transformer's are averaged over those.
         """
-        check_images(images)
-        read, self.batch_size = in_chunks(
-            len(images), self.batch_size, lambda rows: self._read_places(images[rows], features[rows]), SMALLER
-        )
-        seen = [one for one in read if one is not None]
-        return (torch.cat([pooled for pooled, _ in seen]), torch.cat([places for _, places in seen])) if seen else None
 
-    def _read_places(self, images: Tensor, features: Tensor) -> tuple[Tensor, Tensor] | None:
-        """`places` of a chunk of images."""
-        self.before_forward()
-        pixels = self._prepare(images)
-        self.images_encoded += len(pixels)
-        seen = local_embeddings(self.visual, pixels, partial(proxy_affinity, features.to(pixels.device)))
-        if seen is None:
-            return None
-        for part in seen:
-            check_numbers(part, "CLIP model's embeddings of places", pixels)
-        passed()
-        return seen[0].float(), seen[1].float()
+        def read(rows: slice) -> tuple[Tensor, Tensor] | None:
+            pixels = self._pixels(images[rows])
+            affinity = partial(proxy_affinity, features[rows].to(pixels.device))
+            seen = local_embeddings(self.visual, pixels, affinity)
+            if seen is None:
+                return None
+            for part in seen:
+                check_numbers(part, "CLIP model's embeddings of places", pixels)
+            passed()
+            return seen[0].float(), seen[1].float()
+
+        seen = [one for one in self._in_chunks(len(images), read) if one is not None]
+        return (torch.cat([pooled for pooled, _ in seen]), torch.cat([places for _, places in seen])) if seen else None
 
     @torch.no_grad()
     def encode_text(self, text: str) -> Tensor:
@@ -158,15 +149,11 @@ class ClipScorer:
         A text too long for the context is parted into pieces that fit, each in the template; the answer
         is the mean of their unit embeddings, made unit again. InputError where empty.
         """
-        return F.normalize(self._read_texts(self.split_text(text)).mean(dim=0, keepdim=True), dim=-1)
+        return F.normalize(self.encode_texts(self.split_text(text)).mean(dim=0, keepdim=True), dim=-1)
 
     @torch.no_grad()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """[n, E] float32 of unit length: short texts, each as `encode_text` would, in few forwards."""
-        return self._read_texts(texts)
-
-    def _read_texts(self, texts: Sequence[str]) -> Tensor:
-        """Unit embeddings of texts that each fit the context, as many at once as fit into memory."""
+        """[n, E] float32 of unit length: texts that each fit the context, each as `encode_text` would."""
 
         def read(rows: slice) -> Tensor:
             self.before_forward()
@@ -176,8 +163,7 @@ class ClipScorer:
             check_numbers(encoded, "CLIP model's embeddings of texts")
             return F.normalize(encoded.float(), dim=-1)
 
-        parts, self.batch_size = in_chunks(len(texts), self.batch_size, read, SMALLER)
-        return torch.cat(parts)
+        return torch.cat(self._in_chunks(len(texts), read))
 
     def split_text(self, text: str) -> list[str]:
         """The pieces of `text` that `encode_text` averages: one where it fits as it is."""
@@ -202,102 +188,3 @@ class ClipScorer:
         short = self.tokenizer([text], context_length=limit)[0]
         long = self.tokenizer([text], context_length=limit + 1)[0]
         return torch.equal(short, long[:limit])
-
-
-def load_clip(
-    name: str = "ViT-B-16",
-    pretrained: str | None = "openai",
-    device: torch.device | str = "cpu",
-    dtype: torch.dtype = torch.float32,
-    cache_dir: str | None = None,
-) -> ClipScorer:
-    """A scorer from an open_clip model name and weights (a tag or a file), "hf-hub:owner/name", a
-    folder, or "local-dir:folder" with open_clip_config.json, weights and tokenizer (`pretrained` is
-    not used for the last three).
-
-    Raises InputError where the model or its weights cannot be had; never returns random weights.
-    """
-    import open_clip
-
-    folder = Path(name.removeprefix("local-dir:")).expanduser()
-    if name.startswith("local-dir:") or folder.is_dir():
-        name = f"local-dir:{folder}"
-    if pretrained and Path(pretrained).expanduser().is_file():
-        pretrained = str(Path(pretrained).expanduser())
-    placed = ":" in name
-    if not placed and not pretrained:
-        raise InputError(f"The CLIP model '{name}' has no weights named; give a tag such as 'openai' or a file.")
-    if name.startswith("local-dir:"):
-        check_folder(folder)
-    elif pretrained and Path(pretrained).is_file():
-        check_file(Path(pretrained))
-    try:
-        with torch.random.fork_rng(devices=[]):  # building draws random weights
-            model = open_clip.create_model(
-                name,
-                pretrained=None if placed else pretrained,
-                force_quick_gelu=not placed and _trained_with_quick_gelu(name, pretrained),
-                require_pretrained=True,
-                cache_dir=cache_dir,
-            )
-            tokenizer = _tokenizer(name, cache_dir)
-        model = model.to(device=device, dtype=dtype)
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise InputError(f"The CLIP model '{name}' is too large for {device}; {SMALLER}.") from error
-        check_cached(_repository(name, pretrained), cache_dir)
-        raise InputError(
-            f"The CLIP model '{name}'"
-            + ("" if placed else f" with weights '{pretrained}'")
-            + f" could not be loaded ({first_line(error)}); pass 'local-dir:' and a folder with "
-            "open_clip_config.json and weights, or connect to the network once to download it."
-        ) from error
-    config = open_clip.get_model_preprocess_cfg(model)
-    size = config["size"]
-    height, width = (size, size) if isinstance(size, int) else size
-    if height != width:
-        raise InputError(f"The CLIP model '{name}' takes {height} x {width} images; use one that takes squares.")
-    return ClipScorer(model, tokenizer, height, tuple(config["mean"]), tuple(config["std"]))
-
-
-def _tokenizer(name: str, cache_dir: str | None) -> Any:
-    """The model's tokenizer; a config that comes with it may not ask for its own code to be run."""
-    import open_clip
-
-    try:
-        return open_clip.get_tokenizer(name, cache_dir=cache_dir, trust_remote_code=False)
-    except TypeError:  # open_clip's own tokenizer has no such argument, for it runs no code
-        return open_clip.get_tokenizer(name, cache_dir=cache_dir)
-
-
-def _repository(name: str, pretrained: str | None) -> str:
-    """The hub's repository that a model's weights come from; "" where they do not."""
-    import open_clip
-
-    if ":" in name:
-        return name.removeprefix("hf-hub:") if name.startswith("hf-hub:") else ""
-    return str(open_clip.get_pretrained_cfg(name, pretrained or "").get("hf_hub", "")).strip("/")
-
-
-def _trained_with_quick_gelu(name: str, pretrained: str | None) -> bool:
-    """Whether weights need QuickGELU, as OpenAI's do; the plain model name ("ViT-B-16") would build
-    with GELU and answer almost right, which is worse than an error.
-
-    open_clip's table says so of each tag; a file is known by the tag in its name.
-    """
-    import open_clip
-
-    if not pretrained:
-        return False
-    if not Path(pretrained).is_file():
-        return bool(open_clip.get_pretrained_cfg(name, pretrained).get("quick_gelu", False))
-    file = _plain(Path(pretrained).stem)
-    tags = [tag for tag in open_clip.list_pretrained_tags_by_model(name) if _plain(tag) in file]
-    if not tags:
-        return "openai" in file
-    return bool(open_clip.get_pretrained_cfg(name, max(tags, key=len)).get("quick_gelu", False))
-
-
-def _plain(name: str) -> str:
-    """A name less what people write in several ways."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -20,21 +20,13 @@ from ..resize import resize
 from ..weights import check_cached, check_folder
 
 IMAGE_SIZE = 256  # pixels a side that a picture is read at
+WIDEST = 6.0
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def nothing() -> None:
     """Stands where a caller may put something to be done before each forward."""
-
-
-def check_images(images: Tensor) -> None:
-    """Raise InputError unless `images` is [B, 3, H, W] of floats."""
-    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
-        raise InputError(
-            f"The images have shape {tuple(images.shape)} and type {images.dtype}; pass "
-            "[B, 3, H, W] of floats between 0 and 1."
-        )
 
 
 def check_numbers(made: Tensor, what: str, source: Tensor | None = None) -> None:
@@ -46,12 +38,12 @@ def check_numbers(made: Tensor, what: str, source: Tensor | None = None) -> None
         )
 
 
-def sides_for(height: int, width: int, side: int, unit: int, most: float = 6.0) -> tuple[int, int]:
+def sides_for(height: int, width: int, side: int, unit: int) -> tuple[int, int]:
     """(h, w) of a picture brought to an area of side x side pixels, each a multiple of `unit`.
 
-    The aspect is kept up to `most` to one, so that what is in a wide picture is not squeezed.
+    The aspect is kept up to `WIDEST` to one, so that what is in a wide picture is not squeezed.
     """
-    aspect = min(max(height / width, 1 / most), most) ** 0.5
+    aspect = min(max(height / width, 1 / WIDEST), WIDEST) ** 0.5
     return (max(1, round(side * aspect / unit)) * unit, max(1, round(side / aspect / unit)) * unit)
 
 
@@ -61,9 +53,13 @@ def prepare(
     """[B, 3, H, W] in 0..1 -> [B, 3, h, w], normalised, on the device and dtype of `like`.
 
     `size` is a side or (h, w). The whole picture is brought to it: nothing is cropped, so a cell of a
-    grid is always the same share of the picture.
+    grid is always the same share of the picture. Raises InputError where the images are none.
     """
-    check_images(images)
+    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+        raise InputError(
+            f"The images have shape {tuple(images.shape)} and type {images.dtype}; pass "
+            "[B, 3, H, W] of floats between 0 and 1."
+        )
     size = (size, size) if isinstance(size, int) else size
     x = images.to(device=like.device, dtype=torch.float32)
     if tuple(x.shape[-2:]) != size:
@@ -126,7 +122,6 @@ class DinoEncoder:
         The grid has the picture's aspect and about (image_size / patch)^2 cells.
         Attention is the last layer's, from [CLS] to each patch, averaged over heads.
         """
-        check_images(images)
         chunks, self.batch_size = in_chunks(
             len(images),
             self.batch_size,
@@ -167,12 +162,12 @@ def _use_eager_attention(model: nn.Module) -> None:
         model.config._attn_implementation = "eager"  # type: ignore[union-attr]
 
 
-def grid_of(folder: str | Path, image_size: int = IMAGE_SIZE) -> int | None:
+def grid_of(folder: str | Path) -> int | None:
     """Cells a side of the grid that a DINO model in a local folder lays over a picture; None where its
     config.json is not to be had."""
     try:
         config = json.loads((Path(folder).expanduser() / "config.json").read_text(encoding="utf-8"))
-        return image_size // int(config["patch_size"])
+        return IMAGE_SIZE // int(config["patch_size"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

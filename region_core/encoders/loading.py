@@ -9,7 +9,8 @@ import torch
 
 from ..errors import InputError
 from ..quiet import quiet_libraries
-from .clip import ClipScorer, load_clip
+from .clip import ClipScorer
+from .clip_loading import load_clip
 from .dino import DinoEncoder, load_dino
 
 

@@ -13,7 +13,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from benchmark.training.vocabulary import write_tokenizer
 from region_core.encoders import ClipScorer, DinoEncoder, load_clip, load_dino
-from region_core.encoders.clip import _trained_with_quick_gelu
+from region_core.encoders.clip_loading import _trained_with_quick_gelu
 from region_core.errors import InputError
 
 from .tiny import MEAN, SMALL_TEXT, STD, VISIONS, pictures, tiny_vit

@@ -140,7 +140,7 @@ def test_every_word_of_a_caption_is_one_token(tmp_path, words):
 
 @pytest.mark.parametrize("tower", clips.TOWERS)
 def test_a_saved_folder_loads_as_the_real_ones_do(tmp_path, tower):
-    from region_core.encoders.clip import load_clip
+    from region_core.encoders import load_clip
 
     words = ("dog", "cat", "a", "high", "quality", "image", "of", ".")
     model = clips.build(tower, 0 + _size(tmp_path, words))

@@ -12,7 +12,7 @@ from benchmark.training.contrastive import judging
 from benchmark.worlds.opening import WEIGHTS
 from benchmark.worlds.things.kinds import make_case, with_article
 from benchmark.worlds.things.world import World
-from region_core.encoders.clip import load_clip
+from region_core.encoders import load_clip
 
 CLIPS = sorted(p.parent.name for p in WEIGHTS.glob("*/open_clip_config.json"))
 
