@@ -66,6 +66,11 @@ def iou(a: Tensor, b: Tensor) -> Tensor:
     return box_iou(a.float(), b.float()).nan_to_num(0)
 
 
+def overlap(found: tuple[float, ...] | None, true: tuple[float, ...]) -> float:
+    """Intersection over union of two boxes (x0, y0, x1, y1); 0 where none was found."""
+    return 0.0 if found is None else float(iou(torch.tensor([found]), torch.tensor([true])))
+
+
 def expand(boxes: Tensor, factor: float, height: int, width: int) -> Tensor:
     """Boxes with both sides `factor` times as long about the same centre, cut at the border."""
     if not (math.isfinite(factor) and factor > 0):

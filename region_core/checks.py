@@ -27,15 +27,14 @@ def check_texts(caption: str, prompt: str, negative: str = "") -> None:
 
 def text_problem(name: str, text: str) -> str:
     """A sentence about a caption or prompt that is empty or has half of a character in it; "" where it is well."""
-    if not is_writable(text):
-        return broken_text(name, text)
-    return "" if text.strip() else f"{name} is empty; write in a few words what is there, or should be."
+    empty = "" if text.strip() else f"{name} is empty; write in a few words what is there, or should be."
+    return broken_text(name, text) or empty
 
 
 def text_problems(caption: str, prompt: str, negative: str = "") -> list[str]:
     """A sentence for each text that is empty or is no text, or one where both say the same."""
     problems = [text_problem("image_caption", caption), text_problem("editing_prompt", prompt)]
-    problems += [] if is_writable(negative) else [broken_text("negative_prompt", negative)]
+    problems.append(broken_text("negative_prompt", negative))
     if not any(problems) and caption.casefold().split() == prompt.casefold().split():
         problems = [
             f"image_caption and editing_prompt are both '{caption.strip()}'; ask for something that is not there yet."
@@ -43,13 +42,22 @@ def text_problems(caption: str, prompt: str, negative: str = "") -> list[str]:
     return [problem for problem in problems if problem]
 
 
-def is_writable(text: str) -> bool:
-    """False for half of a surrogate pair, which JSON and a shell can bring and UTF-8 cannot spell."""
+def broken_text(name: str, text: str) -> str:
+    """A sentence about half of a surrogate pair in a text, which JSON and a shell can bring and UTF-8 cannot spell; ""
+    where there is none."""
     try:
         text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    except UnicodeEncodeError as error:
+        return (
+            f"{name} has half of a character at place {error.start + 1} ({ascii(text[error.start])[1:-1]}), as "
+            "texts have that were cut or copied wrongly; write that character again or leave it out."
+        )
+    return ""
+
+
+def is_writable(text: str) -> bool:
+    """False for a text with half of a character in it."""
+    return not broken_text("", text)
 
 
 def is_file_name(name: str) -> bool:
@@ -62,21 +70,6 @@ def is_file_name(name: str) -> bool:
         and not name.endswith((".", " "))
         and not re.search(r'[<>:"/\\|?*\x00-\x1f]', name)
         and not _RESERVED.fullmatch(name.split(".")[0].rstrip())
-    )
-
-
-def check_writable_text(name: str, text: str) -> None:
-    """Raise InputError where a text has half of a character in it."""
-    if not is_writable(text):
-        raise InputError(broken_text(name, text))
-
-
-def broken_text(name: str, text: str) -> str:
-    """The sentence for a text that `is_writable` refuses."""
-    place = next(n for n, letter in enumerate(text) if "\ud800" <= letter <= "\udfff")
-    return (
-        f"{name} has half of a character at place {place + 1} ({ascii(text[place])[1:-1]}), as "
-        "texts have that were cut or copied wrongly; write that character again or leave it out."
     )
 
 

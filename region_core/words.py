@@ -55,3 +55,8 @@ def summary(result: EditResult) -> list[tuple[str, str]]:
     if result.candidates and result.settings.method == "published":
         lines.append(("source", f"{result.source_score:.2f}, the score of leaving it alone"))
     return lines
+
+
+def table(lines: list[tuple[str, str]]) -> str:
+    """Lines of (what, its value) as a terminal shows them."""
+    return "\n".join(f"{name:10} {value}" for name, value in lines)

@@ -4,49 +4,35 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .. import checks
+from ..boxes import overlap
+from ..demo.worlds import with_company
+from ..draw import contact_sheet
+from ..edit import EditResult
+from ..images import picture_from, save_png, to_pil
+from ..words import summary, table
+from .edit import run
 from .engine import Engine
+from .job import Job, choose_models, path_of
 from .parser import settings_from
-
-if TYPE_CHECKING:
-    from ..edit import EditResult
+from .report import boxes_image
 
 _FILES = "before.png, edited.png, sheet.png, candidates.png, loss.png, region.png, report.json"
 
 
-def overlap(box: tuple[int, int, int, int] | None, truth: tuple[int, int, int, int]) -> float:
-    """Intersection over union; 0 where no box was found."""
-    import torch
-
-    from ..boxes import iou
-
-    if box is None:
-        return 0.0
-    pair = torch.tensor([box, truth], dtype=torch.float32)
-    return float(iou(pair[:1], pair[1:])[0, 0])
-
-
 def demo(args: argparse.Namespace, engine: Engine) -> int:
     """The `demo` command; returns the exit code."""
-    from .. import checks
-    from ..demo import models
-    from ..demo.worlds import with_company
-    from ..draw import contact_sheet
-    from ..images import picture_from, save_png, to_pil
-    from ..words import summary
-    from . import edit, job
-    from .report import boxes_image
-
-    settings = settings_from(args).with_values(**models.SUITED)
-    folder = job.path_of(args.output_dir)
+    settings = settings_from(args)
+    folder = path_of(args.output_dir)
     checks.check_writable("output_dir", folder)
-    device = job.choose_device(args.device)
-    checks.check_inpainting_model("the embedded model", models.PIPELINE)
+    choice = choose_models(args)
     scene, wish = with_company(settings.seed)
     assert wish.target is not None  # a replace edit always has one
     truth = scene.objects[wish.target].box
-    work = job.Job(
+    work = Job(
+        **vars(choice),
         picture=picture_from(scene.image),
         stem="before",
         caption=wish.caption,
@@ -54,11 +40,6 @@ def demo(args: argparse.Namespace, engine: Engine) -> int:
         negative_prompt="",
         output_dir=folder,
         settings=settings,
-        device=device,
-        dtype=job.choose_dtype(args.dtype, device, small=True),
-        pipeline=models.PIPELINE,
-        clip=models.CLIP,
-        dino=models.DINO,
         draw_box=True,
         shown=not args.quiet,
     )
@@ -71,7 +52,7 @@ def demo(args: argparse.Namespace, engine: Engine) -> int:
         + ", ".join(o.name for o in scene.objects),
         file=sys.stderr,
     )
-    code, result = edit.run(work, engine, against_truth)
+    code, result = run(work, engine, against_truth)
     if result is None:
         return code
     before = to_pil(work.picture.rgb)
@@ -83,10 +64,6 @@ def demo(args: argparse.Namespace, engine: Engine) -> int:
         cell=384,
     )
     save_png(sheet, folder / "sheet.png")
-    told = [
-        ("true box", str(truth)),
-        ("IoU", f"{overlap(result.box, truth):.3f}"),
-        ("written to", f"{folder}: {_FILES}"),
-    ]
-    print("\n".join(f"{name:10} {value}" for name, value in [*summary(result), *told]))
+    told = [("true box", str(truth)), ("IoU", f"{overlap(result.box, truth):.3f}")]
+    print(table([*summary(result), *told, ("written to", f"{folder}: {_FILES}")]))
     return 0

@@ -7,38 +7,32 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..edit import EditResult
+from ..generator.network import check_fit, save_generator
+from ..words import summary, table
+from . import STOPPED
 from .engine import Engine
-from .exit_codes import STOPPED
 from .job import Job, check_edit
-
-if TYPE_CHECKING:
-    from ..encoders.loading import Models
-
-
-def load_models(job: Job, engine: Engine) -> Models:
-    """Load what the job names; InputError where the generator it starts from does not fit."""
-    models = engine.load(job, job.settings.max_window_size)
-    if job.generator is not None:
-        from ..generator.network import check_fit
-
-        check_fit(job.generator, "load_checkpoint_path", models.dino.feature_dim, job.settings)
-    return models
+from .progress import Progress
+from .report import write_result, write_stopped
 
 
-def run(job: Job, engine: Engine, more: Callable[[Any], dict[str, Any]] | None = None) -> tuple[int, Any]:
-    """Load, edit, write: (exit code, the EditResult or None where it was stopped).
+def run(
+    job: Job, engine: Engine, more: Callable[[EditResult], dict[str, Any]] = lambda _: {}
+) -> tuple[int, EditResult | None]:
+    """Load, edit, write: (exit code, the result or None where it was stopped).
 
     `more` may add entries to the report, given the result.
     """
     started = time.perf_counter()
     if job.picture.note:
         print(job.picture.note, file=sys.stderr)
-    models = load_models(job, engine)
+    models = engine.load(job, job.settings.max_window_size)
+    if job.generator is not None:
+        check_fit(job.generator, "load_checkpoint_path", models.dino.feature_dim, job.settings)
     inpainter = engine.inpainter(models, job.prompt, job.negative_prompt)
-    from .progress import Progress
-    from .report import write_result, write_stopped
 
     asked = {"image_caption": job.caption, "editing_prompt": job.prompt}
     try:
@@ -55,43 +49,24 @@ def run(job: Job, engine: Engine, more: Callable[[Any], dict[str, Any]] | None =
                 on_event=progress,
             )
     except KeyboardInterrupt:
-        kept = write_stopped(
-            job.output_dir,
-            job.picture,
-            progress,
-            job.settings,
-            job.stem,
-            {"unet_evaluations": inpainter.evaluations, "seconds": time.perf_counter() - started, **asked},
-        )
+        spent = {"unet_evaluations": inpainter.evaluations, "seconds": time.perf_counter() - started}
+        kept = write_stopped(job.output_dir, job.picture, progress, job.settings, job.stem, {**spent, **asked})
+        best = f"the best picture so far is '{job.output_dir / 'edited.png'}'."
         print(
             f"Stopped after {progress.done:.0%} of the work; "
-            + (
-                f"the best picture so far is '{job.output_dir / 'edited.png'}'."
-                if kept
-                else "there was no picture to keep yet."
-            ),
+            + (best if kept else "there was no picture to keep yet."),
             file=sys.stderr,
         )
         return STOPPED, None
-    write_result(
-        job.output_dir,
-        job.picture,
-        result,
-        job.stem,
-        draw_box=job.draw_box,
-        more={**asked, **(more(result) if more else {})},
-    )
+    write_result(job.output_dir, job.picture, result, job.stem, draw_box=job.draw_box, more={**asked, **more(result)})
     if job.save_path is not None:
-        from ..generator.network import save_generator
-
         if result.generator is not None and result.rounds:
             taught_on = {"image": job.stem, **asked, "previews": len(result.rounds)}
             save_generator(result.generator, job.save_path, asdict(job.settings), {"pictures": [taught_on]})
         else:
-            why = result.reason or result.stopped
             print(
-                f"Nothing was learned ({why}); no generator was saved. With --previews always there "
-                "are previews to learn from.",
+                f"Nothing was learned ({result.reason or result.stopped}); no generator was saved. With --previews "
+                "always there are previews to learn from.",
                 file=sys.stderr,
             )
     return 0, result
@@ -102,9 +77,5 @@ def edit(args: argparse.Namespace, engine: Engine) -> int:
     job = check_edit(args)
     code, result = run(job, engine)
     if result is not None:
-        from ..words import summary
-
-        print(
-            "\n".join(f"{name:10} {value}" for name, value in [*summary(result), ("written to", str(job.output_dir))])
-        )
+        print(table([*summary(result), ("written to", str(job.output_dir))]))
     return code

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
 
-    from ..edit import EditResult
-    from ..encoders.loading import Models
-    from ..painting.inpaint import Inpainter
-    from ..settings import SearchSettings
-    from .job import ModelChoice
+from ..edit import EditResult, edit_image
+from ..encoders.loading import Models, load_encoders, load_models
+from ..find import find_region
+from ..painting.diffusers_inpainter import DiffusersInpainter
+from ..painting.inpaint import Inpainter
+from ..settings import SearchSettings
+from .job import ModelChoice
 
 
 class Engine:
-    """The pack's own; what is heavy is imported when it is first asked for."""
+    """The pack's own."""
 
     def load(self, choice: ModelChoice, max_window_size: int) -> Models:
         """The models of a choice; InputError where one cannot be had, or has too small a grid."""
-        from ..encoders.loading import load_models
-
         return load_models(
             choice.pipeline, choice.clip, choice.dino, choice.device, choice.dtype, max_window_size=max_window_size
         )
 
     def load_encoders(self, choice: ModelChoice) -> Models:
         """The encoders of a choice, without what paints."""
-        from ..encoders.loading import load_encoders
-
         return load_encoders(choice.clip, choice.dino, choice.device)
 
     def find(
@@ -36,18 +33,12 @@ class Engine:
     ) -> tuple[int, int, int, int] | None:
         """The likeliest region of picture [1, 3, H, W] in whole pixels, nothing painted; None where
         nothing answers to the caption."""
-        from ..find import find_region
-
         return find_region(picture, caption, prompt, models.dino, models.scorer, settings)
 
     def inpainter(self, models: Models, prompt: str, negative_prompt: str) -> Inpainter:
         """What paints a prompt."""
-        from ..painting.diffusers_inpainter import DiffusersInpainter
-
         return DiffusersInpainter(models.pipe, prompt, negative_prompt)
 
     def edit(self, models: Models, image: Any, caption: str, prompt: str, **options: Any) -> EditResult:
         """One edit; `options` are those of `edit_image`."""
-        from ..edit import edit_image
-
         return edit_image(image, caption, prompt, dino=models.dino, scorer=models.scorer, **options)

@@ -5,21 +5,27 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
+
+from .. import checks
+from ..demo import models
 from ..errors import InputError
-from .parser import CLIP_MODEL, CLIP_PRETRAINED, DINO_MODEL, LIST_ONLY, given_settings, settings_from, suited
+from ..generator.network import RegionGenerator, generator_shape, load_generator
+from ..images import Picture, load_picture
+from ..painting.diffusers_inpainter import DEFAULT_MODEL, MIRRORS
+from ..settings import SearchSettings
+from .parser import settings_from
+from .report import RESULTS
 
-if TYPE_CHECKING:
-    import torch
-
-    from ..generator.network import RegionGenerator
-    from ..images import Picture
-    from ..settings import SearchSettings
-
+DINO_MODEL = "facebook/dino-vitb8"
+CLIP_MODEL, CLIP_PRETRAINED = "ViT-B-16", "openai"
 DTYPES = ("float32", "float16", "bfloat16")
+LIST_ONLY = ("epochs", "batch_size", "num_workers", "pin_mem")  # guides have them on every command line
 
 
 @dataclass(frozen=True)
@@ -57,8 +63,6 @@ class Job(ModelChoice):
 
 def choose_device(name: str | None) -> torch.device:
     """The device of that name, or the machine's accelerator; InputError where it cannot be used."""
-    import torch
-
     if name is None:
         # `current_accelerator` asks by itself whether there is one only since torch 2.7
         found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
@@ -76,8 +80,6 @@ def choose_device(name: str | None) -> torch.device:
 
 def choose_dtype(name: str | None, device: torch.device, *, small: bool) -> torch.dtype:
     """The type of that name; by default float32 on a CPU and for small models, else float16."""
-    import torch
-
     if name is None:
         name = "float32" if small or device.type == "cpu" else "float16"
     if name not in DTYPES:
@@ -88,13 +90,8 @@ def choose_dtype(name: str | None, device: torch.device, *, small: bool) -> torc
 def choose_models(args: argparse.Namespace, *, painting: bool = True) -> ModelChoice:
     """The models that the command line names; InputError where one is not to be had or not usable. The
     inpainting model matters only where there is `painting`."""
-    from .. import checks
-
     if args.models not in (None, "shapes"):
         raise InputError(f"models is '{args.models}'; choose shapes, or leave it out.")
-    from ..demo import models
-    from ..painting.diffusers_inpainter import DEFAULT_MODEL, MIRRORS
-
     small = args.models == "shapes"
     pipeline, clip, dino = (
         (models.PIPELINE, models.CLIP, models.DINO)
@@ -129,11 +126,20 @@ def generator_file(save_path: str, *, existing: bool = False) -> Path:
     return path / "generator.safetensors"
 
 
+def starting_generator(path: str | None, settings: Iterable[SearchSettings]) -> RegionGenerator | None:
+    """The saved generator that is named, if any; InputError where one of these settings needs another shape."""
+    if path is None:
+        return None
+    generator = None
+    for sizes, numbers in sorted({generator_shape(one) for one in settings}):
+        # not to the device: it reads what DINO saw where the picture is, as a fresh one does
+        generator, _ = load_generator(generator_file(path, existing=True), sizes=sizes, extra_dim=numbers)
+    return generator
+
+
 def check_edit(args: argparse.Namespace) -> Job:
     """The job of an `edit` command; raises InputError for all that can be known to be wrong now."""
-    from .. import checks
-
-    settings = suited(settings_from(args), args, given_settings(args))
+    settings = settings_from(args)
     checks.check_texts(args.image_caption, args.editing_prompt, args.negative_prompt)
     idle = [f"--{name}" for name in LIST_ONLY if getattr(args, name) is not None]
     if idle:
@@ -142,9 +148,6 @@ def check_edit(args: argparse.Namespace) -> Job:
             "the command batch.",
             file=sys.stderr,
         )
-    from ..images import load_picture
-    from .report import RESULTS
-
     checks.check_named("output_dir", args.output_dir)
     checks.check_named("save_path", args.save_path)
     path, output_dir = path_of(args.image_file_path), path_of(args.output_dir)
@@ -153,7 +156,7 @@ def check_edit(args: argparse.Namespace) -> Job:
     boxes = (f"boxes/{path.stem}.png",) if args.draw_box else ()
     checks.check_writable("output_dir", output_dir)
     checks.check_not_overwritten(path, output_dir, RESULTS + boxes)
-    generator = save_path = None
+    save_path = None
     if args.save_path is not None:
         save_path = generator_file(args.save_path)
         checks.check_writable("save_path", save_path.parent)
@@ -162,14 +165,6 @@ def check_edit(args: argparse.Namespace) -> Job:
             raise InputError(
                 f"{name} is {value}, and save_path is where to keep what is learned; leave one of them out."
             )
-    if args.load_checkpoint_path is not None:
-        from ..generator.network import generator_shape, load_generator
-
-        sizes, numbers = generator_shape(settings)
-        # not to the device: it reads what DINO saw where the picture is, as a fresh one does
-        generator, _ = load_generator(
-            generator_file(args.load_checkpoint_path, existing=True), sizes=sizes, extra_dim=numbers
-        )
     return Job(
         **vars(choice),
         picture=picture,
@@ -181,6 +176,6 @@ def check_edit(args: argparse.Namespace) -> Job:
         settings=settings,
         draw_box=args.draw_box,
         shown=not args.quiet,
-        generator=generator,
+        generator=starting_generator(args.load_checkpoint_path, [settings]),
         save_path=save_path,
     )

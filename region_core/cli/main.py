@@ -6,11 +6,14 @@ import io
 import re
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from ..errors import InputError, InputProblems
-from .engine import Engine
-from .exit_codes import BAD_INPUT, STOPPED
+from . import BAD_INPUT, STOPPED
 from .parser import build_parser
+
+if TYPE_CHECKING:
+    from .engine import Engine
 
 
 def tolerant_streams() -> None:
@@ -44,24 +47,17 @@ def guarded(command: Callable[[], int]) -> int:
 
 def main(argv: Sequence[str] | None = None, engine: Engine | None = None) -> int:
     """Run the command line, with the pack's own engine where none is given; returns the exit code."""
-    engine = engine or Engine()
 
     def command() -> int:
         args = build_parser().parse_args(argv)
-        if args.command == "demo":
-            from .demo import demo
-
-            return demo(args, engine)
-        if args.command == "batch":
-            from .batch.command import batch
-
-            return batch(args, engine)
-        if args.command == "verify":
-            from .verify import verify
-
-            return verify(args, engine)
+        # only now is torch imported: `--help` needs none
+        from .batch.command import batch
+        from .demo import demo
         from .edit import edit
+        from .engine import Engine
+        from .verify import verify
 
-        return edit(args, engine)
+        commands = {"demo": demo, "edit": edit, "batch": batch, "verify": verify}
+        return commands[args.command](args, engine or Engine())
 
     return guarded(command)

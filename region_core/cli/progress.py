@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from ..events import Event
+from tqdm import tqdm
+
+from ..events import Event
 
 
 class Progress:
@@ -16,8 +17,7 @@ class Progress:
     stopped can leave them on disk. Use it as a context manager.
     """
 
-    def __init__(self, label: str = "edit", *, shown: bool = True) -> None:
-        self.label = label
+    def __init__(self, *, shown: bool = True) -> None:
         self.shown = shown
         self.best: Any = None  # [1, 3, H, W]
         self.best_box: list[int] | None = None
@@ -28,10 +28,8 @@ class Progress:
         self._bar: Any = None
 
     def __enter__(self) -> Progress:
-        from tqdm import tqdm
-
         bar = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
-        self._bar = tqdm(total=1, desc=self.label, bar_format=bar, disable=not self.shown, dynamic_ncols=True)
+        self._bar = tqdm(total=1, desc="edit", bar_format=bar, disable=not self.shown, dynamic_ncols=True)
         return self
 
     def __exit__(self, *_raised: object) -> None:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import platform
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
 
 from .. import __version__
+from ..draw import contact_sheet, draw_boxes, loss_curve
+from ..edit import EditResult
 from ..files import write_json
 from ..images import Picture, save_png, to_pil
-
-if TYPE_CHECKING:
-    from PIL import Image
-    from torch import Tensor
-
-    from ..edit import EditResult
-    from ..settings import SearchSettings
-    from .progress import Progress
+from ..settings import SearchSettings
+from ..words import where
+from .progress import Progress
 
 RESULTS = ("edited.png", "region.png", "candidates.png", "loss.png", "report.json")
 _LIBRARIES = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "numpy", "pillow")
@@ -42,10 +42,7 @@ def mask_image(mask: Tensor) -> Image.Image:
 
 def boxes_image(picture: Picture, result: EditResult) -> Image.Image:
     """The source with the boxes looked at, or that came nearest, and the chosen one standing out."""
-    from ..draw import boxes_picture
-
-    score = "" if result.box is None else f"region, score {result.score:.3f}"
-    return boxes_picture(to_pil(picture.rgb), result.tried_boxes, result.box, score)
+    return draw_boxes(picture.rgb, result.tried_boxes, result.box, f"region, score {result.score:.3f}")
 
 
 def write_result(
@@ -72,8 +69,6 @@ def write_result(
 
 def write_pictures(folder: Path, picture: Picture, result: EditResult) -> None:
     """Write the edit, its region, the candidates and the curve into `folder`."""
-    from ..draw import contact_sheet, loss_curve
-
     save_png(to_pil(result.image, result.alpha), folder / "edited.png", picture.icc_profile)
     save_png(mask_image(result.mask), folder / "region.png")
     best = result.candidates[:_SHOWN]
@@ -85,8 +80,6 @@ def write_pictures(folder: Path, picture: Picture, result: EditResult) -> None:
 
 def report_of(result: EditResult, more: dict[str, Any] | None = None) -> dict[str, Any]:
     """What `report.json` says of an edit, with `more` in it too."""
-    from ..words import where
-
     height, width = result.mask.shape[-2:]
     return {
         "box": None if result.box is None else list(result.box),
@@ -128,8 +121,6 @@ def write_stopped(
     transparency is kept where the sizes are the same. What an earlier run left in the folder beside
     it would not belong to it and goes. `more` goes into the report too.
     """
-    from ..draw import loss_curve
-
     if progress.best is None:
         return False
     for name in (*RESULTS, f"boxes/{stem}.png"):

@@ -6,20 +6,26 @@ import argparse
 import sys
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from PIL import Image, ImageDraw
+
+from .. import checks
+from ..boxes import overlap
+from ..cost import cost_so_far
+from ..draw import contact_sheet
+from ..encoders.loading import Models
 from ..errors import InputError
+from ..files import write_json
+from ..images import Picture, load_picture, save_png, to_pil
+from ..plot import ACCENT
+from ..settings import SearchSettings
 from .engine import Engine
+from .job import choose_models, path_of
+from .parser import settings_from
 from .photographs import INSTALLED_AS, PHOTOGRAPHS, Box, Photograph, Question
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from PIL import Image
-
-    from ..encoders.loading import Models
-    from ..images import Picture
-    from ..settings import SearchSettings
+from .report import versions
 
 HIT = 0.5  # IoU from which a region counts as found
 
@@ -41,18 +47,11 @@ class Answer:
 
 def verify(args: argparse.Namespace, engine: Engine) -> int:
     """The `verify` command; returns the exit code."""
-    from .. import checks
-    from ..draw import contact_sheet
-    from ..files import write_json
-    from ..images import load_picture, save_png
-    from . import job
-    from .report import versions
-
-    settings = job.suited(job.settings_from(args), args, ())
-    folder = job.path_of(args.output_dir)
+    settings = settings_from(args)
+    folder = path_of(args.output_dir)
     checks.check_writable("output_dir", folder)
     there = photographs_here(args.only)
-    choice = job.choose_models(args, painting=args.paint)
+    choice = choose_models(args, painting=args.paint)
     models = engine.load(choice, 1) if args.paint else engine.load_encoders(choice)
     answers: list[Answer] = []
     images: list[Image.Image] = []
@@ -70,11 +69,7 @@ def verify(args: argparse.Namespace, engine: Engine) -> int:
     write_json(
         folder / "report.json",
         {
-            "models": {
-                "clip": list(choice.clip),
-                "dino": choice.dino,
-                "diffusion": choice.pipeline if args.paint else None,
-            },
+            "models": {"clip": choice.clip, "dino": choice.dino, "diffusion": choice.pipeline if args.paint else None},
             "settings": settings,
             "versions": versions(),
             "answers": [asdict(a) for a in answers],
@@ -121,32 +116,22 @@ def ask(
     paint: bool,
 ) -> tuple[Answer, Image.Image | None]:
     """The answer to a question about a picture, and the edit where one is painted."""
-    from ..cost import cost_so_far
-    from ..images import to_pil
-    from .demo import overlap
-
+    caption, prompt, true_box = question.caption, question.prompt, question.box
     started, edited = time.monotonic(), None
-    before = cost_so_far(None, models.dino, models.scorer)
     if paint:
-        inpainter = engine.inpainter(models, question.prompt, "")
+        inpainter = engine.inpainter(models, prompt, "")
         result = engine.edit(
-            models,
-            picture.rgb,
-            question.caption,
-            question.prompt,
-            inpainter=inpainter,
-            settings=settings,
-            seed=settings.seed,
+            models, picture.rgb, caption, prompt, inpainter=inpainter, settings=settings, seed=settings.seed
         )
         box, cost, edited = result.box, result.cost, to_pil(result.image)
     else:
-        box = engine.find(models, picture.rgb.float(), question.caption, question.prompt, settings)
+        before = cost_so_far(None, models.dino, models.scorer)
+        box = engine.find(models, picture.rgb.float(), caption, prompt, settings)
         cost = cost_so_far(None, models.dino, models.scorer) - before
-    iou = None if question.box is None else overlap(box, question.box)
+    iou = None if true_box is None else overlap(box, true_box)
     right = box is None if iou is None else iou >= HIT
-    return Answer(
-        name, question.caption, question.box, box, iou, right, round(cost.total, 2), time.monotonic() - started
-    ), edited
+    seconds = time.monotonic() - started
+    return Answer(name, caption, true_box, box, iou, right, round(cost.total, 2), seconds), edited
 
 
 def outcome(answer: Answer) -> str:
@@ -185,11 +170,6 @@ def summary(answers: list[Answer]) -> str:
 
 def drawn(picture: Picture, answer: Answer) -> Image.Image:
     """The photograph with the true box in green and the found one in orange."""
-    from PIL import ImageDraw
-
-    from ..images import to_pil
-    from ..plot import ACCENT
-
     image = to_pil(picture.rgb)
     width = max(2, max(image.size) // 160)
     pen: Any = ImageDraw.Draw(image)

@@ -6,7 +6,8 @@ from dataclasses import fields
 
 import pytest
 
-from region_core.cli.parser import build_parser, given_settings, settings_from, suited
+from region_core.cli.parser import build_parser, settings_from
+from region_core.demo.models import SUITED
 from region_core.settings import PRESETS, SETTINGS, SearchSettings
 
 from .played import arguments, python
@@ -50,7 +51,7 @@ def test_every_setting_is_an_option_and_changes_only_itself() -> None:
             given = [f"--{field.name}", str(want)]
         look = ["--preview_steps", "1"] if field.name == "steps" else []
         args = build_parser().parse_args(arguments("--preset", "quality", *given, *look))
-        expected = PRESETS["quality"].with_values(**{field.name: want})
+        expected = PRESETS["quality"].with_values(**{**SUITED, field.name: want})
         assert settings_from(args) == (expected.with_values(preview_steps=1) if look else expected)
 
 
@@ -70,7 +71,7 @@ def test_what_suits_the_embedded_model_gives_way_to_what_was_said() -> None:
                 *more,
             ]
         )
-        found = suited(settings_from(args), args, given_settings(args))
+        found = settings_from(args)
         return found.guidance_scale, found.grow
 
     assert settings() == (7.5, 0)

@@ -14,10 +14,11 @@ import pytest
 from PIL import Image
 
 from region_core.checks import check_texts
-from region_core.cli import edit as edit_command
 from region_core.cli import main as cli
 from region_core.demo.scenes import make_scene
 from region_core.errors import InputError, shown
+
+from .played import NoEngine
 
 ROOT = Path(__file__).resolve().parents[2]
 HALF = "a red circle \ud83d"
@@ -25,12 +26,8 @@ HALF = "a red circle \ud83d"
 
 @pytest.mark.parametrize("option", ["image_caption", "editing_prompt", "negative_prompt"])
 def test_half_a_character_is_one_sentence_before_any_model(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
-    def never(_job: object) -> None:
-        raise AssertionError("models were loaded before the input was checked")
-
-    monkeypatch.setattr(edit_command, "load_models", never)
     Image.fromarray(make_scene(1).image).save(tmp_path / "good.png")
     texts = {"image_caption": "a red circle", "editing_prompt": "a blue square", "negative_prompt": "", option: HALF}
     code = cli.main(
@@ -43,7 +40,8 @@ def test_half_a_character_is_one_sentence_before_any_model(
             "--output_dir",
             str(tmp_path / "out"),
             *(part for name, text in texts.items() for part in (f"--{name}", text)),
-        ]
+        ],
+        NoEngine(),
     )
     said = capsys.readouterr().err
     assert code == 2

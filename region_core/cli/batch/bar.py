@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tqdm import tqdm
+
 from .processes import Processes
 
 
@@ -13,19 +15,10 @@ class Bar:
     def __init__(self, processes: Processes, shown: bool) -> None:
         self.processes, self.shown = processes, shown and processes.first
         self._done = 0
-        self._bar: Any = None
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *_raised: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self._bar: Any = tqdm(disable=True)
 
     def begin(self, total: int) -> None:
         """Show that there are so many, if any."""
-        from tqdm import tqdm
-
         if total:
             looks = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
             options: dict[str, Any] = {"disable": not self.shown, "dynamic_ncols": True, "miniters": 0}
@@ -34,13 +27,14 @@ class Bar:
 
     def step(self) -> None:
         """One is done here."""
-        done = self.processes.count("done")
-        self._done = done if self.processes.world > 1 else self._done + 1
-        if self._bar is not None:
-            self._bar.set_postfix_str(f"{self._done} of {self._bar.total} items", refresh=False)
-            self.reach(0)
+        self._done = self.processes.count("done")
+        self._bar.set_postfix_str(f"{self._done} of {self._bar.total} items", refresh=False)
+        self.reach(0)
 
     def reach(self, more: float) -> None:
         """So many items beyond those that are done are worked on here, the last one in part."""
-        if self._bar is not None:
-            self._bar.update(max(self._done + more - self._bar.n, 0))
+        self._bar.update(max(self._done + more - self._bar.n, 0))
+
+    def close(self) -> None:
+        """Leave it as it stands."""
+        self._bar.close()

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image, ImageDraw
 
 from ...draw import on_paper
-from ...files import whole, write_json, write_whole
+from ...edit import EditResult
+from ...files import whole, write_json
 from ...images import Picture, to_pil
 from ..report import boxes_image, mask_image, report_of, write_pictures
-
-if TYPE_CHECKING:
-    from ...edit import EditResult
 
 THUMB = 320  # pixels of the longer side
 LEARNED = "learned.safetensors"  # what one picture taught the shared generator
@@ -56,27 +53,18 @@ class Place:
         files += [self.boxes] if self.draw_box else []
         return report if report and all(file.is_file() for file in files) else None
 
-    def failure(self) -> dict[str, Any] | None:
-        """What went wrong the last time, or None."""
-        return _read(self.folder / "failed.json")
-
-    def finished(self, fingerprint: str) -> bool:
-        """Whether all files are there and came of this very edit."""
-        report = self.report()
-        return report is not None and report.get("fingerprint") == fingerprint
-
-    def begin(self) -> None:
-        """Make the folder, or clear what a killed run left of unfinished files."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for draft in self.folder.glob(".*.tmp"):
-            draft.unlink(missing_ok=True)
+    def failure(self) -> dict[str, Any]:
+        """What went wrong the last time; empty where nothing did."""
+        return _read(self.folder / "failed.json") or {}
 
     def write(self, picture: Picture, result: EditResult, more: dict[str, Any]) -> None:
         """Write all files of a finished edit, the report last."""
+        self.clear_drafts()
         (self.folder / "report.json").unlink(missing_ok=True)  # it spoke of other pictures
         write_pictures(self.folder, picture, result)
         for name, image in _thumbs(picture, result).items():
-            write_whole(self.folder / f"{name}.jpg", _jpeg(image))
+            with whole(self.folder / f"{name}.jpg") as draft:
+                image.save(draft, format="JPEG", quality=88)
         with whole(self.edited, drafts=self.folder) as draft:
             shutil.copyfile(self.folder / "edited.png", draft)
         if self.draw_box:
@@ -87,7 +75,13 @@ class Place:
 
     def fail(self, reason: str, more: dict[str, Any]) -> None:
         """Note that the item could not be edited, and why."""
+        self.clear_drafts()
         write_json(self.folder / "failed.json", {"error": reason, **more})
+
+    def clear_drafts(self) -> None:
+        """Remove what a killed run left of unfinished files."""
+        for draft in self.folder.glob(".*.tmp"):
+            draft.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -118,9 +112,3 @@ def _small(image: Image.Image) -> Image.Image:
     image = on_paper(image)
     image.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)
     return image
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    file = io.BytesIO()
-    image.save(file, format="JPEG", quality=88)
-    return file.getvalue()

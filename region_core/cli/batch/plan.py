@@ -7,23 +7,22 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ... import __version__
+from ... import __version__, checks
+from ...encoders.dino import grid_of
 from ...errors import InputError, InputProblems
+from ...generator.network import RegionGenerator, generator_shape
 from ...settings import SearchSettings
-from ..job import ModelChoice, choose_models, generator_file, path_of
+from ..job import ModelChoice, choose_models, generator_file, path_of, starting_generator
 from ..parser import given_settings, settings_from, suited
 from .items import Item
 from .places import Place
 from .reading import Defaults, quoted, read_items
 
-if TYPE_CHECKING:
-    from ...generator.network import RegionGenerator
-
 FORMAT = 1  # of results on disk; a run does not take those of another format for finished
 FOLDERS = ("items", "results", "boxes")
 _ENDS = 1 << 20  # bytes read at either end of a model's file: weights that differ, differ there
+_LEAST = {"epochs": 1, "batch_size": 1, "num_workers": 0, "ckpt_interval": 0, "threads": 1}
 
 
 @dataclass
@@ -46,32 +45,30 @@ class BatchJob:
     save_path: Path
     generator: RegionGenerator | None
     generator_digest: str
-
-    @property
-    def max_window_size(self) -> int:
-        """The largest of all items."""
-        return max(item.settings.max_window_size for item in self.items)
+    models: dict[str, str]  # see `model_identity`
 
     def place(self, index: int) -> Place:
         """Where the files of an item go."""
         return Place(self.output_dir, self.items[index].folder, self.draw_box)
 
-    @property
-    def pins(self) -> bool:
-        """Whether pictures are read into page-locked memory: only where a device copies from it."""
-        return self.pin_mem and self.choice.device.type not in ("cpu", "mps")
+    def fingerprint(self, item: Item, picture_digest: str, learned: str) -> str:
+        """What a result came of: equal where doing it again would give the same picture.
+
+        `learned` names the region generator it started from, "" for a fresh one.
+        """
+        texts = [item.key, item.caption, item.prompt, item.negative_prompt]
+        return digest_of([FORMAT, __version__, *texts, asdict(item.settings), picture_digest, self.models, learned])
 
 
 def check_batch(args: argparse.Namespace) -> BatchJob:
     """The job of a `batch` command; raises InputError for all that can be known to be wrong now."""
-    from ... import checks
-
     settings = settings_from(args)
-    for name, low in (("epochs", 1), ("batch_size", 1), ("num_workers", 0), ("ckpt_interval", 0), ("threads", 1)):
+    for name, low in _LEAST.items():
         value = getattr(args, name)
         if value is not None and value < low:
             raise InputError(f"{name} is {value}; it must be at least {low}.")
-    checks.check_writable_text("negative_prompt", args.negative_prompt)
+    if problem := checks.broken_text("negative_prompt", args.negative_prompt):
+        raise InputError(problem)
     checks.check_named("output_dir", args.output_dir)
     checks.check_named("save_path", args.save_path)
     image_dir, output_dir = path_of(args.image_dir_path), path_of(args.output_dir)
@@ -81,9 +78,7 @@ def check_batch(args: argparse.Namespace) -> BatchJob:
     if any(path in (image_dir.resolve(), *image_dir.resolve().parents) for path in inside):
         raise InputError(f"image_dir_path is '{image_dir}', where results would go; choose another output_dir.")
     checks.check_writable("output_dir", output_dir)
-    defaults = Defaults(
-        args.preset, given_settings(args), args.negative_prompt, lambda settings, given: suited(settings, args, given)
-    )
+    defaults = Defaults(args.preset, {**suited(args), **given_settings(args)}, args.negative_prompt)
     items = read_items(path_of(args.json_file), image_dir, defaults)
     choice = choose_models(args)
     _check_grid(choice, items)
@@ -93,17 +88,19 @@ def check_batch(args: argparse.Namespace) -> BatchJob:
         raise InputError("ckpt_interval keeps states of a shared generator; give save_path or epochs too.")
     if args.save_path is not None:
         checks.check_writable("save_path", save_path.parent)
-    generator, digest = _loaded(args.load_checkpoint_path, items)
+    start = args.load_checkpoint_path
+    generator = starting_generator(start, (item.settings for item in items))
     if shared:
         _check_shared(items)
     return BatchJob(
         choice=choice,
         items=items,
         output_dir=output_dir,
-        settings=suited(settings, args, given_settings(args)),
+        settings=settings,
         draw_box=args.draw_box,
         num_workers=args.num_workers,
-        pin_mem=args.pin_mem,
+        # page-locked memory helps only where a device copies from it
+        pin_mem=args.pin_mem and choice.device.type not in ("cpu", "mps"),
         shown=not args.quiet,
         shared=shared,
         epochs=args.epochs or 1,
@@ -111,45 +108,27 @@ def check_batch(args: argparse.Namespace) -> BatchJob:
         ckpt_interval=args.ckpt_interval,
         save_path=save_path,
         generator=generator,
-        generator_digest=digest,
+        generator_digest=file_digest(generator_file(start, existing=True)) if start else "",
+        models=model_identity(choice),
     )
 
 
 def _check_grid(choice: ModelChoice, items: list[Item]) -> None:
     """Refuse windows larger than the grid of a DINO model whose folder says how large that is; of one
     yet to be downloaded it is not known here."""
-    from ...encoders.dino import grid_of
-
     side = grid_of(choice.dino)
-    if side is None:
-        return
+    sizes = {item.key: item.settings.max_window_size for item in items}
+    limit = f"and the grid of the DINO model has {side} x {side} cells; choose from 1 to {side}"
     wrong = [
-        (
-            quoted(item.key),
-            f"max_window_size is {item.settings.max_window_size}, and the grid of "
-            f"the DINO model has {side} x {side} cells; choose from 1 to {side}",
-        )
-        for item in items
-        if item.settings.max_window_size > side
+        (quoted(key), f"max_window_size is {size}, {limit}")
+        for key, size in sizes.items()
+        if side is not None and size > side
     ]
     if wrong:
         raise InputProblems("The list", wrong)
 
 
-def _loaded(path: str | None, items: list[Item]) -> tuple[RegionGenerator | None, str]:
-    if path is None:
-        return None, ""
-    from ...generator.network import generator_shape, load_generator
-
-    generator, file = None, generator_file(path, existing=True)
-    for sizes, numbers in sorted({generator_shape(item.settings) for item in items}):
-        generator, _ = load_generator(file, sizes=sizes, extra_dim=numbers)
-    return generator, file_digest(file)
-
-
 def _check_shared(items: list[Item]) -> None:
-    from ...generator.network import generator_shape
-
     if len({item.settings.method for item in items}) > 1:
         raise InputError(
             "Some items have preset paper and some have not, and one shared generator "
@@ -173,12 +152,7 @@ def _check_shared(items: list[Item]) -> None:
 
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return (
-            hashlib.file_digest(file, "sha256").hexdigest()
-            if hasattr(hashlib, "file_digest")
-            else hashlib.sha256(file.read()).hexdigest()
-        )
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def model_identity(choice: ModelChoice) -> dict[str, str]:
@@ -189,10 +163,8 @@ def model_identity(choice: ModelChoice) -> dict[str, str]:
         "clip_pretrained": choice.clip[1],
         "dino": choice.dino,
     }
-    return {
-        "dtype": str(choice.dtype).removeprefix("torch."),
-        **{part: _identity(name) for part, name in names.items()},
-    }
+    dtype = str(choice.dtype).removeprefix("torch.")
+    return {"dtype": dtype, **{part: _identity(name) for part, name in names.items()}}
 
 
 def _identity(name: str) -> str:
@@ -209,27 +181,6 @@ def _identity(name: str) -> str:
             file.seek(max(0, size - _ENDS))
             digest.update(file.read(_ENDS))
     return digest.hexdigest()
-
-
-def fingerprint(item: Item, picture_digest: str, models: dict[str, str], learned: str) -> str:
-    """What a result came of: equal where doing it again would give the same picture.
-
-    `learned` names the region generator it started from, "" for a fresh one.
-    """
-    return digest_of(
-        [
-            FORMAT,
-            __version__,
-            item.key,
-            item.caption,
-            item.prompt,
-            item.negative_prompt,
-            asdict(item.settings),
-            picture_digest,
-            models,
-            learned,
-        ]
-    )
 
 
 def digest_of(value: object) -> str:

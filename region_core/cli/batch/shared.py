@@ -15,24 +15,21 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from ...edit import EditResult
 from ...errors import InputError
 from ...generator.checkpoint import read_checkpoint
 from ...generator.network import RegionGenerator, build_generator, generator_shape, load_generator, save_generator
-from .editing import Editor
+from .editing import Editor, Reading, read_ahead
 from .items import shuffled
-from .loading import load_pictures
 from .places import LEARNED, STATE
 from .plan import BatchJob
 from .processes import Processes
-
-if TYPE_CHECKING:
-    from ...edit import EditResult
 
 
 @dataclass(frozen=True)
@@ -55,126 +52,96 @@ def schedule(job: BatchJob) -> list[Step]:
 
 
 class SharedLearning:
-    """The learning named `run`: goes on from the last update on disk."""
+    """The learning named `course`: goes on from the last update on disk."""
 
-    def __init__(self, job: BatchJob, editor: Editor, processes: Processes, run: str) -> None:
-        self.job, self.editor, self.processes, self.run = job, editor, processes, run
-        self.steps = schedule(job)
-        self.done = 0
-        self.module: RegionGenerator | None = None
+    def __init__(self, job: BatchJob, editor: Editor, processes: Processes, course: str) -> None:
+        self.job, self.editor, self.processes, self.course = job, editor, processes, course
+        self.total, self.done = schedule(job), 0
+        self.state_file = job.output_dir / STATE  # the shared generator after the last update
         lessons = _lessons(self.state_file)
-        if lessons.get("run") == run:
+        if lessons.get("run") == course:
             self.done = int(lessons["step"])
             self.module, _ = load_generator(self.state_file)
-
-    @property
-    def state_file(self) -> Path:
-        """The shared generator after the last update."""
-        return self.job.output_dir / STATE
+        else:
+            self.module = self._start()
+        self.steps = self.total[self.done :]
+        self.taught = {(step.number, n) for step in self.steps[:1] for n in step.members if self._is_taught(step, n)}
 
     def learned(self, epoch: int) -> str:
         """What an item's fingerprint says of the generator it started from."""
-        return f"{self.run}:{epoch}"
+        return f"{self.course}:{epoch}"
 
     def left(self) -> int:
         """How many edits are still to be done, over all epochs and processes."""
-        steps = self.steps[self.done :]
-        return sum(len(step.members) for step in steps) - sum(
-            self._is_taught(steps[0], index) for index in (steps[0].members if steps else ())
-        )
+        return sum(len(step.members) for step in self.steps) - len(self.taught)
 
     def teach(self) -> None:
-        """Do the updates that are left."""
-        if self.module is None:
-            self.module = self._start()
-        mine = {
-            step.number: [
-                i for i in step.members[self.processes.rank :: self.processes.world] if not self._is_taught(step, i)
-            ]
-            for step in self.steps[self.done :]
-        }
-        pictures = load_pictures(
-            self.job.items,
-            [index for places in mine.values() for index in places],
-            num_workers=self.job.num_workers,
-            pin_mem=self.job.pins,
-        )
-        for step in self.steps[self.done :]:
-            rows = self._edit(step, mine[step.number], pictures)
+        """Do the updates that are left, and save the generator where it was asked for."""
+        mine = [n for step in self.steps for n in self._own(step) if (step.number, n) not in self.taught]
+        pictures = read_ahead(self.job, mine)
+        for step in self.steps:
+            rows = self._edit(step, pictures)
             self.editor.flush()
             self.processes.meet(f"step {step.number}")
-            self._forget(step.number - 1)  # its update is on disk: who wrote it came here after that
             self._update(step, rows)
-        self.processes.meet("taught")
-        self._forget(len(self.steps) - 1)
+        if self.processes.first:
+            self._save(self.job.save_path)
+            for index in range(len(self.job.items)):  # of a run that was killed after its update
+                self._lesson_file(index).unlink(missing_ok=True)
 
     def _start(self) -> RegionGenerator:
         if self.job.generator is not None:
             return copy.deepcopy(self.job.generator)
-        settings = self.job.items[0].settings
-        sizes, numbers = generator_shape(settings)
+        sizes, numbers = generator_shape(self.job.items[0].settings)
         return build_generator(self.editor.models.dino.feature_dim, sizes, self.job.settings.seed, extra_dim=numbers)
 
-    def _edit(self, step: Step, mine: list[int], pictures: Iterator[Any]) -> Tensor:
+    def _own(self, step: Step) -> list[int]:
+        """The items of a step that this process answers for."""
+        return step.members[self.processes.rank :: self.processes.world]
+
+    def _lesson_file(self, index: int) -> Path:
+        return self.job.place(index).folder / LEARNED
+
+    def _is_taught(self, step: Step, index: int) -> bool:
+        """Whether an earlier run has done this step's edit of an item."""
+        report, lessons = self.job.place(index).report(), _lessons(self._lesson_file(index))
+        return (
+            report is not None
+            and report.get("learned") == self.learned(step.epoch)
+            and (lessons.get("run"), lessons.get("step")) == (self.course, step.number)
+        )
+
+    def _edit(self, step: Step, pictures: Iterator[tuple[int, Reading]]) -> Tensor:
         """[batch_size, P + 1]: a row a member this process answers for, with what its copy learned
         and a 1; zeros elsewhere."""
-        assert self.module is not None
         start = vector(self.module)
         rows = torch.zeros(len(step.members), len(start) + 1)
-        for row in range(self.processes.rank, len(step.members), self.processes.world):
-            index = step.members[row]
-            if index in mine:
-                taught = copy.deepcopy(self.module)
-                keep = partial(self._keep, step, index)
-                result = self.editor.edit(next(pictures), taught, self.learned(step.epoch), keep)
+        for index in self._own(step):
+            if (step.number, index) in self.taught:
+                after = vector(load_generator(self._lesson_file(index), finite=False)[0])
+            else:
+                taught, keep = copy.deepcopy(self.module), partial(self._keep, step, index)
+                result = self.editor.edit(*next(pictures), taught, self.learned(step.epoch), keep)
                 if result is None or result.generator is None:
                     continue
                 after = vector(result.generator)
-            else:
-                after = vector(load_generator(self.job.place(index).folder / LEARNED, finite=False)[0])
-            if torch.equal(after, start):  # nothing to look at: it has no part in the mean
-                continue
             if not bool(torch.isfinite(after).all()):
                 print(
                     f"{self.job.items[index].key}: what it taught is no finite number and is left "
                     "out of the shared generator",
                     file=sys.stderr,
                 )
-                continue
-            rows[row, :-1] = after - start
-            rows[row, -1] = 1
+            elif not torch.equal(after, start):  # else it was not taught, and has no part in the mean
+                rows[step.members.index(index)] = torch.cat([after - start, torch.ones(1)])
         return rows
 
     def _keep(self, step: Step, index: int, result: EditResult) -> None:
         """Put what a picture taught beside it: a run that is killed need not edit it again."""
         if result.generator is not None:
-            save_generator(
-                result.generator,
-                self.job.place(index).folder / LEARNED,
-                asdict(result.settings),
-                {"run": self.run, "step": step.number},
-            )
-
-    def _is_taught(self, step: Step, index: int) -> bool:
-        place = self.job.place(index)
-        report = place.report()
-        lessons = _lessons(place.folder / LEARNED)
-        return (
-            report is not None
-            and report.get("learned") == self.learned(step.epoch)
-            and (lessons.get("run"), lessons.get("step")) == (self.run, step.number)
-        )
-
-    def _forget(self, number: int) -> None:
-        if number >= 0:
-            members = self.steps[number].members
-            for index in members[self.processes.rank :: self.processes.world]:
-                file = self.job.place(index).folder / LEARNED
-                if _lessons(file).get("step") == number:  # a later step may have its own there already
-                    file.unlink(missing_ok=True)
+            lessons = {"run": self.course, "step": step.number}
+            save_generator(result.generator, self._lesson_file(index), asdict(result.settings), lessons)
 
     def _update(self, step: Step, rows: Tensor) -> None:
-        assert self.module is not None
         rows = self.processes.sum(rows, self.job.choice.device)
         there = rows[:, -1] > 0
         if bool(there.any()):
@@ -189,22 +156,18 @@ class SharedLearning:
                 path = self.job.save_path
                 self._save(path.with_name(f"{path.stem}-{self.done:06d}{path.suffix}"))
             self._save(self.state_file)  # last: from here on the update is not done again
-
-    def finish(self) -> None:
-        """Save what was learned where it was asked for."""
-        if self.processes.first and self.module is not None:
-            self._save(self.job.save_path)
+            for index in step.members:
+                self._lesson_file(index).unlink(missing_ok=True)
 
     def _save(self, path: Path) -> None:
-        assert self.module is not None
         save_generator(
             self.module,
             path,
             asdict(self.job.settings),
             {
-                "run": self.run,
+                "run": self.course,
                 "step": self.done,
-                "steps": len(self.steps),
+                "steps": len(self.total),
                 "pictures": len(self.job.items),
                 "epochs": self.job.epochs,
                 "batch_size": self.job.batch_size,
@@ -219,8 +182,6 @@ def vector(module: nn.Module) -> Tensor:
 
 def _lessons(path: Path) -> dict[str, Any]:
     """On what a checkpoint was taught; empty where there is none that can be read."""
-    if not path.is_file():
-        return {}
     try:
         return dict(read_checkpoint(path)[1].get("lessons") or {})
     except InputError:

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from region_core.cli.batch.gallery import write_gallery
+from region_core.cli.batch.index import Row, write_page
 from region_core.cli.batch.items import Item
 from region_core.cli.batch.places import Place
-from region_core.cli.batch.summary import Row
 from region_core.demo.worlds import held_out
 from region_core.files import write_json
 from region_core.settings import SearchSettings
@@ -61,7 +60,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     if program is None:
         pytest.skip("no Chromium here: set CHROMIUM to the program")
     root = tmp_path_factory.mktemp("a run 图")
-    write_gallery(root, [row(root, number) for number in range(COUNT)])
+    write_page(root, [row(root, number) for number in range(COUNT)])
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         shown = browser.new_page(viewport={"width": 1500, "height": 950})

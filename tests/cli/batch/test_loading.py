@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from region_core.cli.batch import loading
+from region_core.cli.batch import editing
 
 from .conftest import PICTURES
 from .quick import batch, opened, pictures, quick_edit, table, write_list
@@ -28,20 +28,20 @@ def test_pictures_hang_neither_on_workers_nor_on_what_else_is_in_the_list() -> N
 
 @pytest.mark.usefixtures("folder")
 def test_loading_goes_on_behind_the_edit(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = loading.load_picture
+    real, read = editing.load_picture, list[str]()
 
     def load(path: Path) -> Any:
-        Path(f"read {path.name}").touch()  # in the loader's process, which shares the disk alone
+        read.append(path.name)
         return real(path)
 
     def watched(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
         deadline = time.monotonic() + 60
-        while not Path("read two words.png").exists():
+        while "two words.png" not in read:
             assert time.monotonic() < deadline, "nothing is read while the first picture is edited"
             time.sleep(0.01)
         return quick_edit(image, caption, *texts, **rest)
 
-    monkeypatch.setattr(loading, "load_picture", load)
+    monkeypatch.setattr(editing, "load_picture", load)
     assert batch("--num_workers", "1", edit=watched) == 0
 
 
@@ -61,14 +61,14 @@ def test_a_picture_with_unreadable_exif_is_edited_as_it_is() -> None:
 def test_whatever_a_decoder_raises_is_one_failing_item(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = loading.load_picture
+    real = editing.load_picture
 
     def load(path: Path) -> Any:
         if path.name == "one.png":
             raise SyntaxError("what a file")
         return real(path)
 
-    monkeypatch.setattr(loading, "load_picture", load)
+    monkeypatch.setattr(editing, "load_picture", load)
     assert batch("--num_workers", "1") == 1
     assert "SyntaxError: what a file" in capsys.readouterr().err
     assert [row["status"] for row in table()] == ["failed"] + ["edited"] * 3

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,10 +13,8 @@ from safetensors import safe_open
 
 from region_core.cli.batch import shared
 from region_core.cli.batch.items import shuffled
-from region_core.cli.batch.places import LEARNED
 from region_core.cli.batch.plan import check_batch
-from region_core.cli.batch.processes import Processes
-from region_core.cli.batch.shared import SharedLearning, schedule, vector
+from region_core.cli.batch.shared import schedule, vector
 from region_core.cli.main import main
 from region_core.cli.parser import build_parser
 from region_core.generator.network import NUMBERS, build_generator, load_generator, save_generator
@@ -282,16 +279,3 @@ def test_a_shared_step_with_the_real_method(tmp_path: Path) -> None:
     assert {row["status"] for row in table(str(tmp_path / "out"))} <= {"edited", "no region"}
     learned, _ = load_generator(tmp_path / "g" / "generator.safetensors", sizes=1, extra_dim=NUMBERS)
     assert vector(learned).isfinite().all()
-
-
-@pytest.mark.usefixtures("list_of_seven")
-def test_what_an_item_taught_in_a_later_update_is_not_forgotten_with_an_earlier_one() -> None:
-    """With a short list the next epoch's edit of an item comes before the update before it is told."""
-    job = job_of(*SHARED, "--epochs", "2", "--batch_size", "8")
-    learning = SharedLearning(job, SimpleNamespace(), Processes(), "r")  # type: ignore[arg-type]
-    learned = job.place(0).folder / LEARNED
-    save_generator(build_generator(FEATURES, 4, 1, extra_dim=NUMBERS), learned, {}, {"run": "r", "step": 1})
-    learning._forget(0)
-    assert learned.exists()
-    learning._forget(1)
-    assert not learned.exists()

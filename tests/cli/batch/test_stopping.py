@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import random
 import signal
-import threading
 import time
 import warnings
 from pathlib import Path
@@ -99,31 +97,3 @@ def test_killed_at_any_moment_it_goes_on(monkeypatch: pytest.MonkeyPatch, more: 
         assert all(torch.equal(learned[0][name], learned[1][name]) for name in learned[0])
     assert batch(*more) == 0
     assert begun() == []
-
-
-@pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("stop", [False, True])
-def test_a_reader_that_is_killed(
-    monkeypatch: pytest.MonkeyPatch, stop: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Alone, or by a SIGTERM to all processes that reaches it first."""
-
-    def kill(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
-        if caption == "a dog":
-            (reader,) = multiprocessing.active_children()
-            if stop:
-                threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
-            assert reader.pid
-            os.kill(reader.pid, signal.SIGKILL)
-            reader.join(10)
-        return quick_edit(image, caption, *texts, **rest)
-
-    assert batch("--num_workers", "1", edit=kill) == (130 if stop else 1)
-    err = capsys.readouterr().err
-    assert "Traceback" not in err
-    assert ("the same command goes on" if stop else "run the command again") in err
-    rows = [row["status"] for row in table()]
-    assert rows[0] == "edited"
-    assert rows[-1] == "waiting"
-    assert "failed" not in rows
-    assert batch() == 0

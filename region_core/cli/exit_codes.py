@@ -1,5 +1,0 @@
-"""Exit codes of the commands, beside 0 for all well."""
-
-FAILED = 1  # one edit of a list or more
-BAD_INPUT = 2
-STOPPED = 130  # what shells say of Ctrl-C
