@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from region_core.boxes import iou
-from region_core.edit import EditResult, edit_image
+from region_core.edit import EditResult
 from region_core.encoders.loading import Models
 from region_core.errors import InputError
 from region_core.files import write_json
@@ -18,6 +18,7 @@ from region_core.generator.network import RegionGenerator
 from region_core.painting.canvas import reduced
 from region_core.proposals.regions import Finding, PictureEvidence
 
+from .painting import edited
 from .tables import FEWEST, interval
 from .worlds.opening import load_models, open_world
 from .worlds.task import MeasuredWorld, Task
@@ -94,13 +95,10 @@ def _edit(
     generator: RegionGenerator | None,
     finding: Finding | None = None,
 ) -> EditResult:
-    return edit_image(
-        task.picture,
-        task.caption,
-        task.prompt,
-        inpainter=world.painter(task, models),
-        dino=models.dino,
-        scorer=models.scorer,
+    return edited(
+        task,
+        models,
+        world.painter(task, models),
         settings=world.settings("standard").with_values(previews=previews),
         generator=generator,
         finding=finding,

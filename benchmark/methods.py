@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from region_core.edit import edit_image
 from region_core.errors import InputError
 from region_core.settings import PRESETS, SearchSettings
 
@@ -14,7 +13,7 @@ from .baselines.heatmap import clip_heatmap
 from .baselines.reclip import reclip, whole_picture
 from .baselines.released import released
 from .baselines.simple import best_candidate, best_proposed, centre, found, random_box, salient, true_box
-from .painting import Method, Outcome, Setup
+from .painting import Method, Outcome, Setup, edited
 from .worlds.task import MeasuredWorld, Task
 
 __all__ = ["METHODS", "NOTES", "OURS", "BASELINES", "chosen", "ours", "settings_of"]
@@ -24,19 +23,8 @@ def ours(change: Callable[[Setup], SearchSettings], *, anywhere: bool = False) -
     """The product's own way, at given settings, with anchors where DINO attends or `anywhere`."""
 
     def run(task: Task, setup: Setup) -> Outcome:
-        models = setup.models
-        features = random_anchors(models.dino(task.picture), setup.seed) if anywhere else None
-        result = edit_image(
-            task.picture,
-            task.caption,
-            task.prompt,
-            features=features,
-            inpainter=setup.inpainter,
-            dino=models.dino,
-            scorer=models.scorer,
-            settings=change(setup),
-            seed=setup.seed,
-        )
+        features = random_anchors(setup.models.dino(task.picture), setup.seed) if anywhere else None
+        result = edited(task, setup.models, setup.inpainter, features=features, settings=change(setup), seed=setup.seed)
         return Outcome(result.image[0], result.box)
 
     return run

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from region_core.demo.scenes import Edit, Scene
+from region_core.edit import EditResult, edit_image
 from region_core.encoders.loading import Models
 from region_core.painting.borders import Borders
 from region_core.painting.canvas import Canvas
@@ -60,6 +62,13 @@ def whole(box: Tensor) -> Box:
     """A box [4] as four numbers."""
     x0, y0, x1, y1 = (float(v) for v in box)
     return x0, y0, x1, y1
+
+
+def edited(task: Task, models: Models, inpainter: Inpainter, **options: Any) -> EditResult:
+    """The product's own edit of a task; `options` are those of `edit_image`."""
+    return edit_image(
+        task.picture, task.caption, task.prompt, inpainter=inpainter, dino=models.dino, scorer=models.scorer, **options
+    )
 
 
 def painted(task: Task, setup: Setup, box: Tensor) -> Outcome:

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from region_core.edit import EditResult, edit_image
+from region_core.edit import EditResult
 from region_core.settings import SETTINGS, SearchSettings
 
+from .painting import edited
 from .worlds.opening import load_models, open_world
 
 # another value of each setting, well away from any preset's
@@ -68,15 +69,7 @@ def main(args: argparse.Namespace) -> int:
 
     def edit(settings: SearchSettings, number: int) -> EditResult:
         task = world.task("replace", args.seed, number)
-        return edit_image(
-            task.picture,
-            task.caption,
-            task.prompt,
-            inpainter=world.painter(task, models),
-            dino=models.dino,
-            scorer=models.scorer,
-            settings=settings,
-        )
+        return edited(task, models, world.painter(task, models), settings=settings)
 
     names = args.names or [*OTHER, "learning"]
     print(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 
@@ -16,44 +17,24 @@ def quiet_libraries() -> Iterator[None]:
     What they say is about each other ("accelerate was not found"), nothing that a person who edits a
     picture can act on; errors are still raised. Afterwards all is as it was, for others use them too.
     """
-    with ExitStack() as stack:
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        stack.enter_context(_level(logging.getLogger("huggingface_hub"), logging.ERROR))
-        for name in ("diffusers", "transformers"):
-            stack.enter_context(_quiet(name))
-        yield
-
-
-@contextmanager
-def _level(logger: logging.Logger, level: int) -> Iterator[None]:
-    before = logger.level
-    logger.setLevel(level)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
-
-
-@contextmanager
-def _quiet(library: str) -> Iterator[None]:
-    from importlib import import_module
-
-    log: Any = import_module(f"{library}.utils.logging")
     hub: Any = import_module("huggingface_hub.utils")
-    shows, hub_shows = log.is_progress_bar_enabled(), not hub.are_progress_bars_disabled()
-    level = log.get_verbosity()
-    log.disable_progress_bar()
-    log.set_verbosity_error()
-    try:
-        yield
-    finally:
-        log.set_verbosity(level)
-        if shows:
-            log.enable_progress_bar()
-        if hub_shows:  # the switch of transformers turns the hub's too
-            hub.enable_progress_bars()
-        else:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                hub.disable_progress_bars()
+    logs: list[Any] = [import_module(f"{name}.utils.logging") for name in ("diffusers", "transformers")]
+    hub_log = logging.getLogger("huggingface_hub")
+    hub_level, hub_shows = hub_log.level, not hub.are_progress_bars_disabled()
+    before = [(log, log.get_verbosity(), log.is_progress_bar_enabled()) for log in logs]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        hub_log.setLevel(logging.ERROR)
+        for log in logs:
+            log.disable_progress_bar()
+            log.set_verbosity_error()
+        try:
+            yield
+        finally:
+            for log, level, shows in before:
+                log.set_verbosity(level)
+                if shows:
+                    log.enable_progress_bar()
+            # last: the switch of transformers turns the hub's too
+            (hub.enable_progress_bars if hub_shows else hub.disable_progress_bars)()
+            hub_log.setLevel(hub_level)

@@ -27,12 +27,8 @@ _PART = re.compile(
 )
 
 
-def problem_with(path: Path, suffix: str = "") -> str:
-    """What is wrong with a model's file, to follow its name in a sentence; "" where nothing is seen.
-
-    path: a weights or JSON file; `suffix` says which kind where the name does not.
-    """
-    suffix = suffix or path.suffix
+def problem_with(path: Path) -> str:
+    """What is wrong with a model's weights or JSON file, to follow its name in a sentence; "" where nothing is seen."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -46,11 +42,11 @@ def problem_with(path: Path, suffix: str = "") -> str:
         return "is a web page, not a model's file"
     if start.startswith(b"version https://git-lfs"):
         return "is a pointer of Git LFS, not the file itself"
-    if suffix == ".safetensors":
+    if path.suffix == ".safetensors":
         return _safetensors(path, size, head)
-    if suffix == ".json":
+    if path.suffix == ".json":
         return _json(path)
-    if suffix in WEIGHTS and head.startswith(b"PK") and not zipfile.is_zipfile(path):
+    if path.suffix in WEIGHTS and head.startswith(b"PK") and not zipfile.is_zipfile(path):
         return "is cut short"  # the list of its parts stands at its end
     return ""
 

@@ -51,10 +51,6 @@ class Prior:
             [torch.maximum(boxes[:, :2], self.bounds[:2]), torch.minimum(boxes[:, 2:], self.bounds[2:])], 1
         )
 
-    def whole(self) -> Tensor:
-        """The white area's own box [1, 4]."""
-        return self.bounds[None].clone()
-
     def keep(self, boxes: Tensor) -> Tensor:
         """Places of the boxes [N, 4] that are white for the most part; none where no box is."""
         return (self.share(boxes) >= INSIDE).nonzero()[:, 0]

@@ -208,7 +208,7 @@ def _within(values: Tensor, white: Prior | None, evidence: PictureEvidence) -> T
     """The map with nothing to be found outside a prior's own box."""
     if white is None:
         return values
-    x0, y0, x1, y1 = (white.whole()[0] * evidence.cells_a_pixel).tolist()
+    x0, y0, x1, y1 = (white.bounds * evidence.cells_a_pixel).tolist()
     inside = torch.zeros_like(values, dtype=torch.bool)
     inside[int(y0) : max(int(y0) + 1, round(y1)), int(x0) : max(int(x0) + 1, round(x1))] = True
     return values.masked_fill(~inside, float(values.min()) - 1)
