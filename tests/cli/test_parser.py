@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
+from importlib.resources import files
 
 import pytest
 
+from region_core.cli.job import CLIP_MODEL, CLIP_PRETRAINED, DINO_MODEL
 from region_core.cli.parser import build_parser, settings_from
 from region_core.demo.models import SUITED
+from region_core.painting.diffusers_inpainter import DEFAULT_MODEL
 from region_core.settings import PRESETS, SETTINGS, SearchSettings
 
 from .played import arguments, python
@@ -34,6 +38,13 @@ def test_the_core_needs_neither_comfyui_nor_diffusers() -> None:
     )
     ran = python("-c", code)
     assert ran.returncode == 0, ran.stderr
+
+
+def test_the_help_names_the_models_that_are_taken_by_default() -> None:
+    texts = json.loads(files("region_core.cli").joinpath("options.json").read_text(encoding="utf-8"))["options"]
+    taken = {"clip_model": CLIP_MODEL, "clip_pretrained": CLIP_PRETRAINED, "dino_model": DINO_MODEL}
+    for name, model in {**taken, "diffusion_model_path": DEFAULT_MODEL}.items():
+        assert f"(default: {model})" in texts[name]["help"]
 
 
 def test_every_setting_is_an_option_and_changes_only_itself() -> None:
