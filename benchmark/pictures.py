@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from region_core.draw import contact_sheet
 from region_core.errors import InputError
 from region_core.images import save_png
-from region_core.plot import ACCENT, BLUE, GRID, INK, PAPER, SOFT, Color, write_font
+from region_core.plot import ACCENT, BLUE, GRID, INK, PAPER, SOFT, Color
 
 from .rows import Row
 from .tables import curve_points
@@ -80,7 +80,7 @@ def success_curve(results: dict[str, list[Row]], size: tuple[int, int] = (860, 5
     over = 2
     image = Image.new("RGB", (size[0] * over, size[1] * over), PAPER)
     pen = ImageDraw.Draw(image)
-    font, small = write_font(15 * over), write_font(13 * over)
+    font, small = ImageFont.load_default(15 * over), ImageFont.load_default(13 * over)
     left, right, top, bottom = 64 * over, (size[0] - 40) * over, 40 * over, (size[1] - 60) * over
     low = math.floor(math.log10(min(p[1] for p in points)) * 2 - 0.2) / 2
     high = math.ceil(math.log10(max(p[1] for p in points)) * 2 + 0.2) / 2

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from .images import to_pil
-from .plot import ACCENT, INK, PAPER, Color, loss_curve, write_font
+from .plot import ACCENT, INK, PAPER, Color, loss_curve
 
 __all__ = ["contact_sheet", "draw_boxes", "loss_curve"]
 
@@ -60,7 +60,7 @@ def contact_sheet(
 ) -> Image.Image:
     """Images side by side, each fitted into cell x cell pixels, with its caption below (two lines)."""
     columns = min(columns, len(images))
-    font = write_font(max(11, cell // 17))
+    font = ImageFont.load_default(max(11, cell // 17))
     leading = round(_height(font) * 1.25)
     lines = [_wrapped(text, font, cell, 2) for text in captions]
     gap = max(8, cell // 16)
@@ -88,7 +88,7 @@ def contact_sheet(
 
 def _label(draw: ImageDraw.ImageDraw, text: str, rect: Rect, size: tuple[int, int]) -> None:
     """A filled tag where there is room for it: above the box, below it, inside at its top or foot."""
-    font = write_font(max(12, round(max(size) / 42)))
+    font = ImageFont.load_default(max(12, round(max(size) / 42)))
     pad = round(_height(font) * 0.3)
     wide, high = font.getlength(text) + 2 * pad, _height(font) + 2 * pad
     x0, y0, _, y1 = rect

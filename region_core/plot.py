@@ -20,11 +20,6 @@ ACCENT: Color = (255, 92, 40)  # the best box, the best loss
 BLUE: Color = (58, 110, 190)
 
 
-def write_font(size: int) -> Any:
-    """Pillow's own typeface at `size` pixels: the same on every machine."""
-    return ImageFont.load_default(size)
-
-
 def loss_curve(records: Sequence[Mapping[str, Any]]) -> Image.Image:
     """A line plot of 'loss' and 'best' over 'round', one point a record, of `SIZE` pixels.
 
@@ -34,7 +29,7 @@ def loss_curve(records: Sequence[Mapping[str, Any]]) -> Image.Image:
     width, height = (side * unit for side in SIZE)
     image = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(image)
-    font = write_font(14 * unit)
+    font: Any = ImageFont.load_default(14 * unit)  # Pillow's own: the same on every machine
     left, right, top, bottom = 66 * unit, width - 22 * unit, 44 * unit, height - 52 * unit
     # The best is the broader line below, so that both show where they are the same.
     curves = [("best", "best so far", ACCENT, 5.0), ("loss", "loss of the round", BLUE, 2.2)]

@@ -53,18 +53,13 @@ def write_result(
     *,
     draw_box: bool = False,
     more: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Write all files of a finished edit into `folder`; returns the report, written last.
-
-    `more` goes into the report too.
-    """
+) -> None:
+    """Write all files of a finished edit into `folder`, the report last; `more` goes into it too."""
     (folder / "report.json").unlink(missing_ok=True)  # it spoke of other pictures
     write_pictures(folder, picture, result)
     if draw_box:
         save_png(boxes_image(picture, result), folder / "boxes" / f"{stem}.png")
-    report = report_of(result, more)
-    write_json(folder / "report.json", report)
-    return report
+    write_json(folder / "report.json", report_of(result, more))
 
 
 def write_pictures(folder: Path, picture: Picture, result: EditResult) -> None:
