@@ -109,13 +109,10 @@ class Loss:
     weights = LossWeights(clip=1, direction=0, structure=0)
     by_place = {0.0: 0.9, 2.0: 0.2, 50.0: 0.5, 90.0: 0.4}
 
-    def bind(self, source: torch.Tensor):
-        def terms(edits: torch.Tensor, boxes: torch.Tensor) -> LossTerms:
-            assert edits.shape[1:] == source.shape[1:]
-            values = torch.tensor([self.by_place[x0] for x0 in boxes[:, 0].tolist()])
-            return LossTerms(values, values, torch.zeros_like(values), torch.zeros_like(values))
-
-        return terms
+    def __call__(self, edits: torch.Tensor, boxes: torch.Tensor) -> LossTerms:
+        assert edits.shape[1:] == canvas().small.shape[1:]
+        values = torch.tensor([self.by_place[x0] for x0 in boxes[:, 0].tolist()])
+        return LossTerms(values, values, torch.zeros_like(values), torch.zeros_like(values))
 
 
 def previewed(settings: SearchSettings, *probabilities: float):

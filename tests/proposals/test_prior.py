@@ -48,7 +48,7 @@ def test_boxes_that_are_white_for_three_quarters_are_kept_and_cut():
     assert one.keep(boxes).tolist() == [0, 1, 3]
     assert one.keep(torch.tensor([(6.0, 5, 22, 15)])).tolist() == [0]  # three quarters exactly
     assert one.within(boxes[1:4]).tolist() == [[10, 5, 18, 15], [10, 5, 17, 15], [10, 5, 30, 15]]
-    assert one.whole().tolist() == [[10, 5, 30, 15]]
+    assert one.bounds.tolist() == [10, 5, 30, 15]
     mask = one.own_mask(torch.tensor([0.2, 0.1] * 2), (3, 8))  # 8 x 3 cells
     assert boxes_round([mask]).tolist() == [[2, 0.5, 6, 1.5]]
 
@@ -56,7 +56,7 @@ def test_boxes_that_are_white_for_three_quarters_are_kept_and_cut():
 def test_grey_is_white_above_a_half():
     grey = white((10, 5, 30, 15)) * 0.5
     grey[..., 7, 12] = 0.51
-    assert Prior(grey).whole().tolist() == [[12, 7, 13, 8]]
+    assert Prior(grey).bounds.tolist() == [12, 7, 13, 8]
     picture = torch.zeros(1, 3, 30, 40)
     check_prior(grey, picture)
     check_prior(None, picture)
