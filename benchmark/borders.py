@@ -22,7 +22,7 @@ from region_core.find import find_region
 from region_core.images import save_png, to_pil
 from region_core.painting.borders import Borders
 from region_core.painting.canvas import Canvas
-from region_core.painting.inpaint import box_masks, crop, windows_for
+from region_core.painting.windows import box_masks, crop, windows_for
 from region_core.proposals.texts import contrast, rivals
 from region_core.settings import SearchSettings
 
