@@ -24,7 +24,7 @@ class Progress:
         self.score: float | None = None  # the final one, where it has come to that
         self.rounds: list[dict] = []
         self.done = 0.0
-        self._loss = float("nan")
+        self._numbers: dict[str, float] = {}
         self._bar: Any = None
 
     def __enter__(self) -> Progress:
@@ -47,6 +47,7 @@ class Progress:
         self._bar.update(event.done - self._bar.n)
         if event.kind == "work":
             return
-        if math.isfinite(event.loss):
-            self._loss = event.loss
-        self._bar.set_postfix_str(f"loss {self._loss:.3f}, best score {event.best_score:.3f}")
+        # without previews there is no loss, and no score before a region is painted
+        known = {"loss": event.loss, "best score": event.best_score if event.kind in ("half", "final") else math.nan}
+        self._numbers |= {name: value for name, value in known.items() if math.isfinite(value)}
+        self._bar.set_postfix_str(", ".join(f"{name} {value:.3f}" for name, value in self._numbers.items()))
