@@ -50,8 +50,8 @@ def result_of(image: object, on_event: object, settings: SearchSettings) -> Edit
     mask[..., 10:30, 20:50] = 1
     edited = torch.where(mask > 0, torch.zeros_like(rgb), rgb)
     box = (20, 10, 50, 30)
-    for done in (0.5, 1.0):
-        on_event(Event("preview", done, torch.tensor([box]).float(), edited, 0.5, 0.7))  # type: ignore[operator]
+    for kind, done in (("preview", 0.5), ("final", 1.0)):
+        on_event(Event(kind, done, torch.tensor([box]).float(), edited, 0.5, 0.7))  # type: ignore[operator]
     return EditResult(
         edited,
         alpha,
