@@ -70,6 +70,7 @@ def test_boxes_go_to_the_small_picture_and_back():
         ((0, 0, 10, 9), True),  # 0.3 % of 200 x 150, and 8 of the model's pixels a side where it is painted
         ((0, 0, 9, 9), False),
         ((0, 0, 8, 12), True),
+        ((0, 0, 7, 14), False),
         ((0, 0, 7, 140), False),
         ((0, 0, 140, 7), False),
         ((0, 0, 200, 150), True),

@@ -1,0 +1,70 @@
+"""A whole edit with all models on Apple's device, simulated: `tests.tools.mac` says what that refuses."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from region_core.demo.worlds import held_out
+from region_core.edit import EditResult, edit_image
+from region_core.encoders.loading import Models
+from region_core.painting.diffusers_inpainter import DiffusersInpainter
+
+from .edits import TAUGHT
+from .tools import mac
+
+SETTINGS = TAUGHT.with_values(noise_samples=2, num_regions=2, steps=3, strength=0.9)  # so that all of it runs
+
+
+def edited(models: Models, settings: Any = SETTINGS) -> EditResult:
+    scene, wish = held_out(10, 1)
+    return edit_image(
+        Image.fromarray(scene.image).resize((560, 200)),
+        wish.caption,
+        wish.prompt,
+        inpainter=DiffusersInpainter(models.pipe, wish.prompt),
+        dino=models.dino,
+        scorer=models.scorer,
+        settings=settings,
+    )
+
+
+@pytest.fixture(scope="module")
+def there(models: Models) -> Models:
+    """The models with their weights on the device."""
+    made = copy.deepcopy(models)
+    for part in (made.pipe.unet, made.pipe.vae, made.pipe.text_encoder, made.dino.model, made.scorer.model):
+        mac.moved(part)
+    return made
+
+
+@pytest.mark.parametrize("method", ["evidence", "published"])
+def test_an_edit_asks_nothing_of_the_device_that_it_has_not(models: Models, there: Models, method: str) -> None:
+    settings = SETTINGS.with_values(method=method, point_number=2, per_image_iteration=1)
+    here = edited(models, settings)
+    mac.COUNT.clear()
+    with mac.Mac():
+        other = edited(there, settings)
+    assert mac.COUNT["aten.convolution.default"] > 30, "the models did not work there"
+    assert other.verdict == here.verdict
+    assert [one.box for one in other.candidates] == [one.box for one in here.candidates]
+    torch.testing.assert_close(other.image, here.image, atol=2e-3, rtol=0)
+    assert type(other.image) is torch.Tensor
+
+
+def test_what_the_device_has_not_is_refused() -> None:
+    """The simulation itself: or the test above would say nothing."""
+    with mac.Mac():
+        one = torch.rand(2, 3, 9, 9).to(mac.DEVICE)
+        with pytest.raises(TypeError, match="float64"):
+            one.double()
+        with pytest.raises(TypeError, match="float64"):
+            torch.zeros(3, dtype=torch.float64, device=mac.DEVICE)
+        with pytest.raises(NotImplementedError, match="upsample_bicubic2d_aa"):
+            torch.nn.functional.interpolate(one, (5, 5), mode="bicubic", antialias=True)
+        with pytest.raises(RuntimeError, match="same device"):
+            one + torch.rand(9)
