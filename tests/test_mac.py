@@ -12,6 +12,7 @@ from PIL import Image
 from region_core.demo.worlds import held_out
 from region_core.edit import EditResult, edit_image
 from region_core.encoders.loading import Models
+from region_core.images import picture_from
 from region_core.painting.diffusers_inpainter import DiffusersInpainter
 
 from .edits import TAUGHT
@@ -20,10 +21,10 @@ from .tools import mac
 SETTINGS = TAUGHT.with_values(noise_samples=2, num_regions=2, steps=3, strength=0.9)  # so that all of it runs
 
 
-def edited(models: Models, settings: Any = SETTINGS) -> EditResult:
+def edited(models: Models, settings: Any, device: Any = "cpu") -> EditResult:
     scene, wish = held_out(10, 1)
     return edit_image(
-        Image.fromarray(scene.image).resize((560, 200)),
+        picture_from(Image.fromarray(scene.image).resize((560, 200))).rgb.to(device),
         wish.caption,
         wish.prompt,
         inpainter=DiffusersInpainter(models.pipe, wish.prompt),
@@ -42,18 +43,23 @@ def there(models: Models) -> Models:
     return made
 
 
-@pytest.mark.parametrize("method", ["evidence", "published"])
-def test_an_edit_asks_nothing_of_the_device_that_it_has_not(models: Models, there: Models, method: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "picture"), [("evidence", "here"), ("evidence", "there"), ("published", "here"), ("published", "there")]
+)
+def test_an_edit_asks_nothing_of_the_device_that_it_has_not(
+    models: Models, there: Models, method: str, picture: str
+) -> None:
     settings = SETTINGS.with_values(method=method, point_number=2, per_image_iteration=1)
     here = edited(models, settings)
     mac.COUNT.clear()
     with mac.Mac():
-        other = edited(there, settings)
+        other = edited(there, settings, mac.DEVICE if picture == "there" else "cpu")
+        image = other.image.cpu()
     assert mac.COUNT["aten.convolution.default"] > 30, "the models did not work there"
     assert other.verdict == here.verdict
     assert [one.box for one in other.candidates] == [one.box for one in here.candidates]
-    torch.testing.assert_close(other.image, here.image, atol=2e-3, rtol=0)
-    assert type(other.image) is torch.Tensor
+    torch.testing.assert_close(image, here.image, atol=2e-3, rtol=0)
+    assert isinstance(other.image, mac.There) == (picture == "there")
 
 
 def test_what_the_device_has_not_is_refused() -> None:

@@ -108,6 +108,8 @@ class Mac(TorchFunctionMode):
         if call in (torch.tensor, torch.as_tensor) and torch.device(kwargs.get("device") or "cpu") == DEVICE:
             kwargs["device"] = "cpu"  # of numbers torch makes no tensor there
             return There(call(*args, **kwargs))
+        if call is Tensor.tolist and isinstance(args[0], There):  # which torch does not do for such as these
+            return args[0].held.tolist()
         return call(*args, **kwargs)
 
 
