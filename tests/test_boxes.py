@@ -80,6 +80,7 @@ def test_iou_of_two_empty_boxes_is_zero_and_not_nan():
 def test_expand_scales_about_the_centre_and_stops_at_the_border():
     assert bx.expand(box(10, 20, 20, 40), 2, 100, 100).tolist() == [[5, 10, 25, 50]]
     assert bx.expand(box(10, 20, 20, 40), 10, 90, 50).tolist() == [[0, 0, 50, 90]]
+    assert bx.expand(box(10, 20, 21, 41), 1.5, 100, 100).tolist() == [[7.25, 14.75, 23.75, 46.25]]
     assert bx.expand(box(10, 20, 20, 40), 0.5, 100, 100).tolist() == [[12.5, 25, 17.5, 35]]
 
 

@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageFile
 
 from region_core.errors import InputError
-from region_core.images import MIN_SIDE, check_header, load_picture, picture_from
+from region_core.images import MAX_PIXELS, MIN_SIDE, check_header, check_layers, load_picture, picture_from
 
 from .pixels import noise
 
@@ -55,6 +55,53 @@ def test_the_smallest_side_is_allowed_and_one_pixel_less_is_not():
         text = one_sentence(caught)
         assert str(MIN_SIDE) in text
         assert f"{shape[2]} x {shape[1]}" in text
+
+
+def test_the_limits_are_what_is_said_of_them():
+    assert MIN_SIDE == 32
+    picture_from(torch.zeros(1, 32, 32))
+    with pytest.raises(InputError, match="31 x 32 pixels, but each side must be at least 32"):
+        picture_from(torch.zeros(1, 32, 31))
+    assert MAX_PIXELS == 178_956_970  # Pillow's own
+    row = torch.zeros(1, 1, 1, 1)
+    check_layers(row.expand(1, 1, 13_377, 13_377))  # 178,944,129
+    with pytest.raises(InputError, match="13378 x 13378 pixels, but 178 million"):
+        check_layers(row.expand(1, 1, 13_378, 13_378))
+
+
+@pytest.mark.parametrize(("share", "read"), [(0.85, True), (0.95, False)])
+@pytest.mark.parametrize("far", [2.5, -1.5])
+def test_values_nearly_all_far_outside_are_of_another_range(share, read, far):
+    values = torch.full((3, 40, 100), 0.5)
+    values[..., : int(share * 100)] = far
+    if read:
+        assert picture_from(values).own is not None
+        return
+    with pytest.raises(InputError, match="nearly all far outside 0 to 1: scale them"):
+        picture_from(values)
+
+
+@pytest.mark.parametrize("near", [1.9, -0.9])
+def test_values_a_little_outside_are_no_other_range(near):
+    assert picture_from(torch.full((3, 40, 40), near)).own.unique().item() == pytest.approx(near)
+
+
+def test_alpha_says_nothing_of_the_range_and_is_cut():
+    values = torch.cat([torch.full((3, 40, 40), 0.5), torch.full((1, 40, 40), 255.0)])
+    picture = picture_from(values)
+    assert picture.alpha.unique().tolist() == [1]
+    assert picture.rgb.unique().tolist() == [0.5]
+
+
+@pytest.mark.parametrize(("value", "read"), [(0, True), (65535, True), (65536, False), (-1, False)])
+def test_whole_numbers_of_more_than_16_bits_are_refused(value, read):
+    deep = np.full((40, 40), 7, np.int32)
+    deep[3, 3] = value
+    if read:
+        assert float(picture_from(Image.fromarray(deep)).rgb[0, 0, 3, 3]) == pytest.approx(value / 65535)
+        return
+    with pytest.raises(InputError, match=f"reach from .*{value}.* but 0 to 65535 is"):
+        picture_from(Image.fromarray(deep))
 
 
 def test_a_missing_file_a_folder_and_a_text_each_say_so(tmp_path):

@@ -199,7 +199,7 @@ def test_a_better_edit_does_not_outweigh_much_evidence() -> None:
     assert choice.indices.tolist() == [3, 2]
 
 
-@pytest.mark.parametrize(("steps", "kinds"), [(4, ["half", "final"]), (3, ["final"])])
+@pytest.mark.parametrize(("steps", "kinds"), [(4, ["half", "final"]), (3, ["final"]), (2, ["final"])])
 def test_half_of_an_edit_is_shown_where_there_are_steps_enough(steps: int, kinds: list[str]) -> None:
     _, events, _ = chosen(Ranked([0.1, 0.9]), SETTINGS.with_values(steps=steps), 0.1, 0.2, 0.3, 0.4)
     assert [event.kind for event in events] == kinds

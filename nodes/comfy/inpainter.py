@@ -17,7 +17,7 @@ from ...region_core.errors import InputError, first_line, shown
 from ...region_core.painting.inpaint import Latents, checked_finite, first_step, with_hole
 from .compatibility import check_parts, kind_of, reads_mask
 from .patches import minds_the_batch, sees_all_rows
-from .sampling import is_out_of_memory, run_steps, schedule
+from .sampling import check_names, is_out_of_memory, run_steps, schedule
 
 log = logging.getLogger(__name__)
 _MODEL_PRECISION = "start ComfyUI with --force-fp32, or connect another MODEL"
@@ -65,6 +65,7 @@ class ComfyInpainter:
         size: int = 0,
         strength: float = 1.0,
     ) -> None:
+        check_names(sampler, scheduler)
         check_parts(model, vae, positive, negative)
         self.on_step: Callable[[torch.Tensor], None] = lambda _denoised: None
         self.evaluations: float = 0

@@ -33,6 +33,14 @@ def untouched_rng(device: torch.device) -> Iterator[None]:
             own.set_rng_state(state, *which)
 
 
+def check_names(sampler: str, scheduler: str) -> None:
+    """Raise InputError for a sampler or scheduler that this ComfyUI has not: a link or a script can bring any name."""
+    kinds = comfy.samplers.KSampler
+    for name, value, known in (("sampler_name", sampler, kinds.SAMPLERS), ("scheduler", scheduler, kinds.SCHEDULERS)):
+        if value not in known:
+            raise InputError(f"{name} is {value!r}, which this ComfyUI has not; choose another, such as {known[0]}")
+
+
 def schedule(model: Any, sampler: str, scheduler: str, steps: int) -> torch.Tensor:
     """The noise levels of `steps` steps, at most steps + 1 numbers, falling to 0, on the CPU.
 

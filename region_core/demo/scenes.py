@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ..errors import InputError
+
 SIZE = 128
 COLORS: dict[str, tuple[int, int, int]] = {
     "red": (218, 40, 40),
@@ -159,10 +161,10 @@ def make_scene(seed: int | np.random.Generator) -> Scene:
 def make_edit(scene: Scene, kind: str, rng: np.random.Generator) -> Edit:
     """A wish of one kind (see `KINDS`) on a scene. What is asked for is never there already.
 
-    Raises ValueError on an unknown kind.
+    Raises InputError on an unknown kind.
     """
     if kind not in KINDS:
-        raise ValueError(f"edit kind {kind!r} is not known; choose one of {', '.join(KINDS)}")
+        raise InputError(f"kind is {kind!r}; choose one of {', '.join(KINDS)}")
     there = {(o.color, o.shape) for o in scene.objects}
     new = [(c, s) for c in COLORS for s in SHAPES if (c, s) not in there]
 

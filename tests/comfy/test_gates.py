@@ -56,7 +56,7 @@ def test_nothing_at_any_socket_is_one_sentence(comfy: Comfy, node: str) -> None:
 def test_another_kind_of_thing_at_any_socket_is_one_sentence(comfy: Comfy, node: str) -> None:
     for name, kind in every_input(comfy, node):
         if kind in ("STRING", "COMBO"):
-            wrong: list[Any] = [3, [], torch.zeros(3)]
+            wrong: list[Any] = [3, [], torch.zeros(3), *["../../x"] * (kind == "COMBO")]
         elif kind in ("INT", "FLOAT"):
             wrong = ["three", float("nan"), float("inf"), -1e9, torch.zeros(3), {}]
         else:

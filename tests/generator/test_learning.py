@@ -190,6 +190,18 @@ def test_what_is_told_of_each_step_is_the_loss_before_it():
     )
 
 
+@pytest.mark.parametrize("said", [{"estimator": "expected", "entropy": 0.1}, {"estimator": "gumbel", "tau": 1.0}])
+def test_it_is_held_back_a_little_and_drawn_as_it_is_where_nothing_is_said(said):
+    looked, histories = torch.ones(3, 3, dtype=torch.bool), []
+    for values in (said, {"estimator": said["estimator"]}):
+        module = build_generator(DIM, 3, seed=0)
+        optimizer = torch.optim.Adam(module.parameters(), lr=5e-2)
+        histories.append(
+            teach(module, optimizer, noise_features(), candidates(), SPREAD, looked, 4, generator=rng(), **values)
+        )
+    assert histories[0] == histories[1]
+
+
 def test_equal_losses_teach_nothing():
     """Rounding noise among them is no preference."""
     module, found, features = build_generator(DIM, 3, seed=0), candidates(), noise_features()
@@ -281,13 +293,4 @@ def test_weights_that_cannot_learn_are_refused_instead_of_staying_as_they_are():
             build_generator(DIM, 3, 0), optimizer, noise_features(), candidates(), SPREAD, looked, 1, estimator="other"
         )
     with pytest.raises(InputError, match="torch.Generator"):
-        teach(
-            build_generator(DIM, 3, 0),
-            optimizer,
-            noise_features(),
-            candidates(),
-            torch.zeros(3, 3),
-            looked,
-            1,
-            estimator="gumbel",
-        )
+        teach(module, optimizer, noise_features(), candidates(), SPREAD, looked, 1, estimator="gumbel")

@@ -141,6 +141,12 @@ def test_windows_have_all_sides_and_aspects_about_the_middle_of_their_anchor():
     assert sides[2].tolist() == pytest.approx([60 * 0.2 / 2, 60 * 0.2 * 2], abs=0.6)
 
 
+def test_windows_are_squares_or_three_times_as_long_one_way():
+    boxes = boxes_round(window_masks([(60, 60)], (120, 120)))[4:7]  # the second of the sides
+    sides = boxes[:, 2:] - boxes[:, :2]
+    assert (sides[:, 0] / sides[:, 1]).tolist() == pytest.approx([1 / 3, 1, 3], rel=0.06)
+
+
 def test_a_mask_has_at_least_one_place_in_the_grid():
     for box, made in (
         ((3.1, 3.1, 3.2, 3.2), [3, 3, 3.5, 3.5]),

@@ -136,7 +136,8 @@ def test_the_window_of_a_region_at_the_border_is_moved_into_the_picture():
 
 def test_a_region_longer_than_the_picture_is_high_has_a_window_of_its_own_length():
     picture = torch.arange(96.0).expand(1, 3, 32, 96) / 96
-    seen = blurred_outside(picture, torch.tensor([[16.0, 8, 80, 24]]), 32)
+    seen = blurred_outside(picture, torch.tensor([[16.0, 8, 80, 24], [40, 8, 56, 24]]), 32)
+    torch.testing.assert_close(seen[1, 0, 16, 8:24] * 96, torch.arange(40.0, 56), atol=1.0, rtol=0)  # not the other's
     torch.testing.assert_close(seen[0, 0, 16, 2:30] * 96, torch.arange(32.0)[2:30] * 2 + 16.5, atol=1.0, rtol=0)
 
 

@@ -119,6 +119,36 @@ def test_every_cell_of_any_grid_has_its_say(grid):
         assert all(float(each.std()) > 0 for each in maps)
 
 
+def test_each_window_comes_with_its_own_part_of_dinos_features():
+    parts = []
+
+    class Keeping(ColourReader):
+        def places(self, images, features):
+            parts.append(features)
+            return super().places(images, features)
+
+    column = torch.arange(40.0).expand(1, 20, 40)
+    row = torch.arange(20.0)[:, None].expand(1, 20, 40)
+    picture = torch.rand(1, 3, 80, 160)
+    relevance_maps(Keeping(), picture, torch.cat([column, row]), torch.eye(3)[:1], torch.eye(3)[1:])
+    for zoom, seen in zip(ZOOMS, parts, strict=True):
+        boxes = windows(80, 160, zoom) / 4 - 0.5
+        assert seen.shape == (len(boxes), 2, 16, 16)
+        middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+        torch.testing.assert_close(seen.mean(dim=(2, 3)), middle, atol=0.1, rtol=0)
+
+
+def test_where_windows_lap_it_is_the_mean_of_what_they_say():
+    picture = torch.full((1, 3, 64, 160), 0.4)
+    picture[:, 0] = torch.linspace(0.4, 1, 160)
+    assert len(windows(64, 160, 1)) == 3  # of 64 pixels each
+    maps, _ = relevance_maps(ColourReader(), picture, torch.randn(5, 16, 40), torch.eye(3)[:1], torch.eye(3)[1:])
+    row = maps[0, 8]
+    assert float(row.diff().abs().max()) < 0.35 * float(row.max() - row.min())
+    assert row.argmax() >= 36
+    assert row.argmin() <= 3
+
+
 def test_a_model_that_shows_no_places_makes_no_map():
     class Blind(ColourReader):
         def places(self, images, features):
