@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,15 @@ def _local(kind: str, marker: str) -> dict[str, Path]:
     return found
 
 
-def _options(local: dict[str, Path], hub: list[str]) -> list[str]:
+def _options(kind: str, marker: str, hub: Iterable[str]) -> list[str]:
     # what has been downloaded stays among them: saved workflows name it
-    return [*local, *(DOWNLOAD + name for name in hub)]
+    return [*_local(kind, marker), *(DOWNLOAD + name for name in hub)]
+
+
+def _is_known(option: str, name: object, kind: str, marker: str, hub: Iterable[str]) -> bool | str:
+    if name is None or name in _options(kind, marker, hub):
+        return True
+    return shown(f"{option} is {name!r}, which is not in models/{kind}; put it there or choose another")
 
 
 def _found(kind: str, marker: str, option: str, name: str) -> Path:
@@ -88,7 +95,7 @@ class LoadDinoEncoder(io.ComfyNode):
             "LoadDinoEncoder",
             search_aliases=["dino", "vit", "self supervised features"],
             inputs=[
-                io.Combo.Input("dino_name", options=_options(_local(DINO_FOLDER, "config.json"), list(DINO_HUB))),
+                io.Combo.Input("dino_name", options=_options(DINO_FOLDER, "config.json", DINO_HUB)),
                 io.Int.Input("image_size", default=256, min=32, max=1024, step=8),
             ],
             outputs=[Dino.Output("dino")],
@@ -97,12 +104,7 @@ class LoadDinoEncoder(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, dino_name: str | None = None) -> bool | str:
         """A download that was chosen may have become a folder since; both stay valid."""
-        known = {*_local(DINO_FOLDER, "config.json"), *(DOWNLOAD + name for name in DINO_HUB)}
-        return (
-            dino_name is None
-            or (isinstance(dino_name, str) and dino_name in known)
-            or shown(f"dino_name is {dino_name!r}, which is not in models/dino; put its folder there or choose another")
-        )
+        return _is_known("dino_name", dino_name, DINO_FOLDER, "config.json", DINO_HUB)
 
     @classmethod
     @checked
@@ -113,15 +115,8 @@ class LoadDinoEncoder(io.ComfyNode):
             if repository not in DINO_HUB:
                 raise InputError(f"dino_name is {dino_name!r}; choose one of {', '.join(DINO_HUB)}")
             path = _first_folder(DINO_FOLDER) / repository.split("/")[-1]
-            fetch_files(
-                repository,
-                {
-                    name: path / name
-                    # the last one makes it a model: see _local
-                    for name in ("model.safetensors", "config.json")
-                },
-                DINO_HUB[repository],
-            )
+            files = ("model.safetensors", "config.json")  # the last one makes it a model: see _local
+            fetch_files(repository, {name: path / name for name in files}, DINO_HUB[repository])
         else:
             path = _found(DINO_FOLDER, "config.json", "dino_name", dino_name)
         dino = load_dino(path, image_size=image_size)
@@ -146,23 +141,14 @@ class LoadClipScorer(io.ComfyNode):
         return schema(
             "LoadClipScorer",
             search_aliases=["clip", "open_clip", "openclip", "text image similarity"],
-            inputs=[
-                io.Combo.Input(
-                    "clip_name", options=_options(_local(CLIP_FOLDER, "open_clip_config.json"), list(CLIP_HUB))
-                )
-            ],
+            inputs=[io.Combo.Input("clip_name", options=_options(CLIP_FOLDER, "open_clip_config.json", CLIP_HUB))],
             outputs=[ClipScorerSocket.Output("scorer")],
         )
 
     @classmethod
     def validate_inputs(cls, clip_name: str | None = None) -> bool | str:
         """A download that was chosen may have become a file since; both stay valid."""
-        known = {*_local(CLIP_FOLDER, "open_clip_config.json"), *(DOWNLOAD + name for name in CLIP_HUB)}
-        return (
-            clip_name is None
-            or (isinstance(clip_name, str) and clip_name in known)
-            or shown(f"clip_name is {clip_name!r}, which is not in models/open_clip; put it there or choose another")
-        )
+        return _is_known("clip_name", clip_name, CLIP_FOLDER, "open_clip_config.json", CLIP_HUB)
 
     @classmethod
     @checked

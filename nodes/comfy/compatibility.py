@@ -37,7 +37,7 @@ def check_parts(model: Any, vae: Any, positive: list, negative: list) -> None:
         latent is None
         or latent.latent_dimensions != 2
         or "audio_model" in _shape_of(model)
-        or (_shape_of(model).get("use_temporal_attention"))
+        or _shape_of(model).get("use_temporal_attention")
     ):
         raise InputError(f"the MODEL that is connected ({name}) does not make single pictures; {WAY_OUT}")
     if vae is None or getattr(vae, "first_stage_model", None) is None:
