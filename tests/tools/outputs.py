@@ -39,7 +39,7 @@ LISTS = {
 # seconds in a report, a table, a page, on the terminal, and the number of a run
 CHANGES = [
     (re.compile(rb'"seconds": [\d.e-]+|"run": "\w+"|"python": "[^"]+"'), b""),
-    (re.compile(rb"\b\d+\.\d+ seconds|seconds +[\d.]+|seconds</dt><dd>[\d.]+"), b"seconds"),
+    (re.compile(rb"\b\d+\.\d+ seconds|seconds:? +[\d.]+|seconds</dt><dd>[\d.]+"), b"seconds"),
 ]
 
 
