@@ -73,6 +73,11 @@ def test_iou_pairs_every_box_with_every_other():
     assert torch.allclose(bx.iou(a, b), wanted)
 
 
+def test_no_box_overlaps_with_none():
+    assert bx.overlap(None, (0, 0, 4, 4)) == 0
+    assert bx.overlap((0, 0, 4, 4), (2, 0, 6, 4)) == pytest.approx(1 / 3)
+
+
 def test_iou_of_two_empty_boxes_is_zero_and_not_nan():
     assert bx.iou(box(3, 3, 3, 3), box(3, 3, 3, 3)).tolist() == [[0]]
 

@@ -46,6 +46,8 @@ def test_all_256_values_survive_the_float_round_trip():
 def test_floats_are_rounded_and_not_cut():
     rgb = torch.full((1, 3, 40, 40), 0.9999)
     assert np.asarray(to_pil(rgb)).min() == 255
+    assert np.asarray(to_pil(rgb * 1.5)).min() == 255
+    assert np.asarray(to_pil(rgb * -0.5)).max() == 0
 
 
 def test_grey_becomes_three_equal_channels(tmp_path):

@@ -86,6 +86,12 @@ def test_values_a_little_outside_are_no_other_range(near):
     assert picture_from(torch.full((3, 40, 40), near)).own.unique().item() == pytest.approx(near)
 
 
+def test_one_colour_alone_may_be_far_outside():
+    values = torch.full((3, 40, 40), 0.5)
+    values[0] = 9
+    assert picture_from(values).own is not None
+
+
 def test_alpha_says_nothing_of_the_range_and_is_cut():
     values = torch.cat([torch.full((3, 40, 40), 0.5), torch.full((1, 40, 40), 255.0)])
     picture = picture_from(values)

@@ -10,13 +10,14 @@ from torchvision.ops import box_area, box_iou
 from region_core.encoders import PatchFeatures
 from region_core.generator.network import NUMBERS
 from region_core.proposals.prior import Prior
-from region_core.proposals.probes import CropEvidence
+from region_core.proposals.probes import CropEvidence, MapEvidence
 from region_core.proposals.regions import (
     DISTINCT,
     MOST,
     PRESENT,
     PictureEvidence,
     RegionProposals,
+    _first,
     _presence,
     _within,
     propose_regions,
@@ -183,6 +184,15 @@ def test_anchors_are_looked_for_in_the_box_of_a_prior(box, cells):
     left = _within(values, Prior(white(*box)), evidence())
     assert torch.equal(left[inside], values[inside])
     assert bool((left[~inside] < values.min()).all())
+
+
+def test_all_that_the_maps_say_counts_alike():
+    one, none = torch.tensor([1.0, 0, -1]), torch.zeros(3)
+    share = torch.tensor([0.1, 0.2, 0.3])
+    alone = [_first(MapEvidence(*parts, share)) for parts in ((one, none, none), (none, one, none), (none, none, one))]
+    assert all(torch.equal(said, alone[0]) for said in alone)
+    torch.testing.assert_close(alone[0], one / one.std(correction=0))
+    torch.testing.assert_close(_first(MapEvidence(one, one, one, share)), 3 * alone[0])
 
 
 def test_the_evidence_is_two_nats_for_a_nat_of_the_expected_overlap():
