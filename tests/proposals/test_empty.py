@@ -7,7 +7,7 @@ import torch
 from torchvision.ops import box_area, box_iou
 
 from region_core.encoders import PatchFeatures
-from region_core.proposals.empty import CROWDED, MOST, empty_places
+from region_core.proposals.empty import empty_places
 from region_core.proposals.prior import Prior
 
 ROWS, COLUMNS = 16, 24
@@ -62,12 +62,12 @@ def test_of_places_alike_the_larger_is_better_and_none_is_larger_than_is_said():
 
 def test_places_are_compact_differ_and_are_not_many():
     boxes, score, numbers, _ = places(0.1 * noise(ROWS, COLUMNS), most=0.1)
-    assert 5 < len(boxes) == len(score) == len(numbers) <= MOST
+    assert 5 < len(boxes) == len(score) == len(numbers) <= 32
     assert score.tolist() == sorted(score.tolist(), reverse=True)
     sides = boxes[:, 2:] - boxes[:, :2]
     aspects = sides[:, 0] / sides[:, 1]
     assert 1 / 1.5 < float(aspects.min()) < 0.9 < 1.1 < float(aspects.max()) < 1.5
-    assert float((box_iou(boxes, boxes) - torch.eye(len(boxes))).max()) <= CROWDED
+    assert float((box_iou(boxes, boxes) - torch.eye(len(boxes))).max()) <= 0.5
     assert (boxes >= 0).all()
     assert (boxes <= torch.tensor([240.0, 160, 240, 160])).all()
     assert numbers.shape[1] == 5

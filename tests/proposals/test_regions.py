@@ -12,8 +12,6 @@ from region_core.generator.network import NUMBERS
 from region_core.proposals.prior import Prior
 from region_core.proposals.probes import CropEvidence, MapEvidence
 from region_core.proposals.regions import (
-    DISTINCT,
-    MOST,
     PRESENT,
     PictureEvidence,
     RegionProposals,
@@ -113,11 +111,11 @@ def test_what_is_not_there_is_not_present():
 
 def test_regions_differ_are_in_order_and_their_numbers_are_deviations():
     found = propose_regions(evidence(), SETTINGS)
-    assert 3 < len(found) <= MOST
+    assert 3 < len(found) <= 32
     assert len(found.log_evidence) == len(found.numbers) == len(found.boxes)
     assert found.log_evidence.tolist() == sorted(found.log_evidence.tolist(), reverse=True)
     assert float(found.log_evidence.exp().sum()) == pytest.approx(1, abs=1e-5)
-    assert float((box_iou(found.boxes, found.boxes) - torch.eye(len(found))).max()) <= DISTINCT
+    assert float((box_iou(found.boxes, found.boxes) - torch.eye(len(found))).max()) <= 0.7
     assert (found.boxes >= 0).all()
     assert (found.boxes <= SIDE).all()
     assert found.numbers.shape[1] == NUMBERS
