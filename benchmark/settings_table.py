@@ -18,7 +18,7 @@ from .worlds.opening import load_models, open_world
 OTHER: dict[str, Any] = {
     "point_number": 3,
     "max_window_size": 4,
-    "per_image_iteration": 3,
+    "per_image_iteration": 7,
     "lr": 0.5,
     "loss_alpha": 8.0,
     "loss_beta": 8.0,
@@ -102,8 +102,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 def base(settings: SearchSettings, steps: int, previews: str) -> SearchSettings:
-    """A preset with so many steps, to be quick, two rounds and these previews (preset paper has its own)."""
-    return settings.with_values(steps=steps, previews=previews, per_image_iteration=2)
+    """A preset with so many steps, to be quick, five rounds and these previews (preset paper has its own)."""
+    return settings.with_values(steps=steps, previews=previews, per_image_iteration=5)
 
 
 def other(name: str, settings: SearchSettings) -> Any:
