@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from .errors import InputError, first_line
 from .files import whole
+from .quiet import without_warnings
 
 MIN_SIDE = 32  # the shortest side a picture may have, in pixels
 _CHANNELS = (1, 3, 4)
@@ -99,8 +99,7 @@ def _opened(name: Path) -> Image.Image:
     if name.is_dir():
         raise InputError(f"'{name}' is a folder, not an image: name a file in it.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of sizes: MAX_PIXELS decides
+        with without_warnings():  # of sizes: MAX_PIXELS decides
             Image.init()  # others, and older versions of Pillow, have more or fewer of them
             return Image.open(name, formats=[kind for kind in _FORMATS if kind in Image.OPEN])
     except UnidentifiedImageError:

@@ -7,7 +7,18 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from threading import RLock
 from typing import Any
+
+_FILTERS = RLock()  # the filters of warnings are the whole process's: two threads must not change them at once
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """No warnings, in any thread; afterwards they are filtered as before."""
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager
@@ -22,8 +33,7 @@ def quiet_libraries() -> Iterator[None]:
     hub_log = logging.getLogger("huggingface_hub")
     hub_level, hub_shows = hub_log.level, not hub.are_progress_bars_disabled()
     before = [(log, log.get_verbosity(), log.is_progress_bar_enabled()) for log in logs]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with without_warnings():
         hub_log.setLevel(logging.ERROR)
         for log in logs:
             log.disable_progress_bar()

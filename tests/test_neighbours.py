@@ -6,10 +6,15 @@ import re
 import socket
 import subprocess
 import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from PIL import Image
 
 from region_core.demo.models import WEIGHTS
 from region_core.encoders import load_clip, load_dino
+from region_core.images import check_header
 from region_core.painting.diffusers_inpainter import load_pipeline
 from region_core.quiet import quiet_libraries
 
@@ -78,6 +83,15 @@ SCANNED = re.compile(
     r"shell=True|weights_only=False|-m['\", ]+pip|__import__|trust_remote_code=True|"
     r"base64\.b64decode|marshal|verify=False|CERT_NONE|yaml\.load\("
 )
+
+
+def test_pictures_read_by_many_threads_leave_warnings_as_they_were(tmp_path) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "one.png")
+    before = list(warnings.filters)
+    for _ in range(20):
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(check_header, [tmp_path / "one.png"] * 40))
+    assert warnings.filters == before
 
 
 def test_nothing_that_ships_reads_like_malice() -> None:

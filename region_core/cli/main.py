@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import re
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, InputProblems
@@ -14,6 +16,8 @@ from .parser import build_parser
 
 if TYPE_CHECKING:
     from .engine import Engine
+
+    Command = Callable[[argparse.Namespace, Engine], int]
 
 
 def tolerant_streams() -> None:
@@ -50,14 +54,11 @@ def main(argv: Sequence[str] | None = None, engine: Engine | None = None) -> int
 
     def command() -> int:
         args = build_parser().parse_args(argv)
-        # only now is torch imported: `--help` needs none
-        from .batch.command import batch
-        from .demo import demo
-        from .edit import edit
+        # only now is torch imported, which `--help` does not need, and of the commands the one that is asked for
         from .engine import Engine
-        from .verify import verify
 
-        commands = {"demo": demo, "edit": edit, "batch": batch, "verify": verify}
-        return commands[args.command](args, engine or Engine())
+        room = ".batch.command" if args.command == "batch" else f".{args.command}"
+        run: Command = getattr(import_module(room, __package__), args.command)
+        return run(args, engine or Engine())
 
     return guarded(command)

@@ -21,12 +21,13 @@ from ..settings import SearchSettings
 @dataclass(frozen=True)
 class Borders:
     """Widths in percent of a region's side (the geometric mean of both), and in pixels of the picture
-    what they are at least. Raises InputError below 0."""
+    what they are at least; whether an edit takes on the tint round it. Raises InputError below 0."""
 
     grow_percent: float = 0
     feather_percent: float = 0
     grow: float = 0
     feather: float = 0
+    tinted: bool = True
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -35,8 +36,9 @@ class Borders:
 
     @classmethod
     def of(cls, settings: SearchSettings) -> Borders:
-        """As the settings say."""
-        return cls(settings.grow_percent, settings.feather_percent, settings.grow, settings.feather)
+        """As the settings say; the published method knows of no tint."""
+        tinted = settings.method != "published"
+        return cls(settings.grow_percent, settings.feather_percent, settings.grow, settings.feather, tinted)
 
     def painted(self, boxes: Tensor, height: int, width: int) -> Tensor:
         """What is painted for the regions [N, 4]: these, grown."""

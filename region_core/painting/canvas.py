@@ -165,9 +165,11 @@ class Canvas:
         """
         one = work.select([index])
         edit, size = self._edits(one), self.inpainter.size
-        found, painted = (
-            box_masks(boxes, one.windows, self.height, self.width, size).to(edit) for boxes in (one.boxes, one.painted)
-        )
-        edit = tinted(edit, crop(self.source, one.windows, size), found, painted)
+        if self.borders.tinted:
+            found, painted = (
+                box_masks(boxes, one.windows, self.height, self.width, size).to(edit)
+                for boxes in (one.boxes, one.painted)
+            )
+            edit = tinted(edit, crop(self.source, one.windows, size), found, painted)
         mask = self.borders.masks(one.boxes, self.height, self.width).to(self.source)
         return stitch(self.source, edit, one.windows, mask), mask

@@ -23,10 +23,12 @@ def tinted(edit: Tensor, source: Tensor, found: Tensor, painted: Tensor) -> Tens
     alike = rim * (change.abs().amax(dim=1, keepdim=True) < ALIKE)
     if alike.sum() < ENOUGH * rim.sum() or not alike.any():
         return edit
-    known = F.adaptive_avg_pool2d(torch.cat([change * alike, alike], dim=1), CELLS)
-    at = torch.arange(CELLS, device=edit.device)
+    # on the CPU: Apple's device pools no sizes that do not divide
+    there = torch.cat([torch.where(alike > 0, change, 0), alike], dim=1).cpu()
+    known = F.adaptive_avg_pool2d(there, CELLS)
+    at = torch.arange(CELLS)
     reach = float(SPREAD * CELLS * found.mean().sqrt())
-    near = torch.exp(-((at[:, None] - at) / reach).square() / 2).to(edit)
+    near = torch.exp(-((at[:, None] - at) / reach).square() / 2).to(known)
     spread = near @ known @ near
-    tint = spread[:, :3] / spread[:, 3:].clamp(min=1e-6)
+    tint = (spread[:, :3] / spread[:, 3:].clamp(min=1e-6)).to(edit)
     return (edit + F.interpolate(tint, edit.shape[-2:], mode="bilinear", align_corners=False)).clamp(0, 1)

@@ -91,9 +91,10 @@ class SearchSettings:
                 "previews to never, or learning to exact"
             )
         if self.max_previews and not (self.loss_alpha or self.loss_beta or self.loss_gamma):
+            way = ", or previews to never" if self.method == "evidence" else ""
             yield (
-                "loss_alpha, loss_beta and loss_gamma are all 0, and by them previews are judged; set one of them "
-                "above 0, or previews to never"
+                "loss_alpha, loss_beta and loss_gamma are all 0, and by them edits are judged that teach the region "
+                f"generator; set one of them above 0{way}"
             )
 
     def with_values(self, **values: object) -> SearchSettings:

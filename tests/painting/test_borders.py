@@ -6,7 +6,7 @@ import torch
 from region_core.boxes import boxes_to_masks
 from region_core.errors import InputError
 from region_core.painting.borders import Borders
-from region_core.settings import SearchSettings
+from region_core.settings import SearchSettings, preset
 
 DEFAULT = Borders.of(SearchSettings())
 
@@ -76,3 +76,8 @@ def test_widths_below_zero_are_refused(wrong):
 def test_what_is_black_in_a_file_of_the_mask_is_unchanged():
     mask = Borders(10, 100).masks(torch.tensor([[400.0, 400, 900, 900]]), 1400, 1400)
     assert not bool(((mask > 0) & ((mask * 255).round() == 0)).any())
+
+
+def test_the_published_method_knows_of_no_tint():
+    assert DEFAULT.tinted
+    assert not Borders.of(preset("paper")).tinted

@@ -55,3 +55,9 @@ def test_what_was_to_be_another_colour_stays_so() -> None:
 def test_without_a_rim_nothing_is_moved() -> None:
     edit = edit_on(GROUND + 0.05)
     assert torch.equal(tinted(edit, GROUND, PAINTED, PAINTED), edit)
+
+
+def test_one_pixel_that_is_no_number_spoils_no_other() -> None:
+    edit = edit_on(GROUND + 0.05)
+    edit[..., 48, 48] = torch.nan
+    assert int(tinted(edit, GROUND, FOUND, PAINTED).isnan().sum()) == 3

@@ -28,7 +28,8 @@ Reading = Future[tuple[Picture, str]]  # an item's picture and the SHA-256 of it
 def read_ahead(job: BatchJob, indices: Sequence[int]) -> Iterator[tuple[int, Reading]]:
     """The items named, in that order, each with its picture; `num_workers` pictures at most, and no more than
     there are cores, are read before they are asked for."""
-    ahead = min(job.num_workers, os.cpu_count() or 1)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    ahead = min(job.num_workers, cores)
     waiting: deque[tuple[int, Reading]] = deque()
     pool = ThreadPoolExecutor(max(ahead, 1), thread_name_prefix="reading")
     try:

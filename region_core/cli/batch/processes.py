@@ -1,13 +1,15 @@
 """Several processes on one list, as torchrun and accelerate start them.
 
 What they tell each other goes through the store of their rendezvous and is polled, so that a signal gets
-through: who started them ends all with SIGTERM where one has died. The only collective is a sum.
+through and one that dies leaves nobody waiting: each gives a sign of life every few seconds. The only collective is
+a sum, entered when all are known to be there.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,6 +24,8 @@ from torch import Tensor
 from ...errors import InputError
 
 _POLL = 0.1  # seconds
+_BEAT = 3.0
+_LOST = 90.0  # seconds without a sign of life: many times the beat, since a busy machine may stall it
 _HURRIED = 9.0  # seconds that a stopped run waits for others: torchrun has no patience with who will not end
 
 
@@ -57,6 +61,7 @@ class Processes:
         self.rank, self.world, self.local_rank = rank, world, local_rank
         self._store: Any = None
         self._alone: Counter[str] = Counter()  # counts, where there is no store
+        self._ended = threading.Event()
 
     @classmethod
     def from_environment(cls) -> Processes:
@@ -79,9 +84,11 @@ class Processes:
             from torch.distributed.rendezvous import rendezvous  # some builds of torch have none
 
             self._store, self.rank, self.world = next(rendezvous("env://", timeout=timedelta(minutes=10)))
+            threading.Thread(target=self._keep_beating, daemon=True).start()
         return self
 
     def __exit__(self, *_raised: object) -> None:
+        self._ended.set()
         if self._store is not None:
             with suppress(RuntimeError):  # a peer that is gone cannot say goodbye
                 if dist.is_initialized():
@@ -93,7 +100,8 @@ class Processes:
             self._store.set(name, text)
 
     def hear(self, name: str, *, of: int = 0) -> str:
-        """The note of that name, waited for; ProcessLost where process `of`, who owes it, has left."""
+        """The note of that name, waited for; ProcessLost where process `of`, who owes it, has left or is dead."""
+        watch = self._watch({of})
         while True:
             gone = self._store.check([f"gone/{of}"])  # asked first: a note may be its last act
             if self._store.check([name]):
@@ -102,6 +110,7 @@ class Processes:
                 raise ProcessLost(
                     f"Process {of} of {self.world} has stopped; what is finished is kept, run the command again."
                 )
+            watch()
             time.sleep(_POLL)
 
     def count(self, name: str) -> int:
@@ -121,19 +130,49 @@ class Processes:
     def leave(self, last: Callable[[], None], *, hurried: bool = False) -> None:
         """Wait for all others, so that nobody's exit ends another's work; who comes last does `last`. Where the
         run is stopped (`hurried`) one that does not come is given up soon, and each survivor does it."""
-        end = time.monotonic() + _HURRIED
-        with suppress(RuntimeError):  # the store is gone, and nobody can say whether this was done
+        # a RuntimeError: the store is gone, or a process is, and nobody can say whether this was done
+        with suppress(RuntimeError):
             self.say(f"gone/{self.rank}")  # who still waits for a note of this one waits in vain
             if self.count("left") < self.world:
-                while not (hurried and time.monotonic() > end):
-                    if self._store.check(["over"]):
-                        return
+                watch = self._watch(set(range(self.world)), _HURRIED if hurried else _LOST)
+                while not self._store.check(["over"]):
+                    watch()
                     time.sleep(_POLL)
+                return
         try:
             last()
         finally:
             with suppress(RuntimeError):
                 self.say("over")
+
+    def _watch(self, peers: set[int], patience: float = _LOST) -> Callable[[], None]:
+        """To be called while waiting: ProcessLost where one of `peers` gave no sign of life for so many seconds."""
+        seen = {peer: (b"", time.monotonic()) for peer in peers - {self.rank}}
+        checked = 0.0
+
+        def watch() -> None:
+            nonlocal checked
+            now = time.monotonic()
+            if now - checked < _BEAT:
+                return
+            checked = now
+            for peer, (last, since) in seen.items():
+                beat = self._store.get(f"beat/{peer}") if self._store.check([f"beat/{peer}"]) else b""
+                seen[peer] = (beat, now if beat != last else since)
+                if now - seen[peer][1] > patience:
+                    raise ProcessLost(
+                        f"Process {peer} of {self.world} shows no sign of life; what is finished is kept, run the "
+                        "command again."
+                    )
+
+        return watch
+
+    def _keep_beating(self) -> None:
+        with suppress(RuntimeError):  # the store is gone, and the run with it
+            while True:
+                self._store.set(f"beat/{self.rank}", str(time.monotonic_ns()))
+                if self._ended.wait(_BEAT):
+                    return
 
     def sum(self, values: Tensor, device: torch.device) -> Tensor:
         """The sum of a CPU tensor over all processes, which have just met."""
@@ -141,7 +180,13 @@ class Processes:
             return values
         if not dist.is_initialized():
             store = dist.PrefixStore("group", self._store)
-            dist.init_process_group(backend_for(device), store=store, rank=self.rank, world_size=self.world)
+            dist.init_process_group(
+                backend_for(device),
+                store=store,
+                rank=self.rank,
+                world_size=self.world,
+                timeout=timedelta(seconds=_LOST),
+            )
         there = values.to(device) if dist.get_backend() == "nccl" else values.clone()
         dist.all_reduce(there)
         return there.cpu()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -157,7 +158,10 @@ class SharedLearning:
                 self._save(path.with_name(f"{path.stem}-{self.done:06d}{path.suffix}"))
             self._save(self.state_file)  # last: from here on the update is not done again
             for index in step.members:
-                self._lesson_file(index).unlink(missing_ok=True)
+                file = self._lesson_file(index)
+                if _lessons(file).get("step") == step.number:  # a later step may have its own there already
+                    with suppress(OSError):  # another program may have it open
+                        file.unlink(missing_ok=True)
 
     def _save(self, path: Path) -> None:
         save_generator(

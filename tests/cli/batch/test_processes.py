@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import torch
 import torch.distributed as dist
 from PIL import Image
 
+from region_core.cli.batch import processes
 from region_core.cli.batch.processes import Processes, ProcessLost, backend_for, device_for
 from region_core.cli.batch.shared import vector
 from region_core.generator.network import load_generator
@@ -126,3 +128,30 @@ def test_who_has_left_is_not_waited_for() -> None:
     assert here.hear("said", of=1) == "yes"
     with pytest.raises(ProcessLost, match="Process 1 of 2 has stopped"):
         here.hear("not said", of=1)
+
+
+def test_who_shows_no_sign_of_life_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_BEAT", 0.01)
+    here, store = Processes(0, 2), dist.HashStore()
+    here._store = store
+    store.set("beat/1", "its last one")
+    given_up: list[int] = []
+    monkeypatch.setattr(processes, "_HURRIED", 0.3)
+    here.leave(lambda: given_up.append(1), hurried=True)
+    assert given_up == [1]
+    watch = here._watch({1}, 0.3)
+    watch()
+    time.sleep(0.4)
+    with pytest.raises(ProcessLost, match="Process 1 of 2 shows no sign of life"):
+        watch()
+
+
+def test_who_lives_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_BEAT", 0.01)
+    here, store = Processes(0, 2), dist.HashStore()
+    here._store = store
+    watch = here._watch({1}, 0.3)
+    for number in range(20):
+        store.set("beat/1", str(number))
+        watch()
+        time.sleep(0.05)
