@@ -36,6 +36,7 @@ OTHER: dict[str, Any] = {
     "num_regions": 4,
     "noise_samples": 3,
     "anchor_distance": 9.0,
+    "learning": "off",
     "generator_steps": 200,
     "grow_percent": 30.0,
     "feather_percent": 30.0,
@@ -71,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
         task = world.task("replace", args.seed, number)
         return edited(task, models, world.painter(task, models), settings=settings)
 
-    names = args.names or [*OTHER, "learning"]
+    names = args.names or list(OTHER)
     print(
         f"{args.scenes} replace scenes of seed {args.seed}, previews {args.previews}: in how many of them something "
         "became different where one setting alone was changed\n"
@@ -109,5 +110,5 @@ def base(settings: SearchSettings, steps: int, previews: str) -> SearchSettings:
 def other(name: str, settings: SearchSettings) -> Any:
     """Another value of a setting; learning cannot be off where there are always previews to learn from."""
     if name == "learning":
-        return "exact" if settings.learning == "gumbel" else "gumbel" if settings.previews == "always" else "off"
+        return "exact" if settings.learning == "gumbel" else "gumbel" if settings.previews == "always" else OTHER[name]
     return "never" if name == "previews" and settings.previews == "always" else OTHER[name]
