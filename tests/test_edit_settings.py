@@ -24,7 +24,8 @@ NO_LOSS = {"loss_alpha": 0.0, "loss_beta": 0.0, "loss_gamma": 0.0}
         ({"previews": "often"}, "previews is 'often'"),
         ({"strength": 0.0}, "strength is 0"),
         ({"previews": "always", "learning": "off"}, "previews is always and learning is off"),
-        ({"previews": "auto", **NO_LOSS}, "loss_gamma are all 0, and by them previews"),
+        ({"method": "published", **NO_LOSS}, "set one of them above 0$"),
+        ({"previews": "auto", **NO_LOSS}, "loss_gamma are all 0, .* or previews to never"),
     ],
 )
 def test_settings_out_of_range_are_named_before_any_model_runs(values, message):
