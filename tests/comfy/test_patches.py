@@ -102,7 +102,8 @@ def test_regions_are_what_they_are_one_at_a_time(comfy: Comfy, pieces: Any, name
         torch.testing.assert_close(got.denoised[index], one.denoised[0], rtol=1e-4, atol=1e-5)
     other = inpainter(comfy, plain).advance(start, 2, 3.0)
     if name.startswith("a wrapper"):
-        torch.testing.assert_close(got.denoised, other.denoised, rtol=1e-4, atol=1e-5)
+        # three at once are summed in another order than each alone, by how much depends on the processor
+        torch.testing.assert_close(got.denoised, other.denoised, rtol=1e-3, atol=3e-4)
     else:
         assert not torch.equal(other.denoised, got.denoised), "the patch had no say"
     assert together.evaluations == single.evaluations == 12
