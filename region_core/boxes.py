@@ -7,10 +7,12 @@ when its centre does, so whole-number boxes cover exactly the pixels they name.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import islice
 
 import torch
 from torch import Tensor
-from torchvision.ops import box_iou, clip_boxes_to_image
+from torchvision.ops import box_iou, clip_boxes_to_image, roi_align
 
 from .errors import InputError
 
@@ -81,10 +83,23 @@ def expand(boxes: Tensor, factor: float, height: int, width: int) -> Tensor:
     return clamp_boxes(torch.cat([centre - half, centre + half], 1), height, width)
 
 
+def cut_squares(maps: Tensor, boxes: Tensor, side: int) -> Tensor:
+    """Boxes [N, 4] of maps [1, C, H, W] as squares [N, C, side, side], each place the mean of 2 x 2 samples.
+
+    `aligned` puts pixel i between i and i + 1, as boxes here have it.
+    """
+    return roi_align(maps, [boxes.to(maps)], side, sampling_ratio=2, aligned=True)
+
+
 def grow_boxes(boxes: Tensor, pixels: Tensor, height: int, width: int) -> Tensor:
     """Boxes [N, 4] moved outward by `pixels` [N] on every side, cut at the border."""
     out = pixels[:, None] * boxes.new_tensor([-1, -1, 1, 1], dtype=torch.float32)
     return clamp_boxes(_checked(boxes) + out, height, width)
+
+
+def descending(numbers: Tensor) -> Tensor:
+    """Places [N] of numbers [N], the highest first; of equal ones the earlier, on every device."""
+    return numbers.argsort(descending=True, stable=True)
 
 
 def nms_points(points: Tensor, scores: Tensor, count: int, min_distance: float) -> Tensor:
@@ -93,12 +108,14 @@ def nms_points(points: Tensor, scores: Tensor, count: int, min_distance: float) 
     points [P,2] in any unit, scores [P]. Two chosen points are at least `min_distance` apart; of
     equal scores the earlier point wins, so that the same input gives the same answer anywhere.
     """
-    order = torch.argsort(scores.float(), descending=True, stable=True).tolist()
+    order = descending(scores.float()).tolist()
     spots = points.float().tolist()
     chosen: list[int] = []
-    for index in order:
-        if len(chosen) >= count:
-            break
-        if all(math.dist(spots[index], spots[other]) >= min_distance for other in chosen):
-            chosen.append(index)
-    return torch.tensor(chosen, dtype=torch.long, device=points.device)
+
+    def apart() -> Iterator[int]:
+        for index in order:
+            if all(math.dist(spots[index], spots[other]) >= min_distance for other in chosen):
+                chosen.append(index)
+                yield index
+
+    return torch.tensor(list(islice(apart(), count)), dtype=torch.long, device=points.device)

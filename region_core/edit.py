@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .boxes import descending
 from .checks import check_texts
 from .cost import Cost, cost_so_far, tell_passes, watched, work_so_far
 from .encoders import ClipScorer, DinoEncoder, PatchFeatures
@@ -243,7 +244,7 @@ def edit_image(
         picture, canvas, choice.work, choice.judged.score, choice.deciding, choice.parts, settings.num_regions
     )
     ranked = [replace(one, improves=bool(ok)) for one, ok in zip(ranked, improves(choice.judged), strict=True)]
-    tried = boxes[previews.indices or trainer.log_probs().argsort(descending=True, stable=True)[:SHOWN]]
+    tried = boxes[previews.indices or descending(trainer.log_probs())[:SHOWN]]
     reason = "" if ranked[0].improves else WORSE
     return result(ranked, mask, reason, tried_boxes=tried, generator=module, stopped=previews.stopped, **common)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .boxes import descending
 from .encoders import PatchFeatures
 from .events import SearchProgress
 from .generator.learning import gumbel_noise, teach
@@ -110,7 +111,7 @@ def _ranked(
     text = settings.test_alpha * (embeddings @ evidence.texts[0]).float().cpu()
     picture = settings.test_beta * (embeddings @ evidence.embedding[0]).float().cpu()
     score = last(text + picture)
-    order = score.argsort(descending=True, stable=True)
+    order = descending(score)
     source = settings.test_alpha * float(evidence.embedding[0] @ evidence.texts[0]) + settings.test_beta
     work = Work.cat([works[place] for place in order.tolist()])
     progress.finished(work.boxes, pictures[order[:1]], float(score[order[0]]))

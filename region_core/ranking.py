@@ -63,9 +63,7 @@ class Ranking:
         """Embeddings [N, E] of the surroundings of boxes [N, 4]."""
         wide = expand(boxes.to(pictures), AROUND, *pictures.shape[-2:])
         rows = torch.arange(len(pictures), device=pictures.device, dtype=pictures.dtype)[:, None]
-        crops = roi_align(
-            pictures, torch.cat([rows, wide], dim=1), self.scorer.image_size, sampling_ratio=-1, aligned=True
-        )
+        crops = roi_align(pictures, torch.cat([rows, wide], dim=1), self.scorer.image_size, aligned=True)
         return self.scorer.encode_images(crops)
 
 

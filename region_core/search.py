@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .boxes import iou
+from .boxes import descending, iou
 from .events import SearchProgress
 from .expected import painting, preview
 from .generator.losses import LossTerms, RegionLoss
@@ -152,7 +152,7 @@ def paint_and_choose(
     plus the final score of its edit, in nats. An edit that is no better than none stands behind all that are.
     """
     log_probs = trainer.log_probs()
-    chosen = log_probs.argsort(descending=True, stable=True)[: settings.num_regions]
+    chosen = descending(log_probs)[: settings.num_regions]
     progress.expect((painting(settings) * len(chosen)).total)
     work = _paint(canvas, boxes[chosen], log_probs[chosen], ranking, settings, progress)
     pictures = canvas.pictures(work)
@@ -179,8 +179,8 @@ def paint_and_choose(
 def best_first(deciding: Tensor, judged: Judgement) -> Tensor:
     """The order [n] of edits by the deciding number [n]; those that are no better than none stand behind
     all that are, so that one failure does not hide the next."""
-    order = deciding.argsort(descending=True, stable=True)
-    return order[(~improves(judged)[order]).long().argsort(stable=True)]
+    order = descending(deciding)
+    return order[descending(improves(judged)[order].long())]
 
 
 def _paint(

@@ -132,3 +132,19 @@ def test_chosen_points_keep_their_distance_best_first():
 def test_equal_scores_are_taken_in_the_order_given():
     points = torch.arange(200)[:, None].repeat(1, 2) * 10
     assert bx.nms_points(points, torch.ones(200), 5, 2.0).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_highest_comes_first_and_of_equal_ones_the_earlier():
+    assert bx.descending(torch.tensor([1.0, 3, 2, 3])).tolist() == [1, 3, 2, 0]
+    assert bx.descending(torch.ones(200)).tolist() == list(range(200))
+
+
+def test_a_square_cut_out_is_the_mean_of_two_samples_each_way():
+    """Of x squared: between pixels 1 and 2 and between 5 and 6, where a quarter and three quarters of 8 pixels end."""
+    maps = torch.arange(12.0).square().expand(1, 1, 8, 12)
+    both = torch.cat([box(0, 0, 8, 8), box(2, 0, 10, 8)])
+    cut = bx.cut_squares(maps, both, 1)
+    assert cut.shape == (2, 1, 1, 1)
+    assert cut.flatten().tolist() == pytest.approx([(2.5 + 30.5) / 2, (12.5 + 56.5) / 2])
+    halves = bx.cut_squares(maps, box(0, 0, 8, 8), 2)[0, 0]
+    assert halves[:, 0].tolist() == pytest.approx([(0.5 + 6.5) / 2] * 2)

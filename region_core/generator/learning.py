@@ -27,22 +27,18 @@ def expected_loss(logits: Tensor, losses: Tensor, previewed: Tensor) -> Tensor:
     return (probabilities * losses[previewed].to(probabilities)).sum()
 
 
-def gumbel_loss(
-    logits: Tensor, losses: Tensor, previewed: Tensor, generator: torch.Generator, tau: float = 1.0
-) -> Tensor:
+def gumbel_loss(logits: Tensor, losses: Tensor, previewed: Tensor, generator: torch.Generator) -> Tensor:
     """The paper's estimate: each anchor samples one of its sizes by straight-through
     Gumbel-softmax; the loss is the mean over anchors of the sampled boxes' losses.
 
-    Forward takes the one-hot sample, backward the softmax at temperature `tau`. Sizes not previewed
+    Forward takes the one-hot sample, backward the softmax (temperature 1). Sizes not previewed
     cannot be drawn; an anchor never previewed takes no part. `generator` (cpu) makes the noise.
     """
     _check(logits, losses, previewed)
-    if tau <= 0:
-        raise InputError(f"The Gumbel temperature is {tau}; choose one above 0, such as 1.")
     noise = gumbel_noise(logits.shape, generator)
     rows = previewed.any(dim=1)
     masked = (logits.float() + noise.to(logits.device)).masked_fill(~previewed, -torch.inf)[rows]
-    soft = (masked / tau).softmax(dim=1)
+    soft = masked.softmax(dim=1)
     known = losses.float().masked_fill(~previewed, 0.0)[rows]
     return (straight_through(soft) * known).sum(dim=1).mean()
 
@@ -68,11 +64,9 @@ def teach(
     previewed: Tensor,
     steps: int,
     *,
-    extra: Tensor | None = None,
     estimator: str = "expected",
     entropy: float = 0.1,
     generator: torch.Generator | None = None,
-    tau: float = 1.0,
 ) -> list[float]:
     """`steps` cheap optimiser steps on what is known so far; the estimated loss before each step.
 
@@ -101,16 +95,15 @@ def teach(
             t.detach().clone().to(device) for t in (features, candidates.cells, losses, previewed)
         )
         losses, previewed = losses.reshape(shape), previewed.reshape(shape).bool()
-        extra = None if extra is None else extra.detach().clone().to(device)
         _check(losses, losses, previewed)
         # The floor keeps rounding noise among equal losses from passing for a preference.
         spread = losses[previewed].float().std(correction=0).clamp(min=1e-4)
         history: list[float] = []
         pooled = module.pool_boxes(features, cells)  # the same at every step
         for _ in range(steps):
-            logits = module.judge_pooled(pooled, extra)
+            logits = module.judge_pooled(pooled)
             if generator is not None and estimator == "gumbel":
-                objective = loss = gumbel_loss(logits, losses, previewed, generator, tau)
+                objective = loss = gumbel_loss(logits, losses, previewed, generator)
             else:
                 loss = expected_loss(logits, losses, previewed)
                 objective = loss / spread + entropy * _negative_entropy(logits[previewed])

@@ -101,7 +101,7 @@ class RegionLoss:
     """
 
     def __init__(
-        self, scorer: ClipScorer, source: Tensor, texts: Tensor, weights: LossWeights, views: int = 4, seed: int = 0
+        self, scorer: ClipScorer, source: Tensor, texts: Tensor, weights: LossWeights, views: int, seed: int
     ) -> None:
         if source.ndim != 4 or source.shape[:2] != (1, 3):
             raise InputError(f"The source has shape {tuple(source.shape)}; pass one picture, [1, 3, H, W].")

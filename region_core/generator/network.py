@@ -8,8 +8,8 @@ from typing import TypeGuard
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import roi_align
 
+from ..boxes import cut_squares
 from ..errors import InputError
 from ..settings import SearchSettings
 from .checkpoint import read_checkpoint, write_checkpoint
@@ -64,8 +64,7 @@ class RegionGenerator(nn.Module):
         """
         # Unit length a cell (times sqrt D): the scale of the backbone's features no longer matters.
         scaled = F.normalize(features.float(), dim=0) * self.feature_dim**0.5
-        # The boxes are in cells already: scale 1. `aligned` puts cell i between i and i + 1.
-        return roi_align(scaled[None], [cells.float()], self.pool, spatial_scale=1.0, sampling_ratio=2, aligned=True)
+        return cut_squares(scaled[None], cells, self.pool)  # the boxes are in cells already
 
     def judge_pooled(self, pooled: Tensor, extra: Tensor | None = None) -> Tensor:
         """Pooled maps [K*M, D, p, p] (and extra [K*M, extra_dim]) -> logits [K, M]."""

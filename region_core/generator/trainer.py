@@ -51,7 +51,7 @@ class GeneratorTrainer:
         self.noise = torch.Generator("cpu").manual_seed(seed)
 
     def _logits(self) -> Tensor:
-        return self.log_evidence + self.module.judge_pooled(self.pooled, self.numbers)[:, 0]
+        return self.log_evidence + self.module.judge_pooled(self.pooled, self.numbers).flatten()
 
     @torch.no_grad()
     def log_probs(self) -> Tensor:

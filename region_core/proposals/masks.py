@@ -43,7 +43,7 @@ def similarity_masks(cells: Tensor, anchors: Iterable[Anchor]) -> list[Mask]:
     masks = []
     for row, column in anchors:
         near = cells[:, max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
-        own = F.normalize(near.mean(dim=(1, 2)), dim=0)
+        own = near.mean(dim=(1, 2))  # its length is not asked: the levels lie between two likenesses to it
         likeness = _finer(torch.einsum("d,dhw->hw", own, cells))
         place = int((row + 0.5) * FINE), int((column + 0.5) * FINE)
         usual, peak = float(np.median(likeness)), float(likeness[place])
@@ -61,8 +61,8 @@ def level_masks(values: Tensor) -> list[Mask]:
     low, high = float(np.median(fine)), float(fine.max())
     masks = []
     for level in range(1, LEVELS):
-        parts, count = ndimage.label(fine > low + (high - low) * level / LEVELS)
-        sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
+        parts, _ = ndimage.label(fine > low + (high - low) * level / LEVELS)
+        sizes = np.bincount(parts.ravel())[1:]
         masks += [ndimage.binary_fill_holes(parts == index + 1) for index in np.argsort(-sizes, kind="stable")[:PIECES]]
     return masks
 
@@ -70,14 +70,14 @@ def level_masks(values: Tensor) -> list[Mask]:
 def window_masks(anchors: Iterable[Anchor], grid: tuple[int, int], aspects: tuple[float, ...] = ASPECTS) -> list[Mask]:
     """Boxes of all `SIDES` and `aspects` centred on each anchor, and the whole of a (rows, columns) grid."""
     rows, columns = grid
-    boxes = [(0.0, 0.0, float(columns), float(rows))]
+    boxes = []
     for row, column in anchors:
         for side in SIDES:
             for aspect in aspects:
                 length = side * math.sqrt(rows * columns) / 2
                 across, down = length * math.sqrt(aspect), length / math.sqrt(aspect)
                 boxes.append((column + 0.5 - across, row + 0.5 - down, column + 0.5 + across, row + 0.5 + down))
-    return [box_mask(box, grid) for box in boxes]
+    return [np.ones((rows * FINE, columns * FINE), dtype=bool), *(box_mask(box, grid) for box in boxes)]
 
 
 def box_mask(box: tuple[float, ...], grid: tuple[int, int]) -> Mask:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import roi_align
 from torchvision.transforms.functional import gaussian_blur
 
-from ..boxes import expand
+from ..boxes import cut_squares, expand
 from ..encoders import ClipScorer
 from .masks import coarse
 from .texts import contrast, spread
@@ -88,7 +87,7 @@ class CropEvidence:
 def crop_evidence(scorer: ClipScorer, picture: Tensor, boxes: Tensor, caption: Tensor, rivals: Tensor) -> CropEvidence:
     """Two encodings a box: picture [1, 3, H, W], boxes [N, 4] in its pixels."""
     wider = expand(boxes, AROUND, *picture.shape[-2:])
-    near = scorer.encode_images(_crops(picture, wider, scorer.image_size))
+    near = scorer.encode_images(cut_squares(picture, wider, scorer.image_size))
     alone = scorer.encode_images(blurred_outside(picture, boxes, scorer.image_size))
     values = (
         contrast(near, caption, rivals),
@@ -97,11 +96,6 @@ def crop_evidence(scorer: ClipScorer, picture: Tensor, boxes: Tensor, caption: T
         spread(alone, caption, rivals),
     )
     return CropEvidence(*(value.float().cpu() for value in values))
-
-
-def _crops(picture: Tensor, boxes: Tensor, side: int) -> Tensor:
-    rois = torch.cat([boxes.new_zeros(len(boxes), 1), boxes], dim=1).to(picture)
-    return roi_align(picture, rois, side, sampling_ratio=2, aligned=True)
 
 
 def blurred_outside(picture: Tensor, boxes: Tensor, side: int) -> Tensor:
@@ -118,7 +112,7 @@ def blurred_outside(picture: Tensor, boxes: Tensor, side: int) -> Tensor:
     corner = ((boxes[:, :2] + boxes[:, 2:] - lengths) / 2).clamp(min=0)
     corner = torch.minimum(corner, limits - lengths)
     windows = torch.cat([corner, corner + lengths], dim=1)
-    seen = _crops(picture, windows, side)
+    seen = cut_squares(picture, windows, side)
     sigma = BLUR * side
     soft = gaussian_blur(seen, [2 * int(3 * sigma) + 1] * 2, [sigma, sigma])
     inner = (boxes - corner.repeat(1, 2)) / lengths.repeat(1, 2) * side

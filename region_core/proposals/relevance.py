@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import roi_align
 
+from ..boxes import cut_squares
 from ..encoders import ClipScorer
 from .texts import contrast, spread
 
@@ -60,27 +60,22 @@ def relevance_maps(
     for zoom in ZOOMS:
         boxes = windows(height, width, zoom)
         seen = scorer.places(
-            _cut(picture, boxes, scorer.image_size),
-            _cut(features[None], boxes * torch.tensor([columns / width, rows / height] * 2), PLACES),
+            cut_squares(picture, boxes, scorer.image_size),
+            cut_squares(features[None], boxes * torch.tensor([columns / width, rows / height] * 2), PLACES),
         )
         if seen is None:
             return None
         whole = contrast(F.normalize(seen[0], dim=1), caption, rivals).float().cpu()
-        unit = F.normalize(seen[1], dim=1).permute(0, 2, 3, 1)  # [n, h, w, E]
-        answer = contrast(unit.flatten(0, 2), caption, rivals).float().cpu().reshape(unit.shape[:3])
-        outstanding = max(outstanding, float(spread(unit.flatten(0, 2), caption, rivals).max()))
+        unit = F.normalize(seen[1], dim=1).movedim(1, 3)  # [n, h, w, E]
+        places = unit.flatten(0, 2)
+        answer = contrast(places, caption, rivals).float().cpu().reshape(unit.shape[:3])
+        outstanding = max(outstanding, float(spread(places, caption, rivals).max()))
         near = boxes * torch.tensor([columns / width, rows / height] * 2)
         parts = [_laid(answer, near, rows, columns)]
         if len(boxes) > 1:
             parts.append(_laid(whole[:, None, None], near, rows, columns))
         maps.append(torch.stack([part / part.std(correction=0).clamp(min=1e-8) for part in parts]).sum(dim=0))
     return torch.stack(maps), outstanding
-
-
-def _cut(maps: Tensor, boxes: Tensor, side: int) -> Tensor:
-    """Boxes [n, 4] of maps [1, C, H, W] as squares [n, C, side, side]."""
-    rois = torch.cat([boxes.new_zeros(len(boxes), 1), boxes], dim=1).to(maps)
-    return roi_align(maps, rois, side, sampling_ratio=2, aligned=True)
 
 
 def _laid(values: Tensor, boxes: Tensor, rows: int, columns: int) -> Tensor:

@@ -22,7 +22,7 @@ def noise_features(seed: int = 3) -> torch.Tensor:
     return torch.randn(DIM, GRID, GRID, generator=rng(seed))
 
 
-def box_probabilities(module, features, found, extra=None) -> torch.Tensor:
+def box_probabilities(module, features, found) -> torch.Tensor:
     """[K*M] over all candidates."""
     with torch.no_grad():
-        return module(features, found.cells, extra).flatten().softmax(0)
+        return module(features, found.cells).flatten().softmax(0)

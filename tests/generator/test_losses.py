@@ -64,7 +64,7 @@ def loss_of(
 ) -> RegionLoss:
     """The loss of an edit of a source from caption to prompt."""
     texts = torch.cat([scorer.encode_text(text) for text in (prompt, caption)])
-    return RegionLoss(scorer, source, texts, weights or LossWeights(), views)  # type: ignore[arg-type]
+    return RegionLoss(scorer, source, texts, weights or LossWeights(), views, seed=0)  # type: ignore[arg-type]
 
 
 # --- the terms --------------------------------------------------------------------------------
@@ -119,6 +119,19 @@ def test_an_edit_equal_to_its_source_has_no_direction_and_no_nan():
     assert bool(terms.total.isfinite().all())
 
 
+def test_the_direction_of_a_short_change_fades():
+    """Below a fiftieth of the texts' distance it counts in proportion to its length."""
+    length = 0.01 * 2**0.5  # half of that, of a colour's third: seven tenths of it are towards the prompt
+    source = plain("red")
+    edit = source + length * torch.tensor(TEXTS["green"]).view(1, 3, 1, 1)
+    terms = loss_of(ColourScorer(), source, "red", "green", only(direction=1), views=1)(edit, boxes(BOX))
+    assert terms.direction.item() == pytest.approx(1 - 0.5 / 2**0.5, abs=5e-3)
+
+
+def test_each_weight_is_one_where_nothing_is_said():
+    assert LossWeights() == LossWeights(clip=1, direction=1, structure=1, crop=1)
+
+
 def test_a_prompt_equal_to_the_caption_is_no_nan():
     source = plain("red")
     bound = loss_of(ColourScorer(), source, "red", "red")
@@ -148,6 +161,13 @@ def test_the_crop_term_sees_the_box_and_half_its_size_round_it():
     crop = 1 - F.normalize(share, dim=0)[1]
     whole = 1 - F.normalize(torch.tensor([15 / 16, 1 / 16, 0]), dim=0)[1]
     assert both == pytest.approx(float(whole + crop) / 2, abs=0.02)
+    heavier = loss_of(scorer, source, "red", "green", only(clip=1, direction=1, crop=3), views=1)
+    terms = heavier(edit, boxes((24, 24, 40, 40)))
+    assert terms.clip.item() == pytest.approx(float(whole + 3 * crop) / 4, abs=0.02)
+    before, towards = torch.tensor([1.0, 0, 0]), torch.tensor([-1.0, 1, 0])
+    seen = [F.normalize(colour, dim=0) - before for colour in (torch.tensor([15 / 16, 1 / 16, 0]), share)]
+    directions = [1 - float(F.cosine_similarity(change, towards, dim=0)) for change in seen]
+    assert terms.direction.item() == pytest.approx((directions[0] + 3 * directions[1]) / 4, abs=0.02)
 
 
 def test_what_leaks_out_of_the_box_earns_less_with_the_crop_than_without():
@@ -226,6 +246,27 @@ def test_the_same_edit_costs_the_same_in_any_batch_and_call():
     alone = bound(edit, boxes(BOX)).total
     crowd = bound(torch.cat([other, edit, edit]), boxes((0, 0, 9, 9), BOX, BOX)).total
     torch.testing.assert_close(crowd[1:], alone.expand(2))
+
+
+def test_views_are_crops_of_four_fifths_of_a_side_or_more_anywhere_in_the_picture():
+    whole, *views = random_views(300, seed=2)
+    assert whole == View(0, 0, 1, 1, False)
+    sides = [view.x1 - view.x0 for view in views]
+    assert [view.y1 - view.y0 for view in views] == pytest.approx(sides)
+    assert 0.8 <= min(sides) < 0.81
+    assert 0.99 < max(sides) <= 1
+    for low in ("x0", "y0"):
+        places = [getattr(view, low) / (1 - side) for view, side in zip(views, sides, strict=True)]
+        assert 0 <= min(places) < 0.05
+        assert 0.95 < max(places) <= 1.001
+    assert 0.4 < sum(view.flip for view in views) / len(views) < 0.6
+
+
+def test_a_view_is_what_it_names_and_a_pixel_at_least():
+    picture = coordinates(40, 60)
+    assert torch.equal(View(0.25, 0.5, 0.75, 0.9, False)(picture), picture[..., 20:36, 15:45])
+    assert torch.equal(View(0.25, 0.5, 0.75, 0.9, True)(picture), picture[..., 20:36, 15:45].flip(-1))
+    assert torch.equal(View(0.5, 0.5, 0.5, 0.5, False)(picture), picture[..., 20:21, 30:31])
 
 
 # --- cost -------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import torch
 
 from region_core.generator.losses import LossTerms, LossWeights
 from region_core.generator.network import build_generator
-from region_core.generator.trainer import TAU, GeneratorTrainer, numbers_of, standardised_losses
+from region_core.generator.trainer import GeneratorTrainer, numbers_of, standardised_losses
 
 COUNT = 6
 
@@ -156,6 +156,6 @@ def test_what_is_learned_is_bayes_rule():
     expected = one.learn([0, 3, 4], losses)
     known = torch.zeros(COUNT)
     known[[0, 3, 4]] = losses
-    best = (evidence - known / TAU).log_softmax(0)
+    best = (evidence - known / 4).log_softmax(0)  # four standard deviations are worth a nat
     torch.testing.assert_close(one.log_probs(), best, atol=0.05, rtol=0)
     assert expected == pytest.approx(float((best.exp() * known).sum()), abs=0.05)

@@ -31,19 +31,21 @@ def test_the_tight_region_is_told_from_a_part_and_from_too_much():
 
 @pytest.mark.parametrize(("side", "ring"), [(3, 1), (6, 1), (8, 2), (11, 3), (17, 5), (27, 8)])
 def test_the_ring_of_a_region_grows_with_it(side, ring):
-    """Cells of 1 inside, of 0.5 in the ring and of 0 beyond, which is where another ring would end."""
+    """Cells of 1 inside, of 0.5 in the ring, of 0.25 where it ends and of 0 beyond, where a larger one would."""
     low = 24 - side // 2
     relevance, cells = torch.zeros(1, 48, 48), torch.zeros(3, 48, 48)
-    wide, tight = (slice(low - ring, low + side + ring),) * 2, (slice(low, low + side),) * 2
-    relevance[(0, *wide)], relevance[(0, *tight)] = 0.5, 1
+    wide, less, tight = ((slice(low - more, low + side + more),) * 2 for more in (ring, ring - 1, 0))
+    relevance[(0, *wide)], relevance[(0, *less)], relevance[(0, *tight)] = 0.25, 0.5, 1
     cells[0] = 1
     for kind, place in ((1, wide), (2, tight)):
         cells[(slice(None), *place)] = torch.eye(3)[kind].view(3, 1, 1)
     mask = torch.from_numpy(box_mask((low, low, low + side, low + side), (48, 48)))[None].float()
     said = map_evidence(mask, relevance, cells)
-    assert said.ring.item() == pytest.approx(0.5, abs=1e-5)
+    inner, whole = ((side + 2 * more) ** 2 - side**2 for more in (ring - 1, ring))  # cells
+    around = inner * 0.5 + (whole - inner) * 0.25
+    assert said.ring.item() == pytest.approx(1 - around / whole, abs=1e-5)
     assert said.apart.item() == pytest.approx(1, abs=1e-5)
-    outside = ((side + 2 * ring) ** 2 - side**2) * 0.5 / (48**2 - side**2)
+    outside = around / (48**2 - side**2)
     share = side**2 / 48**2
     assert said.share.item() == pytest.approx(share)
     assert said.rest.item() == pytest.approx((1 - outside) * share**0.15, abs=1e-5)

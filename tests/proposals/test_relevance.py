@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 
 from region_core.proposals.relevance import (
-    NEAR,
     ZOOMS,
     centred_cells,
     relevance_maps,
@@ -190,7 +189,7 @@ def test_what_is_far_away_is_not_shared_with():
     cells, values = torch.ones(1, 4, 40), torch.zeros(1, 4, 40)
     values[0, :, 20] = 1
     shared = shared_by_likeness(values, cells)[0, 2]
-    side = (4 * 40) ** 0.5 * NEAR  # cells
+    side = (4 * 40) ** 0.5 * 0.3  # cells
     assert shared.argmax() == 20
     assert float(shared[20 + round(side)] / shared[20]) == pytest.approx(
         math.exp(-((round(side) / side) ** 2)), rel=0.02
@@ -205,10 +204,19 @@ def test_how_much_less_is_shared_with_what_looks_other():
     cells[:, 0, 2] = torch.tensor([0.9, (1 - 0.81) ** 0.5])
     values = torch.tensor([[[0.0, 1.0, 0.0]]])
     shared = shared_by_likeness(values, cells)[0, 0]
-    distance = 1 / 3 / NEAR**2  # of neighbours, squared, in units of NEAR of the side, the square root of 3
+    distance = 1 / 3 / 0.3**2  # of neighbours, squared, in units of 0.3 of the side, the square root of 3
     same, other = math.exp(10 - distance), math.exp(9 - distance)
     assert float(shared[0]) == pytest.approx(same / (math.exp(10) + same + math.exp(9 - 4 * distance)), abs=1e-4)
     assert float(shared[2]) == pytest.approx(other / (math.exp(10) + other + math.exp(9 - 4 * distance)), abs=1e-4)
+
+
+def test_each_map_is_shared_by_itself():
+    cells = F.normalize(torch.randn(4, 6, 9, generator=torch.Generator().manual_seed(1)), dim=0)
+    maps = torch.randn(3, 6, 9, generator=torch.Generator().manual_seed(2))
+    shared = shared_by_likeness(maps, cells)
+    assert shared.shape == maps.shape
+    for one, alone in zip(shared, maps, strict=True):
+        torch.testing.assert_close(one, shared_by_likeness(alone[None], cells)[0])
 
 
 def test_what_a_cell_says_is_shared_with_cells_that_look_like_it():

@@ -130,23 +130,26 @@ def what_came(server: Server, heard: Any) -> list:
     return came
 
 
-def traceback_in(log: Path, start: int, status: str) -> str:
-    """A traceback in the server's log from `start` on, or "". ComfyUI writes one for every error of a node, which
-    the sentence at its end tells; for what is refused before anything runs, and for what runs, there is none."""
+def traceback_in(log: Path, start: int, status: str) -> tuple[str, bool]:
+    """(a traceback in the server's log from `start` on, or "", whether the pack has any part in it). ComfyUI writes
+    one for every error of a node, which the sentence at its end tells; for what is refused before anything runs, and
+    for what runs, there is none."""
     text = log.read_bytes()[start:].decode("utf-8", "replace")
     if "Traceback" not in text or (status == "told" and "InputError" in text):
-        return ""
+        return "", False
     lines = text[text.index("Traceback") :].splitlines()
     end = next((number for number, line in enumerate(lines[1:], 1) if line and not line.startswith(" ")), 0)
-    where = next((line.strip() for line in reversed(lines[:end]) if line.lstrip().startswith("File ")), "")
-    return f"a traceback in the log, of {lines[end]!r} at {where}"
+    frames = [line.strip() for line in lines[:end] if line.lstrip().startswith("File ")]
+    ours = any("custom_nodes" in line or str(PACK) in line for line in frames)
+    return f"a traceback in the log, of {lines[end]!r} at {frames[-1] if frames else '?'}", ours
 
 
 def run(
     comfyui: Path, mutations: int, seed: int, minutes: float, seconds: float = 300
-) -> tuple[dict[str, Counter], list[str], bool]:
-    """(outcomes by graph, what was wrong, whether the good run at the end is as at the start)."""
-    rng, wrong = random.Random(seed), []
+) -> tuple[dict[str, Counter], list[str], int, bool]:
+    """(outcomes by graph, what was wrong, how many tracebacks were of ComfyUI alone, whether the good run at the end
+    is as at the start)."""
+    rng, wrong, cores = random.Random(seed), [], 0
     with tempfile.TemporaryDirectory() as folder:
         server = Server(comfyui, PACK, Path(folder) / "base folder")
         try:
@@ -166,10 +169,12 @@ def run(
                     break
                 said = server.log.stat().st_size
                 status, problem = wrong_with(server, graph, seconds)
-                problem = problem or traceback_in(server.log, said, status)
+                trace, ours = traceback_in(server.log, said, status)
                 outcomes[source][status] += 1
-                if problem:
-                    wrong.append(f"{number} {source}: {what}: {problem}")
+                if trace and not ours and not problem:
+                    cores += 1
+                elif problem or trace:
+                    wrong.append(f"{number} {source}: {what}: {problem or trace}")
                     print(wrong[-1], flush=True)
                 if status in ("lost", "died"):
                     break
@@ -178,7 +183,7 @@ def run(
             came = what_came(server, again)
             pairs = zip(came, kept, strict=False)
             wrong += [f"at the end {one} where at first {other}" for one, other in pairs if one != other]
-            return outcomes, wrong, again.status == "success" and came == kept
+            return outcomes, wrong, cores, again.status == "success" and came == kept
         finally:
             server.stop()
 
@@ -192,11 +197,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=600, help="no new one after this time")
     args = parser.parse_args()
     started = time.perf_counter()
-    outcomes, wrong, same = run(args.comfyui, args.mutations, args.seed, args.minutes)
+    outcomes, wrong, cores, same = run(args.comfyui, args.mutations, args.seed, args.minutes)
     total = sum(outcomes.values(), Counter())
     print(
-        f"{sum(total.values())} mutations in {time.perf_counter() - started:.0f} s: {dict(total)}, {len(wrong)} wrong; "
-        f"the last good run is {'as' if same else 'NOT as'} the first"
+        f"{sum(total.values())} mutations in {time.perf_counter() - started:.0f} s: {dict(total)}, {len(wrong)} wrong, "
+        f"{cores} times a traceback of ComfyUI's own; the last good run is {'as' if same else 'NOT as'} the first"
     )
     for name, counts in outcomes.items():
         print(f"  {name}: {sum(counts.values())}, {dict(counts)}")

@@ -1,7 +1,9 @@
-"""The same tests in several environments: `python -m tests.tools.versions --venv FOLDER ...`.
+"""The same tests in several environments and ComfyUIs: `python -m tests.tools.versions FOLDER`.
 
-`--make FOLDER` first makes an environment with the floors of requirements.txt (and of torch, which the
-requirements leave to the person's ComfyUI), each at exactly that version.
+FOLDER gets an environment a name: `floors` with each floor of requirements.txt (and of torch, which the requirements
+leave to the person's ComfyUI) at exactly that version, `newest` with the newest that pip finds. In each the core's
+tests run, and with `--comfyui` those of the nodes in each of these ComfyUIs' processes. Prints a line a run as soon
+as it is done, with pytest's sum and what failed; exit code 1 if anything did.
 """
 
 from __future__ import annotations
@@ -11,87 +13,87 @@ import os
 import re
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TORCH = ("torch==2.6.0", "torchvision==0.21.0")  # the least that is supported
-TESTS = (
-    "tests/painting",
-    "tests/encoders",
-    "tests/test_weights.py",
-    "tests/test_memory.py",
-    "tests/test_pieces.py",
-    "tests/test_resize.py",
-    "tests/test_images.py",
-    "tests/test_images_refused.py",
-    "tests/test_images_saved.py",
-    "tests/test_edit.py",
-    "tests/test_edit_previews.py",
-    "tests/test_edit_settings.py",
-    "tests/test_noise_samples.py",
-)
-LIBRARIES = (
-    "torch",
-    "torchvision",
-    "diffusers",
-    "transformers",
-    "open_clip_torch",
-    "numpy",
-    "pillow",
-    "huggingface_hub",
-)
+# a server and a browser want the frontend of their own ComfyUI, and one environment has one
+IN_PROCESS = ("tests/comfy", "--ignore", "tests/comfy/test_server.py", "--ignore", "tests/comfy/test_browser.py")
+CORE = ("tests", "--ignore", "tests/comfy")
+FOR_TESTS = ("pytest", "psutil", "hypothesis", "scikit-image", "ruff", "playwright")
+LIBRARIES = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "safetensors")
+LIBRARIES += ("huggingface_hub", "numpy", "scipy", "pillow", "jinja2", "tqdm")
 TELL = (
     "import platform; from importlib.metadata import version; "
-    f"print('python', platform.python_version(), *(f'{{n}} {{version(n)}}' for n in {LIBRARIES}))"
+    f"print('Python ' + platform.python_version(), *(f'{{n}} {{version(n)}}' for n in {LIBRARIES}), sep=', ')"
 )
 
 
-def floors() -> list[str]:
-    """requirements.txt with each floor as the version."""
+def requirements(environment: str) -> list[str]:
+    """What pip is asked for: requirements.txt, of `floors` with each floor as the version."""
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").split()
-    return [*TORCH, *(re.sub(">=", "==", line) for line in lines if ">=" in line)]
+    if environment == "newest":
+        return lines
+    return [*TORCH, *(line.replace(">=", "==") for line in lines if ">=" in line)]
 
 
-def python_in(folder: Path) -> Path:
-    """An environment's Python."""
-    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-
-
-def make(folder: Path) -> None:
-    """An environment of the floors and what the tests need."""
-    venv.create(folder, with_pip=True)
-    subprocess.run(
-        [python_in(folder), "-m", "pip", "install", "-q", *floors(), "pytest", "psutil", "hypothesis"], check=True
+def run(*command: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """A command's output; what it says of its own failure is shown."""
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True, check=False
     )
 
 
-def tried(folder: Path, tests: list[str]) -> tuple[str, str]:
-    """(versions, pytest's last line) of an environment."""
-    python = str(python_in(folder))
-    said = subprocess.run([python, "-c", TELL], capture_output=True, text=True, check=True).stdout.strip()
-    run = subprocess.run(
-        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return said, run.stdout.strip().splitlines()[-1]
+def made(folder: Path, environment: str, python: str, comfyuis: list[Path]) -> Path:
+    """The Python of an environment, which is made if it is not there, with what the tests and ComfyUIs need."""
+    home = folder / environment
+    own = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not own.is_file():
+        run(python, "-m", "venv", home).check_returncode()
+    asked = requirements(environment)
+    held = home / "held.txt"  # no ComfyUI may bring another torch, or more than a floor
+    held.write_text("\n".join(line for line in asked if "==" in line), encoding="utf-8")
+    pip = (own, "-m", "pip", "install", "-q", "-c", held)
+    run(*pip, *asked, *FOR_TESTS).check_returncode()
+    for comfyui in comfyuis:
+        lines = (comfyui / "requirements.txt").read_text(encoding="utf-8").splitlines()
+        wanted = [line for line in lines if not re.match(r"(torch(vision|audio)?|#.*)?\s*$", line)]
+        asked_too = home / f"{comfyui.name}.txt"
+        asked_too.write_text("\n".join(wanted), encoding="utf-8")
+        run(*pip, "-r", asked_too).check_returncode()
+    if comfyuis:
+        run(*pip, "--no-deps", "torchaudio").check_returncode()
+    return own
+
+
+def tried(python: Path, tests: tuple[str, ...], **environ: str) -> tuple[bool, str]:
+    """(whether all passed, what to say of it) of tests in an environment."""
+    done = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE", *tests, **environ)
+    lines = done.stdout.strip().splitlines()
+    failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
+    return done.returncode == 0, "\n    ".join([lines[-1].strip("= "), *failed])
 
 
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--venv", type=Path, nargs="*", default=[Path(sys.prefix)])
-    parser.add_argument("--make", type=Path)
-    parser.add_argument("--tests", nargs="*", default=list(TESTS))
+    parser.add_argument("folder", type=Path, help="where the environments are made, and found again")
+    parser.add_argument("--environments", nargs="*", choices=("floors", "newest"), default=("floors", "newest"))
+    parser.add_argument("--python", default=sys.executable, help="the Python to make them with")
+    parser.add_argument("--comfyui", type=Path, nargs="*", default=[], help="folders of ComfyUIs")
+    parser.add_argument("--no-core", action="store_true", help="the ComfyUIs alone")
     args = parser.parse_args()
-    if args.make:
-        make(args.make)
-        args.venv.append(args.make)
-    for folder in args.venv:
-        print(*tried(folder, args.tests), sep="\n  ")
+    sound = True
+    for environment in args.environments:
+        python = made(args.folder.resolve(), environment, args.python, args.comfyui)
+        print(f"{environment}: {run(python, '-c', TELL).stdout.strip()}", flush=True)
+        runs = [] if args.no_core else [("core", CORE, {})]
+        runs += [(one.name, IN_PROCESS, {"COMFYUI_DIR": str(one.resolve())}) for one in args.comfyui]
+        for name, tests, environ in runs:
+            good, said = tried(python, tests, **environ)
+            sound &= good
+            print(f"  {name}: {said}", flush=True)
+    raise SystemExit(not sound)
 
 
 if __name__ == "__main__":
