@@ -166,3 +166,14 @@ def test_a_model_too_large_for_a_device_is_told(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(torch.nn.Module, "to", full)
     with pytest.raises(InputError, match=says):
         load()
+
+
+def test_a_model_too_large_to_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some versions of diffusers move it to the device as soon as it is read."""
+
+    def full(*_args: Any, **_more: Any) -> None:
+        raise OUT[0]
+
+    monkeypatch.setattr("diffusers.StableDiffusionInpaintPipeline.from_pretrained", full)
+    with pytest.raises(InputError, match="inpainting model .* is too large for cpu"):
+        load_pipeline(WEIGHTS / "inpaint")

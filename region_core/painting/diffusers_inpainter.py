@@ -56,9 +56,14 @@ def load_pipeline(
         if local.exists()
         else "is there a network, and is the name right? A local folder works without one"
     )
+
+    def too_large(error: BaseException) -> InputError:
+        return InputError(f"inpainting model {name!r} is too large for {device} ({first_line(error)}); {_LOWER}")
+
     load = StableDiffusionInpaintPipeline
     try:
-        with quiet_libraries():
+        # some versions draw random weights first; the caller's generator stays as it is
+        with torch.random.fork_rng(devices=[]), quiet_libraries():
             if not local.exists():  # what arrived, or was in the cache, is looked at before it is loaded
                 local = Path(load.download(name, safety_checker=None))
             (check_file if local.is_file() else check_folder)(local)
@@ -69,6 +74,8 @@ def load_pipeline(
     except InputError:
         raise
     except Exception as error:  # of four libraries, on files of any kind
+        if is_out_of_memory(error):  # some versions move it to the device as soon as it is read
+            raise too_large(error) from error
         raise InputError(f"inpainting model {name!r} could not be loaded ({first_line(error)}); {way}") from error
     _check_text_encoder(pipe, local / "text_encoder")
     pipe.set_progress_bar_config(disable=True)
@@ -77,9 +84,7 @@ def load_pipeline(
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise InputError(
-            f"inpainting model {name!r} is too large for {device} ({first_line(error)}); {_LOWER}"
-        ) from error
+        raise too_large(error) from error
 
 
 def _check_text_encoder(pipe: Any, folder: Path) -> None:

@@ -33,9 +33,10 @@ def empty_places(
     more it is like what surrounds it, the more its oddest cell is like the rest of it, and the larger it is, each as
     a deviation among all places.
     """
-    attention = features.attention[0].float().cpu()
+    attention = features.attention.squeeze(0).float().cpu()
     rows, columns = attention.shape
-    cells = centred_cells(features.features[0].cpu())
+    maps = features.features.squeeze(0).float().cpu()
+    cells = centred_cells(maps)
     down, across = (range(min(2, count - 1), count, max(1, count // 8)) for count in (rows, columns))
     anchors = [(row, column) for row in down for column in across]
     # what is added is seldom long, and a model paints two of it into a long place
@@ -52,7 +53,7 @@ def empty_places(
     seen = map_evidence(stacked, attention[None], cells)
     inside = coarse(stacked)
     busiest = (inside * attention.flatten()).amax(dim=1)
-    flat = F.normalize(features.features[0].float().cpu().flatten(1), dim=0)  # [D, h*w]
+    flat = F.normalize(maps.flatten(1), dim=0)  # [D, h*w]
     likeness = F.normalize(inside @ flat.T, dim=1) @ flat  # of each cell to the place's mean
     oddest = likeness.masked_fill(inside < HALF, 1.0).amin(dim=1)
     score = standardised(oddest) - 2 * standardised(busiest) - standardised(seen.apart) + standardised(seen.share.log())

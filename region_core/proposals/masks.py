@@ -32,7 +32,7 @@ SIDES, ASPECTS = (0.1, 0.2, 0.4, 0.7), (1 / 3, 1.0, 3.0)
 
 def _finer(values: Tensor) -> NDArray[np.float32]:
     size = (values.shape[0] * FINE, values.shape[1] * FINE)
-    return F.interpolate(values[None, None], size, mode="bilinear", align_corners=False)[0, 0].numpy()
+    return F.interpolate(values[None, None], size, mode="bilinear", align_corners=False).squeeze((0, 1)).numpy()
 
 
 def similarity_masks(cells: Tensor, anchors: Iterable[Anchor]) -> list[Mask]:
@@ -98,7 +98,7 @@ def fitted_mask(mask: Mask, cells: Tensor, grounds: int = 6) -> Mask | None:
     """
     rows, columns = cells.shape[1:]
     flat = cells.flatten(1).T
-    inside = coarse(torch.from_numpy(mask)[None].float())[0]
+    inside = coarse(torch.from_numpy(mask)[None].float()).squeeze(0)
     outside = flat[inside < 0.1]
     if len(outside) < grounds or not bool((inside > 0).any()):
         return None
@@ -133,7 +133,7 @@ def _means(points: Tensor, count: int) -> Tensor:
 
 def coarse(masks: Tensor) -> Tensor:
     """Masks [N, h*FINE, w*FINE] float -> [N, h*w]: the share of each cell that they cover."""
-    return F.avg_pool2d(masks[:, None], FINE)[:, 0].flatten(1)
+    return F.avg_pool2d(masks[:, None], FINE).flatten(1)
 
 
 def of_size(masks: list[Mask], least: float, most: float) -> list[Mask]:

@@ -30,8 +30,8 @@ class Prior:
     """Where a region may be: a mask [1, 1, H, W], white above 0.5, with some white in it."""
 
     def __init__(self, mask: Tensor) -> None:
-        white = (mask[0, 0] > 0.5).cpu()
-        rows, columns = white.any(dim=1).nonzero()[:, 0], white.any(dim=0).nonzero()[:, 0]
+        white = (mask.squeeze((0, 1)) > 0.5).cpu()
+        rows, columns = white.any(dim=1).nonzero().flatten(), white.any(dim=0).nonzero().flatten()
         self.bounds = torch.tensor([float(columns[0]), float(rows[0]), float(columns[-1]) + 1, float(rows[-1]) + 1])
         height, width = white.shape
         self.sums = torch.zeros(height + 1, width + 1, dtype=torch.float64)
@@ -53,7 +53,7 @@ class Prior:
 
     def keep(self, boxes: Tensor) -> Tensor:
         """Places of the boxes [N, 4] that are white for the most part; none where no box is."""
-        return (self.share(boxes) >= INSIDE).nonzero()[:, 0]
+        return (self.share(boxes) >= INSIDE).nonzero().flatten()
 
     def own_mask(self, cells_a_pixel: Tensor, grid: tuple[int, int]) -> Mask:
         """The white area's own box as a mask on DINO's grid (rows, columns)."""

@@ -49,7 +49,7 @@ def map_evidence(masks: Tensor, relevance: Tensor, cells: Tensor, weights: Tenso
     for least in _REACHES:
         rows = reach.clamp(min=_REACHES[0]) >= least
         if bool(rows.any()):
-            wider[rows] = F.max_pool2d(masks[rows][:, None], 2 * least + 1, 1, least)[:, 0]
+            wider[rows] = F.max_pool2d(masks[rows][:, None], 2 * least + 1, 1, least).squeeze(1)
     inside, ring = coarse(masks), coarse(wider - masks)
     outside = 1 - inside
     flat, values = cells.flatten(1).T, relevance.flatten(1).T  # [h*w, D], [h*w, Z]

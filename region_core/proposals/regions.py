@@ -135,9 +135,10 @@ def propose_regions(
 
     # 1. Where is the caption?
     caption, others = evidence.texts[1:].float(), rivals(scorer)
-    cells = centred_cells(evidence.features.features[0].cpu())
-    attention = evidence.features.attention[0].float().cpu()
-    read = relevance_maps(scorer, picture, evidence.features.features[0], caption, others)
+    features = evidence.features.features.squeeze(0)
+    cells = centred_cells(features.cpu())
+    attention = evidence.features.attention.squeeze(0).float().cpu()
+    read = relevance_maps(scorer, picture, features, caption, others)
     seen, outstanding = (attention[None], None) if read is None else read
     seen = shared_by_likeness(seen, cells)
     values = seen.mean(dim=0)
@@ -190,8 +191,7 @@ def _candidates(
     white: Prior | None,
 ) -> list[Mask]:
     """Masks of all kinds, each box once: round the anchors of DINO's attention and of the map."""
-    values = seen.mean(dim=0)
-    grid = (int(values.shape[0]), int(values.shape[1]))
+    values, grid = seen.mean(dim=0), evidence.grid
     count = min(settings.point_number, values.numel())
     peaks, salient = (
         [(int(row), int(column)) for row, column in pick_anchors(each, count, settings.anchor_distance)]
@@ -211,7 +211,7 @@ def _within(values: Tensor, white: Prior | None, evidence: PictureEvidence) -> T
     x0, y0, x1, y1 = (white.bounds * evidence.cells_a_pixel).tolist()
     inside = torch.zeros_like(values, dtype=torch.bool)
     inside[int(y0) : max(int(y0) + 1, round(y1)), int(x0) : max(int(x0) + 1, round(x1))] = True
-    return values.masked_fill(~inside, float(values.min()) - 1)
+    return values.masked_fill(~inside, -torch.inf)
 
 
 def _distinct(

@@ -86,7 +86,7 @@ def _laid(values: Tensor, boxes: Tensor, rows: int, columns: int) -> Tensor:
         x1, y1 = max(x0 + 1, box[2]), max(y0 + 1, box[3])
         size = (y1 - y0, x1 - x0)
         wide = F.interpolate(value[None, None], size, mode="bicubic", align_corners=False)
-        total[y0:y1, x0:x1] += wide[0, 0]
+        total[y0:y1, x0:x1] += wide.squeeze((0, 1))
         count[y0:y1, x0:x1] += 1
     return total / count.clamp(min=1)
 

@@ -37,14 +37,14 @@ def contrast(seen: Tensor, caption: Tensor, others: Tensor) -> Tensor:
     """seen [N, E] -> [N]: cosine with the caption [1, E] less the mean of the `NEAREST` highest among
     those with the other texts [n, E]: what is seen more like something else is not the caption."""
     against = (seen @ others.T).topk(min(NEAREST, len(others)), dim=1).values.mean(dim=1)
-    return (seen @ caption.T)[:, 0] - against
+    return (seen @ caption.T).squeeze(1) - against
 
 
 def spread(seen: Tensor, caption: Tensor, others: Tensor) -> Tensor:
     """seen [N, E] -> [N]: how far the caption stands out among the other texts, in standard deviations
     of their cosines. The same for every model in which the cosines are an increasing line of another's."""
     against = seen @ others.T
-    return ((seen @ caption.T)[:, 0] - against.mean(dim=1)) / against.std(dim=1).clamp(min=1e-8)
+    return ((seen @ caption.T).squeeze(1) - against.mean(dim=1)) / against.std(dim=1).clamp(min=1e-8)
 
 
 def is_ground(caption: str) -> bool:

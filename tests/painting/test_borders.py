@@ -73,6 +73,23 @@ def test_widths_below_zero_are_refused(wrong):
         Borders(**wrong)
 
 
+@pytest.mark.parametrize("borders", [DEFAULT, Borders(5, 60), Borders(0, 30), Borders(30, 10), Borders(feather=9)])
+def test_what_is_touched_is_all_that_changes_and_little_more(borders):
+    boxes = torch.tensor([[60.0, 50, 100, 82], [70, 60, 81, 120]])
+    touched = borders.touched(boxes, 200, 200)
+    for mask, (x0, y0, x1, y1) in zip(borders.masks(boxes, 200, 200), touched.long().tolist(), strict=True):
+        rows, columns = mask[0].any(dim=1).nonzero().flatten(), mask[0].any(dim=0).nonzero().flatten()
+        assert 0 <= int(rows[0]) - y0 <= 1
+        assert 0 <= int(columns[0]) - x0 <= 1
+        assert 0 <= y1 - 1 - int(rows[-1]) <= 1
+        assert 0 <= x1 - 1 - int(columns[-1]) <= 1
+
+
+def test_a_part_of_a_pixel_is_one_more():
+    box = torch.tensor([[20.0, 20, 62, 62]])  # a tenth of 42
+    assert Borders(10).painted(box, 120, 120).tolist() == [[15, 15, 67, 67]]
+
+
 def test_what_is_black_in_a_file_of_the_mask_is_unchanged():
     mask = Borders(10, 100).masks(torch.tensor([[400.0, 400, 900, 900]]), 1400, 1400)
     assert not bool(((mask > 0) & ((mask * 255).round() == 0)).any())

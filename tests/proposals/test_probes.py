@@ -119,6 +119,18 @@ def test_a_region_that_is_the_whole_picture_has_finite_evidence():
         assert values.isfinite().all()
 
 
+@pytest.mark.parametrize("maps", [1, 2, 3])
+def test_each_region_is_judged_by_itself(maps):
+    source = torch.Generator().manual_seed(2)
+    relevance, cells = torch.rand(maps, *GRID, generator=source), torch.randn(3, *GRID, generator=source)
+    masks, weights = stacked((0, 0, 16, 16), (2, 2, 5, 5)), torch.rand(2, maps, generator=source)
+    both = map_evidence(masks, relevance, cells, weights)
+    for row in (0, 1):
+        alone = map_evidence(masks[row : row + 1], relevance, cells, weights[row : row + 1])
+        for name in ("ring", "rest", "apart", "share"):
+            assert getattr(both, name)[row].item() == pytest.approx(getattr(alone, name).item(), abs=1e-5)
+
+
 def test_outside_is_blurred_and_inside_stays():
     torch.manual_seed(0)
     picture = torch.rand(1, 3, 8, 8).repeat_interleave(8, dim=2).repeat_interleave(8, dim=3)

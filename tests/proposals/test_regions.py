@@ -9,17 +9,21 @@ from torchvision.ops import box_area, box_iou
 
 from region_core.encoders import PatchFeatures
 from region_core.generator.network import NUMBERS
+from region_core.proposals.masks import box_mask, boxes_round, window_masks
 from region_core.proposals.prior import Prior
-from region_core.proposals.probes import CropEvidence, MapEvidence
+from region_core.proposals.probes import CropEvidence, MapEvidence, map_evidence
 from region_core.proposals.regions import (
     PRESENT,
     PictureEvidence,
     RegionProposals,
+    _candidates,
     _first,
+    _judged,
     _presence,
     _within,
     propose_regions,
 )
+from region_core.proposals.relevance import zoom_weights
 from region_core.settings import SearchSettings
 
 SIDE = 128
@@ -96,6 +100,17 @@ def test_the_first_region_is_what_the_caption_names(caption, box):
     assert box[0] <= column * 8 < box[2]
     assert box[1] <= row * 8 < box[3]
     assert (float(found.relevance.min()), float(found.relevance.max())) == (0, 1)
+
+
+@pytest.mark.parametrize("scale", [(1, 2), (2, 1)])
+def test_in_a_picture_that_is_not_square_it_is_found_too(scale):
+    down, across = scale
+    picture = F.interpolate(scene(), scale_factor=scale, mode="nearest")
+    wide = PictureEvidence(picture, "red", "green", ColourReader(), features(picture))
+    x0, y0, x1, y1 = RED
+    found = propose_regions(wide, SETTINGS)
+    assert best(found, (x0 * across, y0 * down, x1 * across, y1 * down)) > 0.7
+    assert found.relevance.shape == (1, 1, 16 * down, 16 * across)
 
 
 def test_without_places_in_clip_crops_and_dino_find_it():
@@ -181,7 +196,7 @@ def test_anchors_are_looked_for_in_the_box_of_a_prior(box, cells):
     inside[cells[1] : cells[3], cells[0] : cells[2]] = True
     left = _within(values, Prior(white(*box)), evidence())
     assert torch.equal(left[inside], values[inside])
-    assert bool((left[~inside] < values.min()).all())
+    assert bool((left[~inside] == -torch.inf).all())
 
 
 def test_all_that_the_maps_say_counts_alike():
@@ -191,6 +206,32 @@ def test_all_that_the_maps_say_counts_alike():
     assert all(torch.equal(said, alone[0]) for said in alone)
     torch.testing.assert_close(alone[0], one / one.std(correction=0))
     torch.testing.assert_close(_first(MapEvidence(one, one, one, share)), 3 * alone[0])
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_each_region_is_judged_at_the_zoom_of_its_size(count):
+    """A single map, of a CLIP that shows no places, is all there is at any size."""
+    maps = torch.rand(count, 16, 16, generator=torch.Generator().manual_seed(1))
+    cells = F.normalize(torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(2)), dim=0)
+    masks = [box_mask(box, (16, 16)) for box in ((0, 0, 12, 12), (3, 3, 5, 5))]
+    said = _judged(masks, maps, cells)
+    shares = torch.tensor([144 / 256, 4 / 256])
+    stacked = torch.stack([torch.from_numpy(mask) for mask in masks]).float()
+    weights = zoom_weights(shares) if count == 3 else torch.ones(2, 1)
+    torch.testing.assert_close(said.ring, map_evidence(stacked, maps, cells, weights).ring)
+
+
+def test_windows_are_laid_round_the_three_highest_places_of_the_map():
+    peaks = [(2, 2), (2, 12), (12, 2), (12, 12), (7, 7)]
+    seen = torch.zeros(1, 16, 16)
+    for height, (row, column) in zip((9, 8, 7, 6, 5), peaks, strict=True):
+        seen[0, row, column] = height
+    one = evidence()
+    cells = F.normalize(torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(2)), dim=0)
+    made = boxes_round(_candidates(seen, seen[0], cells, one, SETTINGS, None)).tolist()
+    for peak, laid in zip(peaks, (True, True, True, False, False), strict=True):
+        around = boxes_round(window_masks([peak], (16, 16))[1:]).tolist()
+        assert all(box in made for box in around) == laid
 
 
 def test_the_evidence_is_two_nats_for_a_nat_of_the_expected_overlap():

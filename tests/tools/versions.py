@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TORCH = ("torch==2.6.0", "torchvision==0.21.0")  # the least that is supported
 # a server and a browser want the frontend of their own ComfyUI, and one environment has one
 IN_PROCESS = ("tests/comfy", "--ignore", "tests/comfy/test_server.py", "--ignore", "tests/comfy/test_browser.py")
-CORE = ("tests", "--ignore", "tests/comfy")
+CORE = ("tests", "--ignore", "tests/comfy", "--ignore", "tests/benchmark")  # the benchmark does not ship
 FOR_TESTS = ("pytest", "psutil", "hypothesis", "scikit-image", "ruff", "playwright")
 LIBRARIES = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "safetensors")
 LIBRARIES += ("huggingface_hub", "numpy", "scipy", "pillow", "jinja2", "tqdm")
