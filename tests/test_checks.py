@@ -96,6 +96,7 @@ def test_each_text_that_is_wrong_is_told() -> None:
 def test_the_first_half_of_a_character_is_named_by_its_place(text: str, place: int) -> None:
     assert f"at place {place} (" in broken_text("it", text)
     assert broken_text("it", "\U0001f600 \u7ea2") == ""
+    assert r"at place 4 (\ud83d), as texts" in broken_text("it", "red\ud83d")  # as it can be shown anywhere
 
 
 @pytest.mark.parametrize("name", ["facebook/dino-vitb8", "a/b.c_d-e", "9/x"])
@@ -124,6 +125,7 @@ def test_a_clip_model_is_looked_for_where_it_is_a_path(tmp_path: Path) -> None:
     check_clip("ViT-B-16", "openai")
     for model, weights, says in (
         ("local-dir:nowhere", "", "clip_model is 'nowhere'"),
+        ("local-dir:owner/name", "", "clip_model is 'owner/name'"),
         ("./nowhere", "", "clip_model is './nowhere'"),
         ("/nowhere", "", "clip_model is '/nowhere'"),
         ("ViT-B-16", "/nowhere.pt", "clip_pretrained is '/nowhere.pt'"),
@@ -132,6 +134,7 @@ def test_a_clip_model_is_looked_for_where_it_is_a_path(tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             check_clip(model, weights)
         assert says in str(caught.value)
+        assert "hub id" not in str(caught.value)  # a path that is none names no model of a hub
     page = tmp_path / "clip.safetensors"
     page.write_text("<!DOCTYPE html><html>")
     with pytest.raises(InputError, match="is a web page"):
@@ -197,10 +200,13 @@ def test_a_disk_that_is_full_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
             pass
 
         def write(self, data: bytes) -> None:
-            if len(data) > 2**20:  # some pictures need more
+            if len(data) > room:
                 raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
+    room = 2**22
+    check_writable("it", tmp_path)
+    room -= 1  # some pictures need more
     with pytest.raises(InputError, match="cannot be written to .No space left on device"):
         check_writable("it", tmp_path)
 

@@ -71,6 +71,11 @@ def palette() -> tuple[Image.Image, np.ndarray, np.ndarray]:
     return image, index, colors
 
 
+def test_a_picture_knows_its_sides():
+    picture = picture_from(torch.rand(3, 40, 60))
+    assert (picture.height, picture.width) == (40, 60)
+
+
 def test_a_palette_is_looked_up(tmp_path):
     image, index, colors = palette()
     picture = saved(image, tmp_path / "in.png")

@@ -7,6 +7,7 @@ import torch
 
 from region_core.boxes import iou
 from region_core.events import Event, SearchProgress
+from region_core.expected import painting, preview
 from region_core.generator.losses import LossTerms, LossWeights
 from region_core.generator.network import NUMBERS, build_generator
 from region_core.generator.trainer import GeneratorTrainer
@@ -217,6 +218,29 @@ def test_of_each_regions_noise_samples_the_best_goes_on() -> None:
     other = easel.begin(BOXES[[3]], 4, 1).latents.z
     assert torch.equal(choice.work.latents.z[1], other[0])
     assert not torch.equal(second, third)
+
+
+def test_noise_samples_are_compared_half_way_in_however_few_steps() -> None:
+    few = SETTINGS.with_values(noise_samples=2, steps=3)
+    _, events, easel = chosen(Ranked([0.5, 0.4] * 2, [0.1, 0.9]), few, 0.1, 0.2, 0.3, 0.4)
+    assert [event.kind for event in events] == ["half", "final"]
+    assert easel.inpainter.evaluations == 4 * 1 + 2 * 2
+
+
+@pytest.mark.parametrize(("previews", "left"), [("always", [3, 2, 1]), ("auto", [1, 1])])
+def test_so_many_previews_are_expected_as_there_will_be(previews: str, left: list[int]) -> None:
+    """Each of those left where all are made; one more and the painting where the next may be the last."""
+    told: list[float] = []
+
+    class Told(SearchProgress):
+        def expect(self, left: float) -> None:
+            told.append(left)
+
+    settings, easel = SETTINGS.with_values(previews=previews), canvas()
+    teaching = trainer(0.3, 0.001, 0.33, 0.1)
+    learn_from_previews(easel, BOXES, Loss(), teaching, settings, Told(None))
+    one, rest = preview(settings, easel.preview_share).total, painting(settings).total * settings.num_regions
+    assert told == pytest.approx([one * count + rest for count in left])
 
 
 def test_what_is_shown_half_way_is_the_likeliest_of_those_as_good() -> None:

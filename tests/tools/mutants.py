@@ -45,6 +45,7 @@ FILES = {  # the fast tests that cover each module of decisions
     "proposals/prior.py": ["tests/proposals/test_prior.py"],
     "proposals/regions.py": ["tests/proposals/test_regions.py"],
     "painting/borders.py": ["tests/painting/test_borders.py"],
+    "painting/tint.py": ["tests/painting/test_tint.py"],
     "painting/canvas.py": ["tests/painting/test_canvas.py"],
     "checks.py": ["tests/test_checks.py"],
     "images.py": ["tests/test_images.py", "tests/test_images_refused.py", "tests/test_images_saved.py"],
