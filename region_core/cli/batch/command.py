@@ -34,13 +34,17 @@ def batch(args: argparse.Namespace, engine: Engine) -> int:
     """The `batch` command; returns the exit code of this process."""
     with Processes.from_environment() as processes, terminated_as_by_ctrl_c():
         # the first process reads the list before the others, so that what is wrong is said once, and says what is
-        # to be done: others might take results of this run for those of an earlier one
-        plan = None if processes.first else json.loads(processes.hear("plan"))
-        if not processes.first and plan is None:
-            return BAD_INPUT
+        # to be done: others might take results of this run for those of an earlier one. Where there is nothing to be
+        # done it says the exit code.
+        plan = BAD_INPUT if processes.first else json.loads(processes.hear("plan"))
+        if isinstance(plan, int) and not processes.first:
+            return plan
         try:
             job = check_batch(args)
-            plan = plan or make_plan(job)
+            plan = make_plan(job) if processes.first else plan
+        except KeyboardInterrupt:
+            plan = STOPPED
+            raise
         finally:
             if processes.first:
                 processes.say("plan", json.dumps(plan))

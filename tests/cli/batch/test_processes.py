@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,14 @@ import torch
 import torch.distributed as dist
 from PIL import Image
 
-from region_core.cli.batch import processes
+from region_core.cli import BAD_INPUT, STOPPED
+from region_core.cli.batch import command, processes
 from region_core.cli.batch.processes import Processes, ProcessLost, backend_for, device_for
 from region_core.cli.batch.shared import vector
+from region_core.errors import InputError
 from region_core.generator.network import load_generator
 
-from .quick import asked, batch, begun, pictures, table
+from .quick import QuickEngine, asked, batch, begun, pictures, table
 
 DRIVER = Path(__file__).with_name("quick.py")
 COUNT = 6
@@ -87,6 +90,28 @@ def test_bad_input_is_told_once() -> None:
     assert refused.returncode != 0
     assert refused.stderr.count("There is no file") == 1
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(("problem", "code"), [(KeyboardInterrupt(), STOPPED), (InputError("no list"), BAD_INPUT)])
+def test_all_end_as_the_first_does_where_it_comes_to_no_plan(
+    monkeypatch: pytest.MonkeyPatch, problem: BaseException, code: int
+) -> None:
+    store = dist.HashStore()
+
+    class Joined(Processes):
+        def __enter__(self) -> Processes:
+            self._store = store
+            return self
+
+    def refused(_args: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(command, "check_batch", refused)
+    monkeypatch.setattr(Processes, "from_environment", lambda: Joined(0, 2))
+    with pytest.raises(type(problem)):
+        command.batch(Namespace(), QuickEngine())
+    monkeypatch.setattr(Processes, "from_environment", lambda: Joined(1, 2))
+    assert command.batch(Namespace(), QuickEngine()) == code
 
 
 def test_backend_and_device_of_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
