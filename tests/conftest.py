@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has its share of the cores; torch is not imported yet
+    share = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, share)))
 
 if TYPE_CHECKING:
     from region_core.encoders.clip import ClipScorer

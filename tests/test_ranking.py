@@ -71,6 +71,7 @@ def test_the_surroundings_are_judged_beside_the_whole() -> None:
     """The whole picture moves by the box's share of it, its surroundings by its share of them."""
     said = judged(painted(GREEN), BOX)
     share, around = 400 / (48 * 80), 400 / AROUND**2
+    assert said.text.item() == pytest.approx((share + around) / 2, abs=0.01)
     assert said.whole.item() == pytest.approx(share)
     assert said.near.item() == pytest.approx(around, abs=0.01)
     moved = share**2 * 2 / 2 / 2  # squared, of a red and a green part, halved, in the texts' distance
