@@ -217,6 +217,7 @@ def test_of_each_regions_noise_samples_the_best_goes_on() -> None:
     assert torch.equal(choice.work.latents.z[0], third[0])
     other = easel.begin(BOXES[[3]], 4, 1).latents.z
     assert torch.equal(choice.work.latents.z[1], other[0])
+    assert torch.equal(choice.work.boxes, BOXES[[2, 3]])
     assert not torch.equal(second, third)
 
 
@@ -261,6 +262,6 @@ def test_why_nothing_is_painted() -> None:
     said = why_nothing("a fox", proposals(fine, present=False), canvas(), prior=True)
     assert "nothing where the region prior is white answers to 'a fox'; paint the prior where it is" in said
     assert why_nothing("a fox", proposals(speck, fine), canvas(), prior=False) == ""
-    said = why_nothing("a fox", proposals(speck, speck), canvas(), prior=False)
+    said = why_nothing("a fox", proposals(speck, [50.0, 50, 54, 56]), canvas(), prior=False)
     assert "has 3 x 7 pixels" in said
     assert "less than 0.3% of the picture, or 8 of" in said
