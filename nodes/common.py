@@ -89,7 +89,7 @@ def check_image(image: torch.Tensor) -> None:
             "least one picture with 1, 3 or 4 channels"
         )
     for picture in image:  # of many, one at a time
-        check_layers(picture[None, ..., :3].movedim(-1, 1))  # HWC -> 1CHW
+        check_layers(picture[None, ..., :3].movedim(-1, 1).float())  # HWC -> 1CHW
 
 
 def to_core(image: torch.Tensor) -> torch.Tensor:

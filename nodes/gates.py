@@ -26,11 +26,22 @@ def _of_encoder(name: str) -> Callable[[Any], bool]:
     return lambda value: hasattr(getattr(value, "encoder", value), name)
 
 
+def _is_dense(value: Any) -> bool:
+    """Whether something is a tensor of real numbers that are here: others are sparse, complex or only described."""
+    return (
+        isinstance(value, torch.Tensor)
+        and value.layout == torch.strided
+        and not (value.is_complex() or value.is_quantized or value.is_meta)
+    )
+
+
 def _is_conditioning(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(
         isinstance(one, list | tuple)
         and len(one) == 2
-        and isinstance(one[0], torch.Tensor)
+        and _is_dense(one[0])
+        and one[0].ndim == 3
+        and one[0].numel()
         and isinstance(one[1], dict)
         for one in value
     )
@@ -38,8 +49,8 @@ def _is_conditioning(value: Any) -> bool:
 
 # type of a socket: (what it takes, where it comes from, whether a value is such)
 _SOCKETS: dict[str, tuple[str, str, Callable[[Any], bool]]] = {
-    "IMAGE": ("a picture", "a Load Image node, for example", lambda v: isinstance(v, torch.Tensor)),
-    "MASK": ("a mask", "a Load Image node, for example", lambda v: isinstance(v, torch.Tensor)),
+    "IMAGE": ("a picture", "a Load Image node, for example", _is_dense),
+    "MASK": ("a mask", "a Load Image node, for example", _is_dense),
     "MODEL": ("a MODEL", "a Load Checkpoint node", lambda v: hasattr(v, "model_options")),
     "VAE": ("a VAE", "a Load VAE or Load Checkpoint node", lambda v: hasattr(v, "first_stage_model")),
     "CONDITIONING": ("a text's CONDITIONING", "a CLIP Text Encode node", _is_conditioning),
@@ -158,4 +169,6 @@ def _called(value: Any) -> str:
     if isinstance(value, str | numbers.Real):
         text = ascii(value)
         return text if len(text) <= 40 else f"{text[:37]}..."
+    if isinstance(value, torch.Tensor):
+        return f"a tensor of {value.dtype} on {value.device} with the layout {value.layout}"
     return f"a {type(value).__name__}"

@@ -64,7 +64,8 @@ def check_parts(model: Any, vae: Any, positive: list, negative: list) -> None:
     for socket, conditioning in (("positive", positive), ("negative", negative)):
         if not conditioning:
             raise InputError(f"the {socket} conditioning is empty; connect a CLIP Text Encode node")
-        got = getattr(conditioning[0][0], "shape", (0,))[-1]
+        widths = [embedding.shape[-1] for embedding, _options in conditioning]
+        got = next((one for one in widths if one != width), width)
         if isinstance(width, int) and got != width:
             raise InputError(
                 f"the {socket} conditioning is {got} wide and the MODEL ({name}) reads "

@@ -72,6 +72,7 @@ class ComfyInpainter:
         self.evaluations_by_steps: float = 0
         self.vae_encodings: float = 0
         self.vae_decodings: float = 0
+        self._level = torch.full((1,), float("inf"))  # of a forward's noise; there is none where no text applies
         self.model = self._counted(model)
         self.vae, self.positive, self.negative = vae, positive, negative
         self.sampler, self.scheduler, self.steps = sampler, scheduler, steps
