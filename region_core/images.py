@@ -36,13 +36,14 @@ class Picture:
     """A picture: rgb [1,3,H,W] and, where it has one, alpha [1,1,H,W], both 0..1.
 
     source is the PIL image it came from, upright, or None. own holds the values as they came, where
-    some of them lie beyond 0..1, which rgb does not.
+    some of them lie beyond 0..1, which rgb does not. deep says that the file has more than 8 bits a channel.
     """
 
     rgb: Tensor
     alpha: Tensor | None = None
     source: Image.Image | None = None
     own: Tensor | None = None
+    deep: bool = False
 
     @property
     def height(self) -> int:
@@ -65,9 +66,9 @@ class Picture:
 
     @property
     def note(self) -> str:
-        """A sentence on values beyond 0..1; empty where there are none."""
+        """A sentence on values that a PNG file of 8 bits cannot hold; empty where there are none."""
         if self.own is None:
-            return ""
+            return "The picture has more than 8 bits a channel, and results have 8." if self.deep else ""
         return (
             f"The picture's values reach from {float(self.own.min()):g} to "
             f"{float(self.own.max()):g}: the models see them cut to 0 to 1, and what is not "
@@ -88,6 +89,8 @@ def load_picture(path: str | os.PathLike[str]) -> Picture:
 
 def check_header(path: str | os.PathLike[str]) -> None:
     """Raise InputError where a file is seen from its header alone to be no picture that is read."""
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        raise InputError(f"'{path}' is no file but a pipe or a device, which cannot be read twice: name a file.")
     with _opened(Path(path)) as opened:
         _check_size(*opened.size)
 
@@ -159,6 +162,8 @@ def _one(layers: Tensor, channels: int) -> Tensor:
 
 def _from_pil(image: Image.Image, name: str = "The picture") -> Picture:
     _check_size(*image.size)
+    # of colours Pillow reads 8 bits alone, and says so only before it reads them
+    deep = image.mode[0] in "IF" or any(";16" in str(tile) for tile in getattr(image, "tile", ()))
     try:
         image.load()
     except Exception as error:  # decoders are many, and raise what they like
@@ -167,8 +172,14 @@ def _from_pil(image: Image.Image, name: str = "The picture") -> Picture:
         upright = ImageOps.exif_transpose(image)  # a copy: the caller's may be closed or changed
     except Exception:  # EXIF that cannot be read turns nothing, whatever the reader makes of it
         upright = image.copy()
-    picture = _from_array(_pil_array(upright))
-    picture.source = upright
+    try:
+        array = _pil_array(upright)
+    except InputError:
+        raise
+    except Exception as error:  # a transparency that does not suit the mode, say
+        raise InputError(f"{name} cannot be made RGB ({first_line(error)}): save it as PNG.") from None
+    picture = _from_array(array)
+    picture.source, picture.deep = upright, deep
     return picture
 
 
@@ -186,8 +197,7 @@ def _pil_array(image: Image.Image) -> np.ndarray:
         return deep.astype(np.uint16)
     if image.mode == "F":
         return np.asarray(image)
-    see_through = "transparency" in image.info or image.mode in ("RGBA", "RGBa", "LA", "La", "PA")
-    wanted = "RGBA" if see_through else "RGB"
+    wanted = "RGBA" if image.has_transparency_data else "RGB"
     if image.mode == "La":  # Pillow knows premultiplied grey only by way of LA
         image = image.convert("LA")
     return np.asarray(image if image.mode == wanted else image.convert(wanted))

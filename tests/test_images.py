@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import torch
@@ -217,3 +220,30 @@ def test_a_float_file_with_values_beyond_1_comes_in(tmp_path):
     picture = load_picture(tmp_path / "hdr.tif")
     assert torch.equal(picture.own[0, 0], torch.from_numpy(values))
     assert picture.rgb.max() == 1
+
+
+def test_a_palette_whose_colours_are_transparent_has_alpha():
+    image = Image.new("P", (WIDTH, HEIGHT), 3)
+    image.putpalette([9, 8, 7, 6] * 256, "RGBA")
+    assert arrays(picture_from(image))[5, 5].tolist() == [9, 8, 7, 6]
+
+
+def deep_colour(path):
+    """A PNG of 16 bits a colour, which Pillow reads as 8."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = b"".join(b"\0" + row.tobytes() for row in noise(3, np.uint16).astype(">u2"))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, 16, 2, 0, 0, 0))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def test_more_than_8_bits_are_said_to_be_lost(tmp_path):
+    deep_colour(tmp_path / "colour.png")
+    Image.fromarray(noise(1, np.uint16)).save(tmp_path / "grey.png")
+    Image.new("F", (WIDTH, HEIGHT), 0.5).save(tmp_path / "float.tif")
+    for name in ("colour.png", "grey.png", "float.tif"):
+        assert load_picture(tmp_path / name).note == "The picture has more than 8 bits a channel, and results have 8."
+    Image.fromarray(noise(3)).save(tmp_path / "plain.png")
+    assert load_picture(tmp_path / "plain.png").note == ""

@@ -267,3 +267,11 @@ def test_any_exception_of_a_decoder_is_one_sentence(tmp_path, monkeypatch, raise
     assert len(str(caught.value).splitlines()) == 1
     assert str(caught.value).count("(") == 1
     assert "()" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("mode", "transparency"), [("P", (1, 2, 3)), ("RGB", b""), ("L", None), ("P", 999)])
+def test_a_transparency_that_does_not_suit_the_mode(mode, transparency):
+    image = Image.new(mode, (40, 40))
+    image.info["transparency"] = transparency
+    with pytest.raises(InputError, match="cannot be made RGB"):
+        picture_from(image)
