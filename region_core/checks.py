@@ -6,9 +6,12 @@ import json
 import os
 import re
 import tempfile
+import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 from .errors import InputError
+from .files import path_of
 from .weights import check_file, check_folder
 
 # names of devices on Windows, whatever follows their first point
@@ -27,7 +30,7 @@ def check_texts(caption: str, prompt: str, negative: str = "") -> None:
 
 def text_problem(name: str, text: str) -> str:
     """A sentence about a caption or prompt that is empty or has half of a character in it; "" where it is well."""
-    empty = "" if text.strip() else f"{name} is empty; write in a few words what is there, or should be."
+    empty = "" if _seen(text) else f"{name} is empty; write in a few words what is there, or should be."
     return broken_text(name, text) or empty
 
 
@@ -35,11 +38,17 @@ def text_problems(caption: str, prompt: str, negative: str = "") -> list[str]:
     """A sentence for each text that is empty or is no text, or one where both say the same."""
     problems = [text_problem("image_caption", caption), text_problem("editing_prompt", prompt)]
     problems.append(broken_text("negative_prompt", negative))
-    if not any(problems) and caption.casefold().split() == prompt.casefold().split():
+    if not any(problems) and _seen(caption) == _seen(prompt):
         problems = [
             f"image_caption and editing_prompt are both '{caption.strip()}'; ask for something that is not there yet."
         ]
     return [problem for problem in problems if problem]
+
+
+def _seen(text: str) -> list[str]:
+    """The words of a text as a person sees them: no signs that show nothing, accents and widths written one way."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(c for c in plain if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf")).split()
 
 
 def broken_text(name: str, text: str) -> str:
@@ -75,7 +84,7 @@ def is_file_name(name: str) -> bool:
 
 def check_model_path(option: str, name: str, *, hub: bool = True) -> None:
     """Raise InputError where `name` is neither on disk nor, with `hub`, shaped like a hub id."""
-    if Path(name).expanduser().exists():
+    if os.path.exists(path_of(name)):  # False, not an error, for a name that is too long
         return
     if not hub or not _HUB_ID.fullmatch(name):
         raise InputError(
@@ -87,7 +96,7 @@ def check_model_path(option: str, name: str, *, hub: bool = True) -> None:
 def check_dino(name: str) -> None:
     """Raise InputError where a DINO model is not to be had, or its folder holds a damaged file."""
     check_model_path("dino_model", name)
-    check_folder(Path(name).expanduser())
+    check_folder(path_of(name))
 
 
 def check_inpainting_model(option: str, name: str) -> None:
@@ -97,9 +106,9 @@ def check_inpainting_model(option: str, name: str) -> None:
     header of a single .safetensors file. What is not understood is left for the loader to judge.
     """
     check_model_path(option, name)
-    path = Path(name).expanduser()
+    path = path_of(name)
     channels: object = None
-    if path.is_dir():
+    if os.path.isdir(path):
         if not (path / "model_index.json").is_file():
             raise InputError(
                 f"{option} is '{name}', a folder without model_index.json; give the "
@@ -117,7 +126,7 @@ def check_inpainting_model(option: str, name: str) -> None:
     elif path.suffix == ".safetensors":
         check_file(path)
         channels = _single_file_channels(option, path)
-    elif path.is_file():
+    elif os.path.isfile(path):
         raise InputError(
             f"{option} is '{name}', which is not a .safetensors file; give one, or "
             "the folder of a diffusers inpainting pipeline."
@@ -147,13 +156,13 @@ def check_clip(name: str, pretrained: str) -> None:
     if name.startswith("local-dir:"):
         folder = name.removeprefix("local-dir:")
         check_model_path("clip_model", folder, hub=False)
-        check_folder(Path(folder).expanduser())
+        check_folder(path_of(folder))
     elif name.startswith((".", "/", "~")):
         check_model_path("clip_model", name, hub=False)
     if pretrained.startswith((".", "/", "~")):
         check_model_path("clip_pretrained", pretrained, hub=False)
-        if Path(pretrained).expanduser().is_file():
-            check_file(Path(pretrained).expanduser())
+        if path_of(pretrained).is_file():
+            check_file(path_of(pretrained))
 
 
 def check_named(option: str, path: str | None) -> None:
@@ -167,15 +176,16 @@ def check_writable(option: str, folder: Path) -> None:
 
     Nothing is made: the nearest folder that exists is tried with a file that has no name.
     """
-    nearest = folder.expanduser().absolute()
+    nearest = path_of(folder).absolute()
     way_out = "choose a folder that can be written to."
     try:
-        while not nearest.exists() and nearest != nearest.parent:
+        # a link that leads nowhere is there, and no folder can be made in its place
+        while not nearest.exists() and not nearest.is_symlink() and nearest != nearest.parent:
             nearest = nearest.parent
     except OSError as error:  # a name that is too long, say
         raise InputError(f"{option} is '{folder}', which cannot be a folder ({error.strerror}); {way_out}") from None
     if not nearest.is_dir():
-        raise InputError(f"{option} is '{folder}', but '{nearest}' is a file; {way_out}")
+        raise InputError(f"{option} is '{folder}', but '{nearest}' is {_instead(nearest)}; {way_out}")
     try:
         with tempfile.TemporaryFile(dir=nearest) as probe:
             probe.write(bytes(_ROOM))
@@ -183,9 +193,26 @@ def check_writable(option: str, folder: Path) -> None:
         raise InputError(f"{option} is '{folder}', which cannot be written to ({error.strerror}); {way_out}") from None
 
 
-def check_not_overwritten(picture: Path, folder: Path, names: tuple[str, ...]) -> None:
-    """Raise InputError where one of the results would replace the picture that is read."""
+def check_free(option: str, folder: Path, names: Iterable[str]) -> None:
+    """Raise InputError where the file of a result, by its name in `folder`, cannot be put there: a folder has its
+    name, or what is to be its folder is none."""
     for name in names:
-        target = folder.expanduser() / name
-        if target.exists() and os.path.samefile(picture, target):
-            raise InputError(f"The picture '{picture}' is where the result {name} would go; choose another output_dir.")
+        target = path_of(folder) / name
+        wrong = "is a folder" if os.path.isdir(target) else ""
+        if os.path.lexists(target.parent) and not os.path.isdir(target.parent):
+            target, wrong = target.parent, f"is {_instead(target.parent)}"
+        if wrong:
+            raise InputError(f"{option} is '{folder}', but '{target}' {wrong}; remove it, or choose another place.")
+
+
+def _instead(path: Path) -> str:
+    """What something is that is no folder."""
+    return "a file" if os.path.exists(path) else "a link that leads nowhere"
+
+
+def check_not_overwritten(source: Path, folder: Path, names: tuple[str, ...]) -> None:
+    """Raise InputError where one of the results would replace a file that is read."""
+    for name in names:
+        target = path_of(folder) / name
+        if os.path.exists(target) and os.path.samefile(source, target):
+            raise InputError(f"'{source}' is where the result {name} would go; choose another output_dir.")

@@ -20,6 +20,11 @@ from .errors import InputError
 _LONGEST = 200  # bytes of a name; its draft's name has to fit into a file system's 255
 
 
+def path_of(text: str | Path) -> Path:
+    """The path as a person wrote it, with `~` for a home folder."""
+    return Path(os.path.expanduser(text))  # Path's own raises where there is no such user
+
+
 @contextmanager
 def whole(path: Path, *, drafts: Path | None = None, durable: bool = False) -> Iterator[Path]:
     """A draft to write to, which becomes `path` at the end of the block and is gone if that fails.
@@ -79,8 +84,32 @@ def clear_drafts(path: Path, *, numbered: bool = False) -> None:
             file.unlink(missing_ok=True)
 
 
+@contextmanager
+def held(folder: Path) -> Iterator[bool]:
+    """Make a folder and hold it until the end of the block, or of the process: False where another process does. Where
+    the system cannot hold one (Windows, some network disks) it is as if no other did."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        yield True
+        return
+    try:
+        alone = True
+        with suppress(OSError):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                alone = False
+        yield alone
+    finally:
+        os.close(handle)
+
+
 def _kept(path: Path) -> str:
-    return path.name if len(path.name.encode()) <= _LONGEST else "long"
+    return path.name if len(os.fsencode(path.name)) <= _LONGEST else "long"
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ needs to know which file it is, and that it has to be downloaded again.
 from __future__ import annotations
 
 import json
+import os
 import re
 import zipfile
 from collections.abc import Iterator
@@ -64,7 +65,7 @@ def check_folder(folder: Path) -> None:
     for place in (folder, *(folder / part for part in _PARTS)):
         for path in _loaded(place):
             check_file(path)
-    if (folder / "model_index.json").is_file():
+    if os.path.isfile(folder / "model_index.json"):
         _check_index(folder)
 
 
@@ -102,7 +103,7 @@ def _check_index(folder: Path) -> None:
 
 def _loaded(folder: Path) -> Iterator[Path]:
     """JSON files and weights of one folder that a loader would take."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # False, not an error, for a name that is too long
         return
     files = sorted(path for path in folder.iterdir() if path.is_file())
     yield from (path for path in files if path.suffix == ".json")

@@ -92,6 +92,20 @@ def test_each_text_that_is_wrong_is_told() -> None:
     check_texts("a cat", "a dog", "")
 
 
+@pytest.mark.parametrize(
+    ("caption", "prompt"),
+    [("caf\u00e9", "cafe\u0301"), ("red", "\uff52\uff45\uff44"), ("red \u200bcircle", "Red\u3000circle\ufeff")],
+)
+def test_texts_that_look_the_same_are_the_same(caption: str, prompt: str) -> None:
+    (problem,) = text_problems(caption, prompt)
+    assert "ask for something that is not there yet" in problem
+
+
+@pytest.mark.parametrize("text", ["...", "\U0001f98a", "\U0001fae9", "\u0301", "\ue000", "\u05d0", "a\nb"])
+def test_texts_of_few_signs_are_texts(text: str) -> None:
+    assert text_problems(text, "a blue square") == []
+
+
 @pytest.mark.parametrize(("text", "place"), [("ab\ud800", 3), ("\udfff", 1), ("\U0001f600\udc00 \ud83d", 2)])
 def test_the_first_half_of_a_character_is_named_by_its_place(text: str, place: int) -> None:
     assert f"at place {place} (" in broken_text("it", text)

@@ -6,7 +6,6 @@ import argparse
 import sys
 from typing import Any
 
-from .. import checks
 from ..boxes import overlap
 from ..demo.worlds import with_company
 from ..draw import contact_sheet
@@ -15,7 +14,7 @@ from ..images import picture_from, save_png, to_pil
 from ..words import summary, table
 from .edit import run
 from .engine import Engine
-from .job import Job, choose_models, path_of
+from .job import Job, choose_models, output_folder
 from .parser import settings_from
 from .report import boxes_image
 
@@ -25,8 +24,7 @@ _FILES = "before.png, edited.png, sheet.png, candidates.png, loss.png, region.pn
 def demo(args: argparse.Namespace, engine: Engine) -> int:
     """The `demo` command; returns the exit code."""
     settings = settings_from(args)
-    folder = path_of(args.output_dir)
-    checks.check_writable("output_dir", folder)
+    folder = output_folder(args.output_dir, [*_FILES.split(", "), "boxes/before.png"])
     choice = choose_models(args)
     scene, wish = with_company(settings.seed)
     assert wish.target is not None  # a replace edit always has one

@@ -14,10 +14,13 @@ import torch
 
 from .. import checks
 from ..demo import models
-from ..errors import InputError
+from ..errors import InputError, first_line
+from ..files import path_of
+from ..generator.checkpoint import check_replaceable
 from ..generator.network import RegionGenerator, generator_shape, load_generator
 from ..images import Picture, load_picture
 from ..painting.diffusers_inpainter import DEFAULT_MODEL, MIRRORS
+from ..quiet import without_warnings
 from ..settings import SearchSettings
 from .parser import settings_from
 from .report import RESULTS
@@ -25,6 +28,7 @@ from .report import RESULTS
 DINO_MODEL = "facebook/dino-vitb8"
 CLIP_MODEL, CLIP_PRETRAINED = "ViT-B-16", "openai"
 DTYPES = ("float32", "float16", "bfloat16")
+_LONGEST_STEM = 200  # bytes
 LIST_ONLY = ("epochs", "batch_size", "num_workers", "pin_mem")  # guides have them on every command line
 
 
@@ -68,12 +72,12 @@ def choose_device(name: str | None) -> torch.device:
         found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         return found if found is not None else torch.device("cpu")
     try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        with without_warnings():
+            device = torch.device(name)
+            torch.zeros(1, device=device).item()  # of torch's "meta" nothing can be had
+    except Exception as error:  # each kind has its own, ModuleNotFoundError among them
         raise InputError(
-            f"device is '{name}', which cannot be used here "
-            f"({str(error).strip().splitlines()[0]}); choose another, such as cpu."
+            f"device is '{name}', which cannot be used here ({first_line(error)}); choose another, such as cpu."
         ) from None
     return device
 
@@ -112,24 +116,39 @@ def choose_models(args: argparse.Namespace, *, painting: bool = True) -> ModelCh
     return ModelChoice(device, choose_dtype(args.dtype, device, small=small), pipeline, clip, dino)
 
 
-def path_of(text: str) -> Path:
-    """The path as a person wrote it, with `~` for a home folder."""
-    return Path(os.path.expanduser(text))  # Path's own raises where there is no such user
+def output_folder(text: str, names: Iterable[str]) -> Path:
+    """The folder for results of these names; InputError where they could not be written."""
+    checks.check_named("output_dir", text)
+    folder = path_of(text)
+    checks.check_writable("output_dir", folder)
+    checks.check_free("output_dir", folder, names)
+    return folder
 
 
 def generator_file(save_path: str, *, existing: bool = False) -> Path:
     """Where a learned generator goes: `save_path` itself, or in it where it names a folder; with
     `existing` where one is read from, and a file may have any name."""
     path = path_of(save_path)
-    if path.suffix == ".safetensors" or existing and not path.is_dir():
+    if path.suffix == ".safetensors" or existing and not os.path.isdir(path):
         return path
     return path / "generator.safetensors"
+
+
+def place_to_save(save_path: str) -> Path:
+    """`generator_file`; InputError where it cannot be written, or something else is there that would be lost."""
+    checks.check_named("save_path", save_path)
+    path = generator_file(save_path)
+    checks.check_writable("save_path", path.parent)
+    checks.check_free("save_path", path.parent, [path.name])
+    check_replaceable(path)
+    return path
 
 
 def starting_generator(path: str | None, settings: Iterable[SearchSettings]) -> RegionGenerator | None:
     """The saved generator that is named, if any; InputError where one of these settings needs another shape."""
     if path is None:
         return None
+    checks.check_named("load_checkpoint_path", path)
     generator = None
     for sizes, numbers in sorted({generator_shape(one) for one in settings}):
         # not to the device: it reads what DINO saw where the picture is, as a fresh one does
@@ -148,18 +167,17 @@ def check_edit(args: argparse.Namespace) -> Job:
             "the command batch.",
             file=sys.stderr,
         )
-    checks.check_named("output_dir", args.output_dir)
-    checks.check_named("save_path", args.save_path)
-    path, output_dir = path_of(args.image_file_path), path_of(args.output_dir)
+    path = path_of(args.image_file_path)
     picture = load_picture(path)
     choice = choose_models(args)
-    boxes = (f"boxes/{path.stem}.png",) if args.draw_box else ()
-    checks.check_writable("output_dir", output_dir)
-    checks.check_not_overwritten(path, output_dir, RESULTS + boxes)
+    # some names leave no room for an ending of another kind
+    stem = path.stem if len(os.fsencode(path.stem)) <= _LONGEST_STEM else path.stem[: _LONGEST_STEM // 4]
+    names = (*RESULTS, *([f"boxes/{stem}.png"] if args.draw_box else []))
+    output_dir = output_folder(args.output_dir, names)
+    checks.check_not_overwritten(path, output_dir, names)
     save_path = None
     if args.save_path is not None:
-        save_path = generator_file(args.save_path)
-        checks.check_writable("save_path", save_path.parent)
+        save_path = place_to_save(args.save_path)
         if not settings.max_previews or settings.learning == "off":
             name, value = ("learning", "off") if settings.learning == "off" else ("previews", "never")
             raise InputError(
@@ -168,7 +186,7 @@ def check_edit(args: argparse.Namespace) -> Job:
     return Job(
         **vars(choice),
         picture=picture,
-        stem=path.stem,
+        stem=stem,
         caption=args.image_caption,
         prompt=args.editing_prompt,
         negative_prompt=args.negative_prompt,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import re
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, InputProblems
 from . import BAD_INPUT, STOPPED
@@ -20,14 +24,65 @@ if TYPE_CHECKING:
     Command = Callable[[argparse.Namespace, Engine], int]
 
 
+class _Console:
+    """A stream that may fail (`| head -1`, a terminal that was closed, a full disk), which does not end the work."""
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """As the stream's own."""
+        self._try(self._stream.write, text)
+        return len(text)
+
+    def flush(self) -> None:
+        """As the stream's own."""
+        self._try(self._stream.flush)
+
+    def _try(self, act: Callable[..., object], *args: str) -> None:
+        try:
+            act(*args)
+        except OSError:  # what is left in its buffer, too, goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+
 def tolerant_streams() -> None:
-    """Let stdout and stderr write what their encoding has no sign for as an escape.
+    """Let stdout and stderr write what their encoding has no sign for as an escape, and nothing where they are closed.
 
     A Windows console in cp1252, or the C locale, would otherwise end an edit in Chinese after all its work is done.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
-            stream.reconfigure(errors="backslashreplace")
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed, as under pythonw
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            if stream.errors in ("strict", "surrogateescape"):
+                stream.reconfigure(errors="backslashreplace")
+            setattr(sys, name, _Console(stream))
+
+
+@contextmanager
+def terminated_as_by_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM, and SIGHUP of a terminal that is closed, raise KeyboardInterrupt, too: they then end a run in as
+    good order as Ctrl-C does. One that is ignored (nohup) stays so."""
+
+    def stop(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            with suppress(ValueError):  # not the main thread
+                before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def guarded(command: Callable[[], int]) -> int:
@@ -59,6 +114,7 @@ def main(argv: Sequence[str] | None = None, engine: Engine | None = None) -> int
 
         room = ".batch.command" if args.command == "batch" else f".{args.command}"
         run: Command = getattr(import_module(room, __package__), args.command)
-        return run(args, engine or Engine())
+        with terminated_as_by_ctrl_c():
+            return run(args, engine or Engine())
 
     return guarded(command)

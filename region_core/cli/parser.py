@@ -24,6 +24,14 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, **options)  # a typo is no other option
 
+    def parse_args(self, *args: Any, **options: Any) -> Any:
+        """As argparse's own, where `--option=--` makes nothing of the value before Python 3.13."""
+        found = super().parse_args(*args, **options)
+        for name, value in vars(found).items():
+            if value == []:
+                self.error(f"argument --{name}: expected another value than '--'")
+        return found
+
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} ('{self.prog} --help' lists the options)")
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from .. import checks
 from ..boxes import overlap
 from ..cost import cost_so_far
 from ..draw import contact_sheet
@@ -22,7 +21,7 @@ from ..images import Picture, load_picture, save_png, to_pil
 from ..plot import ACCENT
 from ..settings import SearchSettings
 from .engine import Engine
-from .job import choose_models, path_of
+from .job import choose_models, output_folder
 from .parser import settings_from
 from .photographs import INSTALLED_AS, PHOTOGRAPHS, Box, Photograph, Question
 from .report import versions
@@ -48,8 +47,7 @@ class Answer:
 def verify(args: argparse.Namespace, engine: Engine) -> int:
     """The `verify` command; returns the exit code."""
     settings = settings_from(args)
-    folder = path_of(args.output_dir)
-    checks.check_writable("output_dir", folder)
+    folder = output_folder(args.output_dir, ("sheet.png", "report.json"))
     there = photographs_here(args.only)
     choice = choose_models(args, painting=args.paint)
     models = engine.load(choice, 1) if args.paint else engine.load_encoders(choice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError, first_line
+from ..files import path_of
 from ..memory import is_out_of_memory
 from ..weights import check_cached, check_file, check_folder
 from .clip import SMALLER, ClipScorer
@@ -29,17 +31,17 @@ def load_clip(
     """
     import open_clip
 
-    folder = Path(name.removeprefix("local-dir:")).expanduser()
-    if name.startswith("local-dir:") or folder.is_dir():
+    folder = path_of(name.removeprefix("local-dir:"))
+    if name.startswith("local-dir:") or os.path.isdir(folder):
         name = f"local-dir:{folder}"
-    if pretrained and Path(pretrained).expanduser().is_file():
-        pretrained = str(Path(pretrained).expanduser())
+    if pretrained and os.path.isfile(path_of(pretrained)):
+        pretrained = str(path_of(pretrained))
     placed = ":" in name
     if not placed and not pretrained:
         raise InputError(f"The CLIP model '{name}' has no weights named; give a tag such as 'openai' or a file.")
     if name.startswith("local-dir:"):
         check_folder(folder)
-    elif pretrained and Path(pretrained).is_file():
+    elif pretrained and os.path.isfile(pretrained):
         check_file(Path(pretrained))
     try:
         with torch.random.fork_rng(devices=[]):  # building draws random weights
@@ -99,7 +101,7 @@ def _trained_with_quick_gelu(name: str, pretrained: str | None) -> bool:
 
     if not pretrained:
         return False
-    if not Path(pretrained).is_file():
+    if not os.path.isfile(pretrained):
         return bool(open_clip.get_pretrained_cfg(name, pretrained).get("quick_gelu", False))
     file = _plain(Path(pretrained).stem)
     tags = [tag for tag in open_clip.list_pretrained_tags_by_model(name) if _plain(tag) in file]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from ..cost import passed
 from ..errors import InputError, first_line
+from ..files import path_of
 from ..memory import in_chunks, is_out_of_memory
 from ..quiet import quiet_libraries
 from ..resize import resize
@@ -166,7 +168,7 @@ def grid_of(folder: str | Path) -> int | None:
     """Cells a side of the grid that a DINO model in a local folder lays over a picture; None where its
     config.json is not to be had."""
     try:
-        config = json.loads((Path(folder).expanduser() / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((path_of(folder) / "config.json").read_text(encoding="utf-8"))
         return IMAGE_SIZE // int(config["patch_size"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -186,8 +188,8 @@ def load_dino(
     from transformers import ViTModel
 
     name = str(path_or_hub_id)
-    folder = Path(name).expanduser()
-    local = folder.is_dir()
+    folder = path_of(name)
+    local = os.path.isdir(folder)
     if local:
         check_folder(folder)
     options: dict[str, Any] = {

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..files import whole
+from ..files import path_of, whole
 
 FORMAT = "learnable-region-generator"
 
@@ -23,7 +23,7 @@ def write_checkpoint(path: str | Path, tensors: dict[str, Tensor], metadata: dic
     """
     from safetensors.torch import save
 
-    path = Path(os.path.expanduser(path))
+    path = path_of(path)
     plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     try:
         # One string a key is all safetensors allows.
@@ -37,12 +37,27 @@ def write_checkpoint(path: str | Path, tensors: dict[str, Tensor], metadata: dic
         draft.write_bytes(data)
 
 
+def check_replaceable(path: Path) -> None:
+    """Raise InputError where a file at `path` is no checkpoint of this project and would be lost by saving one."""
+    from safetensors import SafetensorError, safe_open
+
+    if not os.path.exists(path):
+        return
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            known = (file.metadata() or {}).get("format") == FORMAT
+    except (SafetensorError, OSError):
+        known = False
+    if not known:
+        raise InputError(f"'{path}' is no region generator and would be lost; save to another file.")
+
+
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """(tensors, metadata) as written; InputError where the file is missing or of another kind."""
     from safetensors import SafetensorError, safe_open
 
-    path = Path(os.path.expanduser(path))
-    if not path.is_file():
+    path = path_of(path)
+    if not os.path.isfile(path):
         raise InputError(f"There is no checkpoint '{path}'; name a .safetensors file saved by this project.")
     try:
         with torch.inference_mode(False), safe_open(str(path), framework="pt") as file:

@@ -6,6 +6,7 @@ call rounds pictures to 8 bits, hides the latents between steps and cannot stop 
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from ..cost import passed
 from ..errors import InputError, first_line
+from ..files import path_of
 from ..memory import in_chunks, is_out_of_memory
 from ..quiet import quiet_libraries
 from ..texts import pieces_that_fit
@@ -45,15 +47,16 @@ def load_pipeline(
     from diffusers import StableDiffusionInpaintPipeline
 
     name = str(path_or_id)
-    local = Path(name).expanduser()
-    if not local.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
+    local = path_of(name)
+    on_disk = os.path.exists(local)
+    if not on_disk and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
         raise InputError(
             f"inpainting model {name!r}: no such file or folder; give a diffusers "
             f"folder, a .safetensors file or a hub id such as {DEFAULT_MODEL}"
         )
     way = (
         "is it an inpainting pipeline?"
-        if local.exists()
+        if on_disk
         else "is there a network, and is the name right? A local folder works without one"
     )
 
@@ -64,7 +67,7 @@ def load_pipeline(
     try:
         # some versions draw random weights first; the caller's generator stays as it is
         with torch.random.fork_rng(devices=[]), quiet_libraries():
-            if not local.exists():  # what arrived, or was in the cache, is looked at before it is loaded
+            if not on_disk:  # what arrived, or was in the cache, is looked at before it is loaded
                 local = Path(load.download(name, safety_checker=None))
             (check_file if local.is_file() else check_folder)(local)
             if local.is_file():

@@ -10,13 +10,14 @@ import time
 import traceback
 import uuid
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 import torch
 
 from ...errors import InputError
-from ...files import clear_drafts
+from ...files import clear_drafts, held
 from ...generator.network import RegionGenerator
 from .. import BAD_INPUT, FAILED, STOPPED
 from ..engine import Engine
@@ -26,13 +27,13 @@ from .index import PAGE, SUMMARY, Row, write_page, write_summary
 from .items import Item
 from .places import STATE
 from .plan import BatchJob, check_batch, digest_of, file_digest
-from .processes import Processes, ProcessLost, device_for, terminated_as_by_ctrl_c
+from .processes import Processes, ProcessLost, device_for
 from .shared import SharedLearning
 
 
 def batch(args: argparse.Namespace, engine: Engine) -> int:
     """The `batch` command; returns the exit code of this process."""
-    with Processes.from_environment() as processes, terminated_as_by_ctrl_c():
+    with Processes.from_environment() as processes, ExitStack() as kept:
         # the first process reads the list before the others, so that what is wrong is said once, and says what is
         # to be done: others might take results of this run for those of an earlier one. Where there is nothing to be
         # done it says the exit code.
@@ -41,6 +42,12 @@ def batch(args: argparse.Namespace, engine: Engine) -> int:
             return plan
         try:
             job = check_batch(args)
+            # two runs would take each other's unfinished files for those of a killed one
+            if processes.first and not kept.enter_context(held(job.output_dir)):
+                raise InputError(
+                    f"output_dir is '{job.output_dir}', and another run is writing to it; wait until it has ended, or "
+                    "choose another output_dir."
+                )
             plan = make_plan(job) if processes.first else plan
         except KeyboardInterrupt:
             plan = STOPPED

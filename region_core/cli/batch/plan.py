@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ... import __version__, checks
 from ...encoders.dino import grid_of
 from ...errors import InputError, InputProblems
+from ...files import path_of
 from ...generator.network import RegionGenerator, generator_shape
 from ...settings import SearchSettings
-from ..job import ModelChoice, choose_models, generator_file, path_of, starting_generator
+from ..job import ModelChoice, choose_models, generator_file, output_folder, place_to_save, starting_generator
 from ..parser import given_settings, settings_from, suited
+from .index import PAGE, SUMMARY
 from .items import Item
 from .places import Place
 from .reading import Defaults, quoted, read_items
@@ -23,6 +26,7 @@ FORMAT = 1  # of results on disk; a run does not take those of another format fo
 FOLDERS = ("items", "results", "boxes")
 _ENDS = 1 << 20  # bytes read at either end of a model's file: weights that differ, differ there
 _LEAST = {"epochs": 1, "batch_size": 1, "num_workers": 0, "ckpt_interval": 0, "threads": 1}
+_MOST_THREADS = 1024  # OpenMP ends the process where it cannot make as many as it is told
 
 
 @dataclass
@@ -67,27 +71,29 @@ def check_batch(args: argparse.Namespace) -> BatchJob:
         value = getattr(args, name)
         if value is not None and value < low:
             raise InputError(f"{name} is {value}; it must be at least {low}.")
+    if args.threads is not None and args.threads > _MOST_THREADS:
+        raise InputError(f"threads is {args.threads}; it must be from 1 to {_MOST_THREADS}.")
     if problem := checks.broken_text("negative_prompt", args.negative_prompt):
         raise InputError(problem)
-    checks.check_named("output_dir", args.output_dir)
-    checks.check_named("save_path", args.save_path)
-    image_dir, output_dir = path_of(args.image_dir_path), path_of(args.output_dir)
-    if not image_dir.is_dir():
+    image_dir = path_of(args.image_dir_path)
+    if not os.path.isdir(image_dir):
         raise InputError(f"image_dir_path is '{image_dir}', and there is no such folder.")
+    folders = FOLDERS if args.draw_box else FOLDERS[:2]
+    output_dir = output_folder(args.output_dir, [SUMMARY, PAGE, *(f"{name}/-" for name in folders)])
     inside = [output_dir.resolve() / name for name in FOLDERS]
     if any(path in (image_dir.resolve(), *image_dir.resolve().parents) for path in inside):
         raise InputError(f"image_dir_path is '{image_dir}', where results would go; choose another output_dir.")
-    checks.check_writable("output_dir", output_dir)
+    json_file = path_of(args.json_file)
+    checks.check_not_overwritten(json_file, output_dir, (SUMMARY, PAGE))
     defaults = Defaults(args.preset, {**suited(args), **given_settings(args)}, args.negative_prompt)
-    items = read_items(path_of(args.json_file), image_dir, defaults)
+    items = read_items(json_file, image_dir, defaults)
     choice = choose_models(args)
     _check_grid(choice, items)
     shared = args.epochs is not None or args.save_path is not None
-    save_path = generator_file(args.save_path or args.output_dir)
+    save_path = args.output_dir if args.save_path is None else args.save_path
+    save_path = place_to_save(save_path) if shared else generator_file(save_path)
     if args.ckpt_interval and not shared:
         raise InputError("ckpt_interval keeps states of a shared generator; give save_path or epochs too.")
-    if args.save_path is not None:
-        checks.check_writable("save_path", save_path.parent)
     start = args.load_checkpoint_path
     generator = starting_generator(start, (item.settings for item in items))
     if shared:
@@ -168,8 +174,8 @@ def model_identity(choice: ModelChoice) -> dict[str, str]:
 
 
 def _identity(name: str) -> str:
-    root = Path(name.removeprefix("local-dir:")).expanduser()
-    if not name or not root.exists():
+    root = path_of(name.removeprefix("local-dir:"))
+    if not name or not os.path.exists(root):
         return name
     digest = hashlib.sha256()
     for path in sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]:

@@ -8,12 +8,11 @@ a sum, entered when all are known to be there.
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +20,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ...errors import InputError
+from ...errors import InputError, first_line
 
 _POLL = 0.1  # seconds
 _BEAT = 3.0
@@ -31,24 +30,6 @@ _HURRIED = 9.0  # seconds that a stopped run waits for others: torchrun has no p
 
 class ProcessLost(RuntimeError):
     """Another process of the run is gone."""
-
-
-@contextmanager
-def terminated_as_by_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM raise KeyboardInterrupt, too: it then ends a run in as good order as Ctrl-C does."""
-
-    def stop(_signal: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class Processes:
@@ -68,11 +49,17 @@ class Processes:
         """As RANK, WORLD_SIZE and LOCAL_RANK say; one process where they are not set."""
         names = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}
         try:
-            return cls(*(int(os.environ.get(name, default)) for name, default in names.items()))
+            rank, world, local = (int(os.environ.get(name, default)) for name, default in names.items())
         except ValueError:
             raise InputError(
                 "RANK, WORLD_SIZE and LOCAL_RANK must be whole numbers; start several processes with torchrun."
             ) from None
+        if not (0 <= rank < world and local >= 0):
+            raise InputError(
+                f"RANK is {rank}, WORLD_SIZE {world} and LOCAL_RANK {local}; RANK must be from 0 to WORLD_SIZE - 1; "
+                "start several processes with torchrun, or take these out of the environment."
+            )
+        return cls(rank, world, local)
 
     @property
     def first(self) -> bool:
@@ -83,7 +70,13 @@ class Processes:
         if self.world > 1:
             from torch.distributed.rendezvous import rendezvous  # some builds of torch have none
 
-            self._store, self.rank, self.world = next(rendezvous("env://", timeout=timedelta(minutes=10)))
+            try:
+                self._store, self.rank, self.world = next(rendezvous("env://", timeout=timedelta(minutes=10)))
+            except (ValueError, RuntimeError) as error:
+                raise InputError(
+                    f"WORLD_SIZE is {self.world}, and the processes cannot meet ({first_line(error)}); start them with "
+                    "torchrun, or take WORLD_SIZE out of the environment."
+                ) from None
             threading.Thread(target=self._keep_beating, daemon=True).start()
         return self
 

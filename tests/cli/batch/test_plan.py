@@ -61,6 +61,9 @@ def test_three_bad_items_among_two_thousand(odd_folder: Path, capsys: pytest.Cap
         (["--output_dir", "edits.json/x"], "is a file"),
         (["--save_path", "g", "--learning", "off"], "learning is off"),
         (["--image_dir_path", "out/results"], "where results would go"),
+        (["--image_dir_path", "x" * 300], "there is no such folder"),
+        (["--threads", "1025"], "threads is 1025; it must be from 1 to 1024"),  # more may end the process
+        (["--threads", "9" * 30], "it must be from 1 to 1024"),
     ],
 )
 def test_bad_options(

@@ -133,6 +133,33 @@ def test_backend_and_device_of_a_process(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (found.rank, found.world, found.local_rank) == (3, 4, 1)
 
 
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"RANK": "1"},
+        {"RANK": "-1"},
+        {"WORLD_SIZE": "0"},
+        {"WORLD_SIZE": "-3"},
+        {"LOCAL_RANK": "-1"},
+        {"RANK": "2", "WORLD_SIZE": "2"},
+        {"WORLD_SIZE": "2"},
+        {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "abc"},
+        {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1"},
+    ],
+)
+def test_what_torchrun_never_says_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, names: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+    assert batch() == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert "torchrun, or take " in said
+    assert not Path("out").exists()
+
+
 def test_alone_nothing_is_waited_for() -> None:
     with Processes() as alone:
         alone.meet("here")

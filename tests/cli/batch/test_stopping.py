@@ -19,6 +19,25 @@ from safetensors.torch import load_file
 from .quick import batch, begun, opened, pictures, quick_edit, table, write_list
 
 
+@pytest.mark.usefixtures("folder")
+def test_a_second_run_into_one_folder_is_told_of_the_first(capsys: pytest.CaptureFixture[str]) -> None:
+    second: list[tuple[int, str]] = []
+
+    def meanwhile(*args: Any, **rest: Any) -> Any:
+        if not second:
+            code = batch()
+            second.append((code, capsys.readouterr().err))
+        return quick_edit(*args, **rest)
+
+    assert batch(edit=meanwhile) == 0
+    ((code, said),) = second
+    assert code == 2
+    assert "output_dir is 'out', and another run is writing to it; wait" in said
+    assert [row["status"] for row in table()] == ["edited"] * 4
+    assert batch() == 0  # it is free again
+    assert batch(out="other") == 0
+
+
 def begun_lines() -> list[str]:
     """Lines of the log, left where they are."""
     return Path("log").read_text().splitlines() if Path("log").exists() else []

@@ -1,0 +1,77 @@
+"""Consoles that are closed, full or read no further; signals that end a command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from region_core.cli import main as cli
+from region_core.edit import EditResult
+
+from .batch.quick import asked, write_list
+from .played import ROOT, arguments
+from .test_edit import Played, result_of
+
+QUICK = [sys.executable, str(ROOT / "tests/cli/batch/quick.py")]
+pytestmark = pytest.mark.usefixtures("folder")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of Unix")
+@pytest.mark.parametrize("redirected", ["| true", "2>&1 | true", ">/dev/full", "2>&-", ">&- 2>&-", "2>/dev/full"])
+def test_a_console_that_is_gone_does_not_end_the_work(redirected: str) -> None:
+    write_list({"good.png": "a cat", "none.png": "a cat"})
+    Path("none.png").write_bytes(Path("cut.png").read_bytes())  # of one item something is said in the middle
+    Path("in").symlink_to(".")
+    for args, code in ((arguments("--output_dir", "new"), 0), (asked(out="many"), 1)):
+        done = subprocess.run(
+            ["bash", "-c", f'"$@" {redirected}; exit ${{PIPESTATUS[0]}}', "bash", *QUICK, *args],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert "Traceback" not in done.stdout + done.stderr, done.stderr
+        assert "Exception ignored" not in done.stderr
+        assert done.returncode == code, done.stderr
+    assert Path("new/report.json").is_file()
+    assert Path("many/index.html").is_file()
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_an_edit_that_is_ended_leaves_the_best_so_far(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    number = getattr(signal, name, None)
+    if number is None:
+        pytest.skip("no such signal here")
+
+    def ended(image: object, *, settings: Any, on_event: object, **_rest: object) -> EditResult:
+        result_of(image, on_event, settings)
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+        raise AssertionError("the signal was not heard")
+
+    assert signal.getsignal(number) is signal.SIG_DFL
+    assert cli.main(arguments("--output_dir", "new"), Played(ended)) == 130
+    assert signal.getsignal(number) is signal.SIG_DFL
+    assert "the best picture so far is" in capsys.readouterr().err
+    assert Path("new/edited.png").is_file()
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    if not hasattr(signal, "SIGHUP"):
+        pytest.skip("no such signal here")
+
+    def kept(image: object, *, settings: Any, on_event: object, **_rest: object) -> EditResult:
+        os.kill(os.getpid(), signal.SIGHUP)  # as of a terminal that is closed, under nohup
+        return result_of(image, on_event, settings)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert cli.main(arguments("--output_dir", "new"), Played(kept)) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
