@@ -69,7 +69,16 @@ def write_whole(path: Path, data: bytes) -> None:
 def write_json(path: Path, content: object) -> None:
     """Write `content` as JSON; numbers that are not finite become null, for JSON has no word for them."""
     text = json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(path, (text + "\n").encode())
+    # half of a character, which a library's message may echo, is an escape in JSON, too
+    write_whole(path, (text + "\n").encode("utf-8", "backslashreplace"))
+
+
+def remove(path: Path) -> None:
+    """Remove a file that may not be there; InputError where that cannot be."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be removed ({error.strerror}); choose another place.") from None
 
 
 def clear_drafts(path: Path, *, numbered: bool = False) -> None:

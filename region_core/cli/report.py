@@ -13,7 +13,7 @@ from torch import Tensor
 from .. import __version__
 from ..draw import contact_sheet, draw_boxes, loss_curve
 from ..edit import EditResult
-from ..files import write_json
+from ..files import remove, write_json
 from ..images import Picture, save_png, to_pil
 from ..settings import SearchSettings
 from ..words import where
@@ -55,7 +55,7 @@ def write_result(
     more: dict[str, Any] | None = None,
 ) -> None:
     """Write all files of a finished edit into `folder`, the report last; `more` goes into it too."""
-    (folder / "report.json").unlink(missing_ok=True)  # it spoke of other pictures
+    remove(folder / "report.json")  # it spoke of other pictures
     write_pictures(folder, picture, result)
     if draw_box:
         save_png(boxes_image(picture, result), folder / "boxes" / f"{stem}.png")
@@ -119,7 +119,7 @@ def write_stopped(
     if progress.best is None:
         return False
     for name in (*RESULTS, f"boxes/{stem}.png"):
-        (folder / name).unlink(missing_ok=True)
+        remove(folder / name)
     alpha = picture.alpha if progress.best.shape[-2:] == picture.rgb.shape[-2:] else None
     save_png(to_pil(progress.best, alpha), folder / "edited.png", picture.icc_profile)
     save_png(loss_curve(progress.rounds), folder / "loss.png")

@@ -41,7 +41,7 @@ def check_replaceable(path: Path) -> None:
     """Raise InputError where a file at `path` is no checkpoint of this project and would be lost by saving one."""
     from safetensors import SafetensorError, safe_open
 
-    if not os.path.exists(path):
+    if not os.path.exists(path) or not os.path.getsize(path):
         return
     try:
         with safe_open(str(path), framework="pt") as file:
@@ -49,7 +49,7 @@ def check_replaceable(path: Path) -> None:
     except (SafetensorError, OSError):
         known = False
     if not known:
-        raise InputError(f"'{path}' is no region generator and would be lost; save to another file.")
+        raise InputError(f"'{path}' is no region generator and would be lost; remove it, or save to another file.")
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

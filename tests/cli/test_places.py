@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,9 +15,10 @@ from region_core.cli import main as cli
 from region_core.encoders.clip_loading import load_clip
 from region_core.encoders.dino import load_dino
 from region_core.errors import InputError
+from region_core.generator.checkpoint import check_replaceable
 from region_core.painting.diffusers_inpainter import load_pipeline
 
-from .batch.quick import QuickEngine
+from .batch.quick import QuickEngine, quick_edit
 from .played import NoEngine, arguments
 
 LIST = ["batch", "--image_dir_path", ".", "--json_file", "edits.json", "--output_dir", "new", "--models", "shapes"]
@@ -98,6 +100,8 @@ def test_what_is_no_generator_is_not_replaced_by_one(name: str, capsys: pytest.C
     Path("notes.safetensors").write_text("mine")
     Path("folder.safetensors").mkdir()
     Path("in/generator/generator.safetensors").mkdir(parents=True)
+    Path("empty.safetensors").touch()
+    check_replaceable(Path("empty.safetensors"))  # there is nothing to be lost
     before = Path("model.safetensors").read_bytes()
     for args in (arguments("--save_path", name), [*LIST, "--save_path", name]):
         said = refused(capsys, args)
@@ -149,3 +153,12 @@ def test_a_pipe_in_a_list_is_not_waited_for(capsys: pytest.CaptureFixture[str]) 
     Path("edits.json").write_text(json.dumps({"pipe.png": ["a cat", "a dog"]}))
     assert cli.main(LIST, NoEngine()) == 2
     assert "'pipe.png' is no file but a pipe" in capsys.readouterr().err
+
+
+def test_an_output_folder_that_is_gone_when_the_edit_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    def meanwhile(*args: Any, **rest: Any) -> Any:
+        Path("new").write_text("")
+        return quick_edit(*args, **rest)
+
+    assert cli.main(COMMANDS["edit"], QuickEngine(meanwhile)) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: 'new/report.json' cannot be removed")

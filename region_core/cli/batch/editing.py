@@ -16,7 +16,7 @@ from ...edit import EditResult
 from ...encoders.loading import Models
 from ...errors import InputError, shown
 from ...generator.network import RegionGenerator, check_fit
-from ...images import Picture, load_picture
+from ...images import Picture, check_header, load_picture
 from ..engine import Engine
 from .bar import Bar
 from .items import Item
@@ -44,6 +44,7 @@ def read_ahead(job: BatchJob, indices: Sequence[int]) -> Iterator[tuple[int, Rea
 
 def _read(item: Item, pin_mem: bool) -> tuple[Picture, str]:
     try:
+        check_header(item.path)  # also that it is still a file
         picture, digest = load_picture(item.path), file_digest(item.path)
     except InputError:
         raise

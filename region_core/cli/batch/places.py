@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from ...draw import on_paper
 from ...edit import EditResult
-from ...files import whole, write_json
+from ...files import remove, whole, write_json
 from ...images import Picture, to_pil
 from ..report import boxes_image, mask_image, report_of, write_pictures
 
@@ -60,7 +60,7 @@ class Place:
     def write(self, picture: Picture, result: EditResult, more: dict[str, Any]) -> None:
         """Write all files of a finished edit, the report last."""
         self.clear_drafts()
-        (self.folder / "report.json").unlink(missing_ok=True)  # it spoke of other pictures
+        remove(self.folder / "report.json")  # it spoke of other pictures
         write_pictures(self.folder, picture, result)
         for name, image in _thumbs(picture, result).items():
             with whole(self.folder / f"{name}.jpg") as draft:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -72,3 +73,28 @@ def test_whatever_a_decoder_raises_is_one_failing_item(
     assert batch("--num_workers", "1") == 1
     assert "SyntaxError: what a file" in capsys.readouterr().err
     assert [row["status"] for row in table()] == ["failed"] + ["edited"] * 3
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_failure_with_half_a_character_is_one_item_s_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
+        if caption == "a dog":
+            raise KeyError("\ud83d")
+        return quick_edit(image, caption, *texts, **rest)
+
+    assert batch(edit=fails) == 1
+    assert "failed: two words.png: KeyError" in capsys.readouterr().err
+    assert [row["status"] for row in table()] == ["edited", "failed", "edited", "edited"]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_picture_that_has_become_a_pipe_is_not_waited_for() -> None:
+    def meanwhile(*args: Any, **rest: Any) -> Any:
+        if not Path("in/4.png").is_fifo():
+            Path("in/4.png").unlink()
+            os.mkfifo("in/4.png")
+        return quick_edit(*args, **rest)
+
+    assert batch(edit=meanwhile) == 1
+    assert [row["status"] for row in table()] == ["edited"] * 3 + ["failed"]
