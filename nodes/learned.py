@@ -76,12 +76,13 @@ class SaveLearnedGenerator(io.ComfyNode):
 
 def _place(prefix: str) -> Path | None:
     """Where a name is saved, less its number; None for one outside models/learnable_regions."""
-    root = Path(folder_paths.get_folder_paths(FOLDER)[0]).resolve()
+    # Path's own raises where links lead in a circle
+    root = Path(os.path.realpath(folder_paths.get_folder_paths(FOLDER)[0]))
     # both slashes part folders where one of them does
     parts = [part for part in prefix.strip().replace("\\", "/").split("/") if part != "."]
     if not parts or not all(map(is_file_name, parts)):
         return None
-    stem = root.joinpath(*parts).resolve()
+    stem = Path(os.path.realpath(root.joinpath(*parts)))
     return stem if root in stem.parents else None
 
 

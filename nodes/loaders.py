@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,15 @@ for _folder in (DINO_FOLDER, CLIP_FOLDER):
 
 
 def _local(kind: str, marker: str) -> dict[str, Path]:
-    """What lies in the model folders of a kind: folders with `marker`, and .safetensors files."""
+    """What lies in the model folders of a kind: folders with `marker`, and .safetensors files. What cannot be read
+    is as if it were not there: all nodes would be missing for it."""
     found: dict[str, Path] = {}
     for root in map(Path, folder_paths.get_folder_paths(kind)):
-        if not root.is_dir():
-            continue
-        for path in sorted(root.iterdir()):
-            if (path / marker).is_file() or (marker != "config.json" and path.suffix == ".safetensors"):
+        names: list[str] = []
+        with suppress(OSError):
+            names = sorted(os.listdir(root))
+        for path in (root / name for name in names):
+            if os.path.isfile(path / marker) or (marker != "config.json" and path.suffix == ".safetensors"):
                 found.setdefault(path.name, path)
     return found
 

@@ -120,54 +120,6 @@ def test_half_a_character_typed_or_linked(comfy: Comfy) -> None:
     assert "editing_prompt has half of a character" in message
 
 
-@pytest.mark.parametrize("socket", ["generator.image", "generator.region_prior", "edit.image", "edit.positive"])
-@pytest.mark.parametrize("kind", ["complex", "sparse", "meta", "quantized"])
-@pytest.mark.filterwarnings("ignore:.*quantiz")
-def test_tensors_that_are_no_numbers_here(comfy: Comfy, socket: str, kind: str) -> None:
-    plain = torch.rand(1, 64, 80, 3) if "image" in socket else torch.rand(1, 64, 80)
-    odd = {
-        "complex": lambda: plain.to(torch.complex64),
-        "sparse": plain.to_sparse,
-        "meta": lambda: plain.to("meta"),
-        "quantized": lambda: torch.quantize_per_tensor(plain, 0.01, 0, torch.quint8),
-    }[kind]()
-    node, name = socket.split(".")
-    graph = tiny_graph(comfy)
-    take(comfy, graph, socket, [[odd, {}]] if name == "positive" else odd)
-    assert f"{name} is a " in told(comfy, graph, node)
-
-
-def test_a_picture_in_8_bit_floats(comfy: Comfy) -> None:
-    run = comfy.run(tiny_graph(comfy, picture(64, 80).to(torch.float8_e4m3fn)))
-    assert run.success, run.messages
-
-
-def width_of(comfy: Comfy) -> int:
-    return demo_parts(comfy)["model"].model.model_config.unet_config["context_dim"]
-
-
-@pytest.mark.parametrize("shape", [(12, 0), (0, 12, 0), (1, 0, 0)])
-def test_conditioning_of_no_words(comfy: Comfy, shape: tuple[int, ...]) -> None:
-    graph = tiny_graph(comfy)
-    take(comfy, graph, "edit.negative", [[torch.zeros(*shape[:-1], width_of(comfy)), {}]])
-    assert "negative is a list, not a text's CONDITIONING" in told(comfy, graph, "edit")
-
-
-def test_texts_of_two_encoders_combined(comfy: Comfy) -> None:
-    graph, width = tiny_graph(comfy), width_of(comfy)
-    take(comfy, graph, "edit.positive", words(width) + words(width + 8))
-    assert f"the positive conditioning is {width + 8} wide and the MODEL" in told(comfy, graph, "edit")
-
-
-def test_a_text_that_never_applies(comfy: Comfy) -> None:
-    """As Conditioning (Set Timestep Range) makes it; core's KSampler runs it, too."""
-    graph = tiny_graph(comfy)
-    never = [[words(width_of(comfy))[0][0], {"start_percent": 0.5, "end_percent": 0.5}]]
-    take(comfy, graph, "edit.positive", never)
-    run = comfy.run(graph)
-    assert run.success, run.messages
-
-
 HINTS = {"area": (64, 64, 0, 64), "mask": torch.ones(1, 64, 64), "control": object(), "gligen": ("position", None, [])}
 
 
