@@ -169,9 +169,10 @@ def grid_of(folder: str | Path) -> int | None:
     config.json is not to be had."""
     try:
         config = json.loads((path_of(folder) / "config.json").read_text(encoding="utf-8"))
-        return IMAGE_SIZE // int(config["patch_size"])
-    except (OSError, ValueError, KeyError, TypeError):
+        side = IMAGE_SIZE // int(config["patch_size"])
+    except (OSError, ValueError, KeyError, TypeError, ArithmeticError):
         return None
+    return side if side > 0 else None  # the loader will say what is wrong with it
 
 
 def load_dino(
