@@ -69,8 +69,7 @@ def write_whole(path: Path, data: bytes) -> None:
 def write_json(path: Path, content: object) -> None:
     """Write `content` as JSON; numbers that are not finite become null, for JSON has no word for them."""
     text = json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False)
-    # half of a character, which a library's message may echo, is an escape in JSON, too
-    write_whole(path, (text + "\n").encode("utf-8", "backslashreplace"))
+    write_whole(path, (text + "\n").encode())
 
 
 def remove(path: Path) -> None:
@@ -133,4 +132,7 @@ def _plain(value: Any) -> Any:
         return [_plain(v) for v in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
+    if value is None or isinstance(value, bool | int):
+        return value
+    # half of a character, which a library's message may echo, can be written nowhere
+    return str(value).encode("utf-8", "backslashreplace").decode()

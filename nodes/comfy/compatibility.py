@@ -74,6 +74,15 @@ def check_parts(model: Any, vae: Any, positive: list, negative: list) -> None:
         _check_hints(socket, conditioning)
 
 
+def without_nothing(conditioning: list) -> list:
+    """The same, less what is None in its options: some nodes hand on an empty mask or control so, which ComfyUI's
+    sampling reads as one."""
+    return [
+        [embedding, {key: value for key, value in options.items() if value is not None}]
+        for embedding, options in conditioning
+    ]
+
+
 def _check_hints(socket: str, conditioning: list) -> None:
     """Refuse what is placed in the whole picture: each region is painted in a window of its own."""
     for _embedding, options in conditioning:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ...region_core.cost import passed
 from ...region_core.errors import InputError, first_line, shown
 from ...region_core.painting.inpaint import Latents, checked_finite, first_step, with_hole
-from .compatibility import check_parts, kind_of, reads_mask
+from .compatibility import check_parts, kind_of, reads_mask, without_nothing
 from .patches import minds_the_batch, sees_all_rows
 from .sampling import check_names, is_out_of_memory, run_steps, schedule
 
@@ -74,7 +74,7 @@ class ComfyInpainter:
         self.vae_decodings: float = 0
         self._level = torch.full((1,), float("inf"))  # of a forward's noise; there is none where no text applies
         self.model = self._counted(model)
-        self.vae, self.positive, self.negative = vae, positive, negative
+        self.vae, self.positive, self.negative = vae, without_nothing(positive), without_nothing(negative)
         self.sampler, self.scheduler, self.steps = sampler, scheduler, steps
         self.ratio = int(vae.spacial_compression_encode())
         self.size = size or native_side(model)

@@ -58,7 +58,16 @@ def run(
             file=sys.stderr,
         )
         return STOPPED, None
-    write_result(job.output_dir, job.picture, result, job.stem, draw_box=job.draw_box, more={**asked, **more(result)})
+    rest = {**asked, **more(result)}
+
+    def write() -> None:
+        write_result(job.output_dir, job.picture, result, job.stem, draw_box=job.draw_box, more=rest)
+
+    try:
+        write()
+    except KeyboardInterrupt:  # all the work is done: it is kept, if nobody insists
+        write()
+        raise
     if job.save_path is not None:
         if result.generator is not None and result.rounds:
             taught_on = {"image": job.stem, **asked, "previews": len(result.rounds)}

@@ -60,7 +60,7 @@ def load_pipeline(
         else "is there a network, and is the name right? A local folder works without one"
     )
 
-    def too_large(error: BaseException) -> InputError:
+    def too_large(error: Exception) -> InputError:
         return InputError(f"inpainting model {name!r} is too large for {device} ({first_line(error)}); {_LOWER}")
 
     load = StableDiffusionInpaintPipeline

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from region_core.cli import main as cli
+from region_core.cli import report as reports
 from region_core.cli.engine import Engine
 from region_core.demo.models import SUITED
 from region_core.demo.worlds import held_out
@@ -141,6 +142,23 @@ def test_ctrl_c_leaves_the_best_so_far(looks: int, capsys: pytest.CaptureFixture
     else:
         assert Path("out/edited.png").read_text() == "kept"
         assert Path("out/region.png").read_text() == "of an earlier run"
+
+
+@pytest.mark.usefixtures("folder")
+def test_ctrl_c_while_results_are_written_loses_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, real = [0], reports.save_png
+
+    def save(*given: Any, **rest: Any) -> None:
+        calls[0] += 1
+        if calls[0] == 2:
+            raise KeyboardInterrupt
+        real(*given, **rest)
+
+    monkeypatch.setattr(reports, "save_png", save)
+    assert cli.main(arguments("--quiet"), Played(fake)) == 130
+    assert json.loads(Path("out/report.json").read_text(encoding="utf-8"))["verdict"] == "edited"
+    assert {"edited.png", "region.png", "candidates.png", "loss.png"} <= {path.name for path in Path("out").iterdir()}
+    assert not list(Path("out").rglob(".*"))
 
 
 @pytest.mark.usefixtures("folder")

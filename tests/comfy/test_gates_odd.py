@@ -51,6 +51,18 @@ def test_texts_of_two_encoders_combined(comfy: Comfy) -> None:
     assert f"the positive conditioning is {width + 8} wide and the MODEL" in told(comfy, graph, "edit")
 
 
+def test_hints_that_are_none(comfy: Comfy) -> None:
+    graph = tiny_graph(comfy)
+    plain = comfy.run(graph)
+    nothing = {"mask": None, "control": None, "gligen": None, "hooks": None, "area": None, "start_percent": None}
+    text, options = words(width_of(comfy))[0]
+    for socket in ("edit.positive", "edit.negative"):
+        take(comfy, graph, socket, [[text, {**options, **nothing}]])
+    run = comfy.run(graph)
+    assert plain.success
+    assert run.success, run.messages
+
+
 def test_a_text_that_never_applies(comfy: Comfy) -> None:
     """As Conditioning (Set Timestep Range) makes it; core's KSampler runs it, too."""
     graph = tiny_graph(comfy)

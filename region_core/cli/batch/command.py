@@ -37,7 +37,7 @@ def batch(args: argparse.Namespace, engine: Engine) -> int:
         # the first process reads the list before the others, so that what is wrong is said once, and says what is
         # to be done: others might take results of this run for those of an earlier one. Where there is nothing to be
         # done it says the exit code.
-        plan = BAD_INPUT if processes.first else json.loads(processes.hear("plan"))
+        plan: Any = BAD_INPUT if processes.first else json.loads(processes.hear("plan"))
         if isinstance(plan, int) and not processes.first:
             return plan
         try:

@@ -79,11 +79,11 @@ def test_whatever_a_decoder_raises_is_one_failing_item(
 def test_a_failure_with_half_a_character_is_one_item_s_alone(capsys: pytest.CaptureFixture[str]) -> None:
     def fails(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
         if caption == "a dog":
-            raise KeyError("\ud83d")
+            raise ValueError("\ud83d")
         return quick_edit(image, caption, *texts, **rest)
 
     assert batch(edit=fails) == 1
-    assert "failed: two words.png: KeyError" in capsys.readouterr().err
+    assert "failed: two words.png: ValueError" in capsys.readouterr().err
     assert [row["status"] for row in table()] == ["edited", "failed", "edited", "edited"]
 
 
