@@ -204,6 +204,9 @@ def test_a_better_edit_does_not_outweigh_much_evidence() -> None:
 def test_half_of_an_edit_is_shown_where_there_are_steps_enough(steps: int, kinds: list[str]) -> None:
     _, events, _ = chosen(Ranked([0.1, 0.9]), SETTINGS.with_values(steps=steps), 0.1, 0.2, 0.3, 0.4)
     assert [event.kind for event in events] == kinds
+    if "half" in kinds:
+        assert torch.equal(events[0].best_box, BOXES[3])  # the likeliest
+        assert torch.equal(events[0].boxes, BOXES[[3, 2]])
 
 
 def test_of_each_regions_noise_samples_the_best_goes_on() -> None:
@@ -256,7 +259,7 @@ def proposals(*boxes: list[float], present: bool = True) -> RegionProposals:
 
 
 def test_why_nothing_is_painted() -> None:
-    fine, speck = [10.0, 10, 60, 60], [10.0, 10, 13, 17]
+    fine, speck = [10.0, 10, 60, 60], [10.0, 20, 13, 27]
     said = why_nothing(" a fox ", proposals(fine, present=False), canvas(), prior=False)
     assert said.startswith("nothing in the picture answers to 'a fox'; to add something new")
     said = why_nothing("a fox", proposals(fine, present=False), canvas(), prior=True)
