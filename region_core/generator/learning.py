@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.distributions import Categorical
 
 from ..errors import InputError
 from ..proposals.anchors import CandidateSet
@@ -106,17 +107,12 @@ def teach(
                 objective = loss = gumbel_loss(logits, losses, previewed, generator)
             else:
                 loss = expected_loss(logits, losses, previewed)
-                objective = loss / spread + entropy * _negative_entropy(logits[previewed])
+                objective = loss / spread - entropy * Categorical(logits=logits[previewed]).entropy()
             optimizer.zero_grad()
             objective.backward()
             optimizer.step()
             history.append(float(loss.detach()))
         return history
-
-
-def _negative_entropy(logits: Tensor) -> Tensor:
-    """sum_j p_j log p_j of the softmax over `logits` [n]."""
-    return (logits.softmax(0) * logits.log_softmax(0)).sum()
 
 
 def _check(logits: Tensor, losses: Tensor, previewed: Tensor) -> None:

@@ -149,6 +149,14 @@ def test_the_papers_estimate_draws_from_its_seed_alone() -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_the_papers_estimate_draws_each_region_as_often_as_its_probability() -> None:
+    probabilities = torch.tensor([0.45, 0.11, 0.11, 0.11, 0.11, 0.11])
+    one = trainer("gumbel", log_evidence=probabilities.log())
+    known = torch.tensor([1.0, 0, 0, 0, 0, 0])
+    drawn = [float(one._expected(one.log_probs(), known)) for _ in range(1000)]
+    assert sum(drawn) / 1000 == pytest.approx(0.45, abs=0.05)
+
+
 def test_what_is_learned_is_bayes_rule():
     """The optimum of E_p[L] + tau KL(p || evidence), with regions not previewed at average."""
     one = trainer(steps=400)

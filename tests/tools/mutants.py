@@ -61,7 +61,7 @@ _LEFT_OUT = re.compile(
 
 def places(source: str) -> dict[tuple[int, int], list[tuple[str, int]]]:
     """(line, column) of each place that decides -> the changes there, as cosmic-ray's operator and occurrence."""
-    passed = _decides_nothing(ast.parse(source))
+    passed, lines = _decides_nothing(ast.parse(source)), source.splitlines()
     nodes = list(ast_nodes(get_ast(source)))
     found: dict[tuple[int, int], list[tuple[str, int]]] = {}
     for name in operator_names():
@@ -70,7 +70,8 @@ def places(source: str) -> dict[tuple[int, int], list[tuple[str, int]]]:
         operator = get_operator(name)()
         spots = [start for node in nodes for start, _ in operator.mutation_positions(node)]
         for occurrence, spot in enumerate(spots):
-            if not any(first <= spot < last for first, last in passed):
+            star = lines[spot[0] - 1][spot[1] :].startswith("*,")  # of parameters by name, which nothing evaluates
+            if not star and not any(first <= spot < last for first, last in passed):
                 found.setdefault(spot, []).append((name, occurrence))
     return found
 
