@@ -75,14 +75,14 @@ def test_places_are_compact_differ_and_are_not_many():
     torch.testing.assert_close(numbers.std(dim=0, correction=0), torch.ones(5), atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize(("stripes", "aspect"), [("beside", 0.75), ("above", 4 / 3)])
+@pytest.mark.parametrize(("stripes", "aspect"), [("beside", 0.75), ("above", 4 / 3), ("around", 1.0)])
 def test_a_place_is_a_square_or_a_third_longer_one_way(stripes, aspect):
     """Between two hot stripes, as far apart as such a place is wide or high, it is what fits best."""
     attention = torch.full((1, 48, 48), 0.1)
     across, down = 0.4 * 48 * aspect**0.5 / 2, 0.4 * 48 / aspect**0.5 / 2
-    if stripes == "beside":
+    if stripes in ("beside", "around"):
         attention[:, :, : round(26.5 - across)] = attention[:, :, round(26.5 + across) :] = 0.5
-    elif stripes == "above":
+    if stripes in ("above", "around"):
         attention[:, : round(26.5 - down)] = attention[:, round(26.5 + down) :] = 0.5
     maps = PatchFeatures(torch.ones(1, 4, 48, 48), attention)
     boxes, score, *_ = empty_places(maps, torch.ones(4), None, 0.17)
@@ -104,6 +104,20 @@ def test_places_lie_where_a_prior_is_white(area):
     mask = torch.zeros(1, 1, 160, 240)
     mask[..., y0:y1, x0:x1] = 1
     boxes, *_ = places(0.1 * noise(ROWS, COLUMNS), prior=Prior(mask))
-    assert len(boxes) > 0
+    assert len(boxes) > (1 if x1 - x0 > 100 else 0)
     assert (boxes[:, :2] >= torch.tensor([x0, y0])).all()
     assert (boxes[:, 2:] <= torch.tensor([x1, y1])).all()
+
+
+@pytest.mark.parametrize("grid", [(2, 2), (2, 30), (7, 3)])
+def test_places_on_the_smallest_grids(grid):
+    cells = torch.rand(1, 8, *grid, generator=torch.Generator().manual_seed(1))
+    boxes, *_ = empty_places(PatchFeatures(cells, torch.rand(1, *grid)), torch.tensor([0.1] * 4), None, 1.0)
+    assert len(boxes) > 0
+
+
+def test_anchors_of_places_are_eight_each_way_or_every_cell():
+    """From the third cell on, so that a place is not all border."""
+    boxes, *_ = empty_places(PatchFeatures(torch.ones(1, 4, 4, 40), noise(1, 4, 40)), torch.ones(4), None, 0.02)
+    centres = ((boxes[:, 0] + boxes[:, 2]) / 2).tolist()
+    assert all(min(abs(centre - 2.5 - 5 * step) for step in range(8)) < 1 for centre in centres)

@@ -10,13 +10,11 @@ from torchvision.ops import box_area
 from region_core.boxes import iou
 from region_core.demo.worlds import held_out
 from region_core.edit import edit_image
-from region_core.encoders import PatchFeatures
 from region_core.errors import InputError
 from region_core.generator.network import NUMBERS
 from region_core.images import picture_from
 from region_core.painting.diffusers_inpainter import DiffusersInpainter
 from region_core.proposals.anchors import place_candidates
-from region_core.proposals.empty import empty_places
 from region_core.proposals.masks import boxes_round
 from region_core.proposals.prior import Prior, check_prior
 from region_core.proposals.regions import Finding, PictureEvidence, RegionProposals, propose_regions
@@ -214,9 +212,3 @@ def test_a_place_heeds_the_largest_window(models):
     evidence = PictureEvidence(picture, "background", "a blue square", models.scorer, models.dino(picture))
     boxes = propose_regions(evidence, QUICK.with_values(max_window_size=3)).boxes
     assert float(box_area(boxes).max()) <= 256**2 / 16
-
-
-def test_places_on_the_smallest_grid():
-    cells = torch.rand(1, 8, 2, 2, generator=torch.Generator().manual_seed(1))
-    boxes, *_ = empty_places(PatchFeatures(cells, torch.rand(1, 2, 2)), torch.tensor([0.1] * 4), None, 1.0)
-    assert len(boxes) > 0

@@ -19,6 +19,7 @@ from region_core.proposals.regions import (
     _candidates,
     _first,
     _judged,
+    _most,
     _presence,
     _within,
     propose_regions,
@@ -141,6 +142,7 @@ def test_regions_differ_are_in_order_and_their_numbers_are_deviations():
 
 def test_no_region_is_larger_than_is_said():
     """A window of n cells to each side of its own is (n + 1) / 16 of a side."""
+    assert _most(SETTINGS.with_values(max_window_size=7)) == 0.25
     for largest in (3, 7):
         found = propose_regions(evidence(), SETTINGS.with_values(max_window_size=largest))
         assert float(box_area(found.boxes).max()) <= ((largest + 1) / 16 * SIDE) ** 2
