@@ -70,7 +70,7 @@ class Borders:
 
 def _widths(boxes: Tensor, percent: float, least: float) -> Tensor:
     """Whole pixels [N], rounded up, for boxes [N, 4]."""
-    sides = (boxes[:, 2:] - boxes[:, :2]).float().clamp(min=0).prod(dim=1).sqrt()
+    sides = (boxes[:, 2:] - boxes[:, :2]).float().prod(dim=1).sqrt()
     return (sides * percent / 100 - 1e-3).clamp(min=least).ceil()
 
 

@@ -93,6 +93,7 @@ def test_a_part_of_a_pixel_is_one_more():
 def test_what_is_black_in_a_file_of_the_mask_is_unchanged():
     mask = Borders(10, 100).masks(torch.tensor([[400.0, 400, 900, 900]]), 1400, 1400)
     assert not bool(((mask > 0) & ((mask * 255).round() == 0)).any())
+    assert 0.5 <= float(mask[mask > 0].min()) * 255 < 0.7  # and no more than that is left out
 
 
 def test_the_published_method_knows_of_no_tint():
