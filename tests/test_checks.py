@@ -155,7 +155,10 @@ def test_a_clip_model_is_looked_for_where_it_is_a_path(tmp_path: Path) -> None:
         check_clip("ViT-B-16", str(page))
 
 
-@pytest.mark.parametrize(("channels", "says"), [(9, ""), (4, "takes 4 input channels"), (8, "takes 8 input channels")])
+@pytest.mark.parametrize(
+    ("channels", "says"),
+    [(9, ""), (4, "takes 4 input channels"), (8, "takes 8 input channels"), (12, "takes 12 input")],
+)
 def test_a_pipeline_is_judged_by_its_input_channels(tmp_path: Path, channels: int, says: str) -> None:
     (tmp_path / "unet").mkdir()
     (tmp_path / "model_index.json").write_text(INDEX)

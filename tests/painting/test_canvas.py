@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -184,6 +185,17 @@ def test_an_edit_in_the_picture_and_the_picture_outside_as_it_was():
         shown = torch.zeros(90, 120, dtype=torch.bool)
         shown[y0:y1, x0:x1] = True
         assert torch.equal((pictures[n] != one.small[0]).any(dim=0), shown)
+
+
+def test_an_edit_takes_on_the_tint_round_it_where_borders_say_so():
+    """As it is put into the picture; without, what was painted is there as it was painted."""
+    edits = torch.full((1, 3, 64, 64), 0.45)
+    shown = []
+    for tint in (False, True):
+        one = Canvas(torch.full((1, 3, 64, 64), 0.5), Noting(64), seed=5, borders=Borders(grow=6, tinted=tint))
+        work = replace(one.begin(torch.tensor([[20.0, 20, 44, 44]]), 4), edits=edits)
+        shown.append(one.full(work, 0)[0][0, :, 32, 32].tolist())
+    assert shown == [pytest.approx([0.45] * 3), pytest.approx([0.5] * 3, abs=1e-3)]
 
 
 def test_a_glimpse_is_the_same_picture_from_a_quarter_of_the_pixels():

@@ -61,3 +61,41 @@ def test_one_pixel_that_is_no_number_spoils_no_other() -> None:
     edit = edit_on(GROUND + 0.05)
     edit[..., 48, 48] = torch.nan
     assert int(tinted(edit, GROUND, FOUND, PAINTED).isnan().sum()) == 3
+
+
+def test_a_rim_is_another_thing_where_any_of_its_colours_is_further_off() -> None:
+    level = torch.tensor([24 / 255, 0.03, -0.03]).view(1, 3, 1, 1)
+    for share, moved in ((0.98, True), (1.02, False)):
+        off = level * torch.tensor([share, 1, 1]).view(1, 3, 1, 1)
+        edit = edit_on(GROUND + off)
+        made = tinted(edit, GROUND, FOUND, PAINTED)
+        assert torch.equal(made, edit) != moved
+        if moved:
+            torch.testing.assert_close(rim_of(made), rim_of(GROUND), atol=1e-3, rtol=0)
+
+
+def test_a_tint_is_the_rims_mean_about_each_place() -> None:
+    """Weighed by a Gaussian of a fifth of the region's side, here at the size that it is worked out at: 64 pixels."""
+    found, painted = torch.zeros(2, 1, 1, 64, 64).unbind()
+    found[..., 20:44, 24:40], painted[..., 16:48, 20:44] = 1, 1
+    source = torch.full((1, 3, 64, 64), 0.5)
+    change = 0.09 * (torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(2)) - 0.5)
+    change[..., :32] += 0.03
+    made = tinted(source - change, source, found, painted) - (source - change)
+    rows, columns = ((painted - found)[0, 0] > 0).nonzero().T
+    reach = 0.2 * (24 * 16) ** 0.5
+    for y, x in ((16, 20), (32, 32), (47, 43), (20, 30)):
+        weights = torch.exp(-((rows - y).square() + (columns - x).square()) / (2 * reach**2))
+        wanted = (change[0, :, rows, columns] * weights).sum(dim=1) / weights.sum()
+        torch.testing.assert_close(made[0, :, y, x], wanted, atol=2e-4, rtol=1e-3)
+
+
+def test_most_of_a_rim_may_be_something_else_but_for_a_quarter() -> None:
+    edit = edit_on(GROUND + 0.05)
+    area = int((PAINTED - FOUND).sum())
+    rim = (PAINTED > FOUND)[0, 0].nonzero()
+    for kept, moved in ((0.26, True), (0.24, False)):
+        other = edit.clone()
+        for y, x in rim[round(kept * area) :].tolist():
+            other[..., y, x] = 1 - GROUND[..., y, x].round()
+        assert torch.equal(tinted(other, GROUND, FOUND, PAINTED), other) != moved
