@@ -247,3 +247,8 @@ def test_more_than_8_bits_are_said_to_be_lost(tmp_path):
         assert load_picture(tmp_path / name).note == "The picture has more than 8 bits a channel, and results have 8."
     Image.fromarray(noise(3)).save(tmp_path / "plain.png")
     assert load_picture(tmp_path / "plain.png").note == ""
+
+
+@pytest.mark.parametrize(("mode", "deep"), [("I;16", True), ("I", True), ("F", True), ("L", False), ("RGBA", False)])
+def test_a_picture_made_in_memory_says_too_that_it_has_more_than_8_bits(mode: str, deep: bool) -> None:
+    assert bool(picture_from(Image.new(mode, (40, 40))).note) == deep
