@@ -77,11 +77,13 @@ def places(source: str) -> dict[tuple[int, int], list[tuple[str, int]]]:
 
 
 def _decides_nothing(tree: ast.AST) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Where annotations and decorators are, which nothing evaluates or which decide nothing, and TYPE_CHECKING."""
+    """Where annotations and decorators are, which nothing evaluates or which decide nothing, TYPE_CHECKING, and the
+    `strict` of a zip, which guards against faults of our own."""
     parts: list[ast.AST | None] = []
     for node in ast.walk(tree):
         parts += [getattr(node, name, None) for name in ("annotation", "returns")]
         parts += getattr(node, "decorator_list", [])
+        parts += [node.value] if isinstance(node, ast.keyword) and node.arg == "strict" else []
         parts += [node.test] if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" else []
     return [
         ((part.lineno, part.col_offset), (part.end_lineno or 0, part.end_col_offset or 0))
