@@ -28,7 +28,7 @@ from PIL import Image
 from region_core.demo.scenes import make_scene
 
 from ..comfy.flows import PACK, WORKFLOWS, as_prompt, load, with_shapes
-from ..comfy.served import Server
+from ..comfy.served import PACK_FOLDER, Server
 
 EXTREMES: list[Any] = [
     -1,
@@ -112,6 +112,9 @@ def wrong_with(server: Server, graph: dict, seconds: float) -> tuple[str, str]:
         return "lost", f"{type(error).__name__}: {error}"
     if server.process.poll() is not None:
         return "died", "the server has ended"
+    refused = json.dumps([heard.problem, heard.refused], default=str)
+    if heard.status != "error" and "exception_during" in refused and of_pack(refused):
+        return heard.status, f"an exception while the graph was checked: {refused[:300]}"
     if heard.status == "error":
         text = str(heard.problem).strip()
         ours = text.split(": ")[0] in NAMES
@@ -130,18 +133,27 @@ def what_came(server: Server, heard: Any) -> list:
     return came
 
 
-def traceback_in(log: Path, start: int, status: str) -> tuple[str, bool]:
-    """(a traceback in the server's log from `start` on, or "", whether the pack has any part in it). ComfyUI writes
-    one for every error of a node, which the sentence at its end tells; for what is refused before anything runs, and
-    for what runs, there is none."""
-    text = log.read_bytes()[start:].decode("utf-8", "replace")
-    if "Traceback" not in text or (status == "told" and "InputError" in text):
-        return "", False
-    lines = text[text.index("Traceback") :].splitlines()
-    end = next((number for number, line in enumerate(lines[1:], 1) if line and not line.startswith(" ")), 0)
-    frames = [line.strip() for line in lines[:end] if line.lstrip().startswith("File ")]
-    ours = any("custom_nodes" in line or str(PACK) in line for line in frames)
-    return f"a traceback in the log, of {lines[end]!r} at {frames[-1] if frames else '?'}", ours
+def of_pack(text: str) -> bool:
+    """Whether the pack has a part in what a log or an answer tells: as it is installed, or where it lies."""
+    return f"custom_nodes/{PACK_FOLDER}" in text or str(PACK) in text
+
+
+def tracebacks_in(log: str, status: str) -> list[tuple[str, bool]]:
+    """(each traceback in a server's log, in a line; whether the pack has any part in it). What follows one counts to it:
+    the log's own faults tell of their callers there. ComfyUI writes one for the error of a node, with its cause, which the
+    sentence at its end tells; for what is refused before anything runs, and for what runs, there is none."""
+    found = []
+    for block in log.split("Traceback (most recent call last):")[1:]:
+        lines = block.splitlines()[1:]
+        end = next((number for number, line in enumerate(lines) if line and not line.startswith(" ")), 0)
+        if status == "told" and "InputError" in lines[end]:
+            status = "told already"  # once is enough
+            continue
+        if status == "told" and "The above exception was the direct cause" in block:
+            continue
+        frames = [line.strip() for line in lines[:end] if line.lstrip().startswith("File ")]
+        found.append((f"a traceback of {lines[end]!r} at {frames[-1] if frames else '?'}", of_pack(block)))
+    return found
 
 
 def run(
@@ -169,12 +181,12 @@ def run(
                     break
                 said = server.log.stat().st_size
                 status, problem = wrong_with(server, graph, seconds)
-                trace, ours = traceback_in(server.log, said, status)
+                log = server.log.read_bytes()[said:].decode("utf-8", "replace")
+                traces = tracebacks_in(log, status)
                 outcomes[source][status] += 1
-                if trace and not ours and not problem:
-                    cores += 1
-                elif problem or trace:
-                    wrong.append(f"{number} {source}: {what}: {problem or trace}")
+                cores += sum(not ours for _, ours in traces)
+                for one in [problem] * bool(problem) + [trace for trace, ours in traces if ours]:
+                    wrong.append(f"{number} {source}: {what}: {one}")
                     print(wrong[-1], flush=True)
                 if status in ("lost", "died"):
                     break

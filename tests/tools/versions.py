@@ -54,7 +54,7 @@ def made(folder: Path, environment: str, python: str, comfyuis: list[Path]) -> P
     held = home / "held.txt"  # no ComfyUI may bring another torch, or more than a floor
     held.write_text("\n".join(line for line in asked if "==" in line), encoding="utf-8")
     pip = (own, "-m", "pip", "install", "-q", "-c", held)
-    run(*pip, *asked, *FOR_TESTS).check_returncode()
+    run(*pip, *(["-U"] if environment == "newest" else []), *asked, *FOR_TESTS).check_returncode()
     for comfyui in comfyuis:
         lines = (comfyui / "requirements.txt").read_text(encoding="utf-8").splitlines()
         wanted = [line for line in lines if not re.match(r"(torch(vision|audio)?|#.*)?\s*$", line)]
@@ -71,7 +71,7 @@ def tried(python: Path, tests: tuple[str, ...], **environ: str) -> tuple[bool, s
     done = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE", *tests, **environ)
     lines = done.stdout.strip().splitlines()
     failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
-    return done.returncode == 0, "\n    ".join([lines[-1].strip("= "), *failed])
+    return done.returncode == 0, "\n    ".join([*(line.strip("= ") for line in lines[-1:]), *failed])
 
 
 def main() -> None:
