@@ -139,9 +139,10 @@ def of_pack(text: str) -> bool:
 
 
 def tracebacks_in(log: str, status: str) -> list[tuple[str, bool]]:
-    """(each traceback in a server's log, in a line; whether the pack has any part in it). What follows one counts to it:
-    the log's own faults tell of their callers there. ComfyUI writes one for the error of a node, with its cause, which the
-    sentence at its end tells; for what is refused before anything runs, and for what runs, there is none."""
+    """(each traceback in a server's log, in a line; whether the pack has any part in it). What follows one counts to
+    it: the log's own faults tell of their callers there. ComfyUI writes one for the error of a node, with its cause,
+    which the sentence at its end tells; for what is refused before anything runs, and for what runs, there is none.
+    """
     found = []
     for block in log.split("Traceback (most recent call last):")[1:]:
         lines = block.splitlines()[1:]
