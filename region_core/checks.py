@@ -16,6 +16,15 @@ from .weights import check_file, check_folder
 
 # names of devices on Windows, whatever follows their first point
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])", re.IGNORECASE)
+# signs that show nothing between letters, and (Unicode's Default_Ignorable_Code_Point, controls and the empty Braille
+# cell) all that alone show nothing at all
+_HIDDEN = re.compile(
+    r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u034f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+)
+_UNSEEN = re.compile(
+    _HIDDEN.pattern + r"|[\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200c\u200d\u2800\u3164\ufe00-\ufe0f\uffa0"
+    r"\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 _LONGEST_NAME = 230  # bytes: a number and an ending are added, and 255 are the most
 # owner/name, as hubs have it; a path that begins like a path is never one
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -30,8 +39,8 @@ def check_texts(caption: str, prompt: str, negative: str = "") -> None:
 
 def text_problem(name: str, text: str) -> str:
     """A sentence about a caption or prompt that is empty or has half of a character in it; "" where it is well."""
-    empty = "" if _seen(text) else f"{name} is empty; write in a few words what is there, or should be."
-    return broken_text(name, text) or empty
+    empty = f"{name} is empty; write in a few words what is there, or should be."
+    return broken_text(name, text) or ("" if _UNSEEN.sub("", text).strip() else empty)
 
 
 def text_problems(caption: str, prompt: str, negative: str = "") -> list[str]:
@@ -46,9 +55,10 @@ def text_problems(caption: str, prompt: str, negative: str = "") -> list[str]:
 
 
 def _seen(text: str) -> list[str]:
-    """The words of a text as a person sees them: no signs that show nothing, accents and widths written one way."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(c for c in plain if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf")).split()
+    """The words of a text as a person sees them: no signs between letters that show nothing, accents and widths
+    written one way. What joins emoji and makes flags of them stays."""
+    narrow = (unicodedata.normalize("NFKC", c) if unicodedata.east_asian_width(c) in "FH" else c for c in text)
+    return unicodedata.normalize("NFC", _HIDDEN.sub("", "".join(narrow))).casefold().split()
 
 
 def broken_text(name: str, text: str) -> str:

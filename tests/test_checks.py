@@ -94,11 +94,35 @@ def test_each_text_that_is_wrong_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("caption", "prompt"),
-    [("caf\u00e9", "cafe\u0301"), ("red", "\uff52\uff45\uff44"), ("red \u200bcircle", "Red\u3000circle\ufeff")],
+    [
+        ("caf\u00e9", "cafe\u0301"),
+        ("caf\u00e9", "cafe\u2060\u0301"),
+        ("red", "\uff52\uff45\uff44"),
+        ("red \u200bcircle", "Red\u3000circle\ufeff"),
+        ("red\x00", "\x1bred"),
+    ],
 )
 def test_texts_that_look_the_same_are_the_same(caption: str, prompt: str) -> None:
     (problem,) = text_problems(caption, prompt)
     assert "ask for something that is not there yet" in problem
+
+
+@pytest.mark.parametrize(
+    ("caption", "prompt"),
+    [
+        ("x\u00b2", "x2"),
+        ("\U0001f469\u200d\U0001f33e", "\U0001f469\U0001f33e"),  # a farmer; a woman and a sheaf
+        ("\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e007f", "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e007f"),
+    ],
+)
+def test_texts_that_look_different_are_different(caption: str, prompt: str) -> None:
+    assert text_problems(caption, prompt) == []
+
+
+@pytest.mark.parametrize("sign", [0x3164, 0x2800, 0xFE0F, 0x34F, 0x115F, 0x180B, 0x17B4, 0x200D, 0xE0041, 0, 0xAD])
+def test_signs_that_show_nothing_are_no_text(sign: int) -> None:
+    assert "is empty" in text_problem("it", f" {chr(sign) * 2} ")
+    assert text_problem("it", f"{chr(sign)}a") == ""
 
 
 @pytest.mark.parametrize("text", ["...", "\U0001f98a", "\U0001fae9", "\u0301", "\ue000", "\u05d0", "a\nb"])
