@@ -17,6 +17,7 @@ from .engine import Engine
 from .job import Job, check_edit
 from .progress import Progress
 from .report import write_result, write_stopped
+from .signals import patient
 
 
 def run(
@@ -35,39 +36,40 @@ def run(
     inpainter = engine.inpainter(models, job.prompt, job.negative_prompt)
 
     asked = {"image_caption": job.caption, "editing_prompt": job.prompt}
-    try:
-        with Progress(shown=job.shown) as progress:
-            result = engine.edit(
-                models,
-                job.image,
-                job.caption,
-                job.prompt,
-                inpainter=inpainter,
-                settings=job.settings,
-                generator=job.generator,
-                seed=job.settings.seed,
-                on_event=progress,
+    with patient():
+        try:
+            with Progress(shown=job.shown) as progress:
+                result = engine.edit(
+                    models,
+                    job.image,
+                    job.caption,
+                    job.prompt,
+                    inpainter=inpainter,
+                    settings=job.settings,
+                    generator=job.generator,
+                    seed=job.settings.seed,
+                    on_event=progress,
+                )
+        except KeyboardInterrupt:
+            spent = {"unet_evaluations": inpainter.evaluations, "seconds": time.perf_counter() - started}
+            kept = write_stopped(job.output_dir, job.picture, progress, job.settings, job.stem, {**spent, **asked})
+            best = f"the best picture so far is '{job.output_dir / 'edited.png'}'."
+            print(
+                f"Stopped after {progress.done:.0%} of the work; "
+                + (best if kept else "there was no picture to keep yet."),
+                file=sys.stderr,
             )
-    except KeyboardInterrupt:
-        spent = {"unet_evaluations": inpainter.evaluations, "seconds": time.perf_counter() - started}
-        kept = write_stopped(job.output_dir, job.picture, progress, job.settings, job.stem, {**spent, **asked})
-        best = f"the best picture so far is '{job.output_dir / 'edited.png'}'."
-        print(
-            f"Stopped after {progress.done:.0%} of the work; "
-            + (best if kept else "there was no picture to keep yet."),
-            file=sys.stderr,
-        )
-        return STOPPED, None
-    rest = {**asked, **more(result)}
+            return STOPPED, None
+        rest = {**asked, **more(result)}
 
-    def write() -> None:
-        write_result(job.output_dir, job.picture, result, job.stem, draw_box=job.draw_box, more=rest)
+        def write() -> None:
+            write_result(job.output_dir, job.picture, result, job.stem, draw_box=job.draw_box, more=rest)
 
-    try:
-        write()
-    except KeyboardInterrupt:  # all the work is done: it is kept, if nobody insists
-        write()
-        raise
+        try:
+            write()
+        except KeyboardInterrupt:  # all the work is done: it is kept, if nobody insists
+            write()
+            raise
     if job.save_path is not None:
         if result.generator is not None and result.rounds:
             taught_on = {"image": job.stem, **asked, "previews": len(result.rounds)}

@@ -6,10 +6,8 @@ import argparse
 import io
 import os
 import re
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, InputProblems
 from . import BAD_INPUT, STOPPED
 from .parser import build_parser
+from .signals import terminated_as_by_ctrl_c
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -62,27 +61,6 @@ def tolerant_streams() -> None:
             if stream.errors in ("strict", "surrogateescape"):
                 stream.reconfigure(errors="backslashreplace")
             setattr(sys, name, _Console(stream))
-
-
-@contextmanager
-def terminated_as_by_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM, and SIGHUP of a terminal that is closed, raise KeyboardInterrupt, too: they then end a run in as
-    good order as Ctrl-C does. One that is ignored (nohup) stays so."""
-
-    def stop(_signal: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {}
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            with suppress(ValueError):  # not the main thread
-                before[number] = signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def guarded(command: Callable[[], int]) -> int:

@@ -114,15 +114,12 @@ def write_stopped(
 
     The search works on a reduced copy of a large picture, and the best so far is of that size; the
     transparency is kept where the sizes are the same. What an earlier run left in the folder beside
-    it would not belong to it and goes. `more` goes into the report too.
+    it would not belong to it and goes, once the new is there. `more` goes into the report too.
     """
     if progress.best is None:
         return False
-    for name in (*RESULTS, f"boxes/{stem}.png"):
-        remove(folder / name)
     alpha = picture.alpha if progress.best.shape[-2:] == picture.rgb.shape[-2:] else None
     save_png(to_pil(progress.best, alpha), folder / "edited.png", picture.icc_profile)
-    save_png(loss_curve(progress.rounds), folder / "loss.png")
     write_json(
         folder / "report.json",
         {
@@ -136,4 +133,7 @@ def write_stopped(
             **more,
         },
     )
+    save_png(loss_curve(progress.rounds), folder / "loss.png")
+    for name in ("region.png", "candidates.png", f"boxes/{stem}.png"):
+        remove(folder / name)
     return True

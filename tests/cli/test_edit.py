@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -159,6 +162,54 @@ def test_ctrl_c_while_results_are_written_loses_none(monkeypatch: pytest.MonkeyP
     assert json.loads(Path("out/report.json").read_text(encoding="utf-8"))["verdict"] == "edited"
     assert {"edited.png", "region.png", "candidates.png", "loss.png"} <= {path.name for path in Path("out").iterdir()}
     assert not list(Path("out").rglob(".*"))
+
+
+def seen_then(end: Callable[[], None]) -> Played:
+    """An edit that is stopped after it has shown a picture, by `end`."""
+
+    def stopped(image: object, *, on_event: object, settings: SearchSettings, **_rest: object) -> EditResult:
+        result_of(image, on_event, settings)
+        end()
+        raise AssertionError("it was not stopped")
+
+    return Played(stopped)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+@pytest.mark.parametrize("finished", [False, True])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.usefixtures("folder")
+def test_a_second_signal_while_results_are_written_loses_none(
+    monkeypatch: pytest.MonkeyPatch, name: str, finished: bool
+) -> None:
+    def press() -> None:
+        os.kill(os.getpid(), getattr(signal, name))
+
+    signals, real = [press] * (2 if finished else 1), reports.save_png
+
+    def save(*given: Any, **rest: Any) -> None:
+        if signals:
+            signals.pop()()
+        real(*given, **rest)
+
+    monkeypatch.setattr(reports, "save_png", save)
+    assert cli.main(arguments("--quiet"), Played(fake) if finished else seen_then(press)) == 130
+    report = json.loads(Path("out/report.json").read_text(encoding="utf-8"))
+    assert report["verdict"] == ("edited" if finished else "stopped")
+    assert np.asarray(Image.open("out/edited.png")).shape[:2] == (128, 128)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+@pytest.mark.usefixtures("folder")
+def test_a_third_signal_ends_it_and_nothing_of_an_earlier_run_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def press(*_given: object, **_rest: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    Path("out/region.png").write_text("of an earlier run")
+    monkeypatch.setattr(reports, "save_png", lambda *_given: [press(), press()])
+    assert cli.main(arguments("--quiet"), seen_then(press)) == 130
+    assert Path("out/edited.png").read_text() == "kept"
+    assert Path("out/region.png").read_text() == "of an earlier run"
 
 
 @pytest.mark.usefixtures("folder")
