@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from threading import RLock
 from typing import Any
 
@@ -19,6 +20,24 @@ def without_warnings() -> Iterator[None]:
     with _FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextmanager
+def quiet_open_clip() -> Iterator[None]:
+    """Keep what open_clip tells the root logger to itself; what went wrong it raises, too."""
+    root = logging.getLogger()
+    nobody = logging.NullHandler()  # else `logging.error` sets up a handler for good
+
+    def ours(record: logging.LogRecord) -> bool:
+        return "open_clip" not in Path(record.pathname).parts
+
+    root.addHandler(nobody)
+    root.addFilter(ours)
+    try:
+        yield
+    finally:
+        root.removeFilter(ours)
+        root.removeHandler(nobody)
 
 
 @contextmanager

@@ -69,17 +69,30 @@ def check_folder(folder: Path) -> None:
         _check_index(folder)
 
 
-def check_cached(repository: str, cache_dir: str | None = None) -> None:
-    """`check_folder` of what the hub's cache holds of a repository, if anything: a page that a gateway sent, say,
-    stays there until it is removed."""
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
+def check_hub(model: str, repository: str, error: BaseException, cache_dir: str | None = None) -> None:
+    """Tell why a `model` of the hub could not be loaded, where it is known; it failed with `error`.
+
+    `check_folder` of what the cache holds of the repository, if anything: a page that a gateway sent, say, stays
+    there until it is removed. Where it holds too little and the network is forbidden, that is told.
+    """
+    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     for name in ("config.json", "open_clip_config.json", "model.safetensors", "open_clip_model.safetensors"):
         with suppress(HFValidationError):  # no name of a repository
             cached = try_to_load_from_cache(repository, name, cache_dir)
             if isinstance(cached, str):
                 check_folder(Path(cached).parent)
+    cause: BaseException | None = error  # the libraries wrap it
+    while cause and not isinstance(cause, LocalEntryNotFoundError | OfflineModeIsEnabled):
+        cause = cause.__cause__ or cause.__context__
+    if cause and repository and constants.HF_HUB_OFFLINE:
+        variables = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")  # the hub's tools heed either
+        variable = next((one for one in variables if os.environ.get(one)), variables[0])
+        raise InputError(
+            f"{model} is not on this disk: {repository} was looked for in '{cache_dir or constants.HF_HUB_CACHE}', and "
+            f"{variable} is set, which forbids to download it; unset {variable} once, or give a local folder."
+        ) from error
 
 
 def _check_index(folder: Path) -> None:

@@ -12,7 +12,8 @@ import torch
 from ..errors import InputError, first_line
 from ..files import path_of
 from ..memory import is_out_of_memory
-from ..weights import check_cached, check_file, check_folder
+from ..quiet import quiet_open_clip
+from ..weights import check_file, check_folder, check_hub
 from .clip import SMALLER, ClipScorer
 
 
@@ -44,7 +45,7 @@ def load_clip(
     elif pretrained and os.path.isfile(pretrained):
         check_file(Path(pretrained))
     try:
-        with torch.random.fork_rng(devices=[]):  # building draws random weights
+        with torch.random.fork_rng(devices=[]), quiet_open_clip():  # building draws random weights
             model = open_clip.create_model(
                 name,
                 pretrained=None if placed else pretrained,
@@ -57,11 +58,10 @@ def load_clip(
     except Exception as error:
         if is_out_of_memory(error):
             raise InputError(f"The CLIP model '{name}' is too large for {device}; {SMALLER}.") from error
-        check_cached(_repository(name, pretrained), cache_dir)
+        model = f"The CLIP model '{name}'" + ("" if placed else f" with weights '{pretrained}'")
+        check_hub(model, _repository(name, pretrained), error, cache_dir)
         raise InputError(
-            f"The CLIP model '{name}'"
-            + ("" if placed else f" with weights '{pretrained}'")
-            + f" could not be loaded ({first_line(error)}); pass 'local-dir:' and a folder with "
+            f"{model} could not be loaded ({first_line(error)}); pass 'local-dir:' and a folder with "
             "open_clip_config.json and weights, or connect to the network once to download it."
         ) from error
     config = open_clip.get_model_preprocess_cfg(model)

@@ -19,7 +19,7 @@ from ..files import path_of
 from ..memory import in_chunks, is_out_of_memory
 from ..quiet import quiet_libraries
 from ..resize import resize
-from ..weights import check_cached, check_folder
+from ..weights import check_folder, check_hub
 
 IMAGE_SIZE = 256  # pixels a side that a picture is read at
 WIDEST = 6.0
@@ -210,7 +210,7 @@ def load_dino(
             raise InputError(
                 f"The DINO model '{name}' is too large for {device}; choose a smaller one, or another device."
             ) from error
-        check_cached("" if local else name, cache_dir)
+        check_hub(f"The DINO model '{name}'", "" if local else name, error, cache_dir)
         raise InputError(
             f"The DINO model '{name}' could not be loaded"
             + (" from that folder" if local else ", neither from disk nor from the hub")

@@ -20,7 +20,7 @@ from ..files import path_of
 from ..memory import in_chunks, is_out_of_memory
 from ..quiet import quiet_libraries
 from ..texts import pieces_that_fit
-from ..weights import check_file, check_folder
+from ..weights import check_file, check_folder, check_hub
 from .inpaint import Latents, checked_finite, first_step, with_hole
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def load_pipeline(
     except Exception as error:  # of four libraries, on files of any kind
         if is_out_of_memory(error):  # some versions move it to the device as soon as it is read
             raise too_large(error) from error
+        check_hub(f"the inpainting model '{name}'", "" if on_disk else name, error)
         raise InputError(f"inpainting model {name!r} could not be loaded ({first_line(error)}); {way}") from error
     _check_text_encoder(pipe, local / "text_encoder")
     pipe.set_progress_bar_config(disable=True)

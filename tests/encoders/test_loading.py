@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import open_clip
 import pytest
@@ -17,6 +21,8 @@ from region_core.encoders.clip_loading import _trained_with_quick_gelu
 from region_core.errors import InputError
 
 from .tiny import MEAN, SMALL_TEXT, STD, VISIONS, pictures, tiny_vit
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -52,9 +58,44 @@ def test_load_dino_refuses_another_kind_of_model(tmp_path):
 
 def test_load_dino_without_network_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(InputError, match=r"facebook/dino-nowhere.*pass a folder") as caught:
+    with pytest.raises(InputError, match=r"facebook/dino-nowhere.*give a local folder") as caught:
         load_dino("facebook/dino-nowhere", cache_dir=str(tmp_path))
     assert "\n" not in str(caught.value)
+
+
+OFFLINE = """
+import os, sys
+from region_core.encoders import load_clip, load_dino
+from region_core.errors import InputError
+from region_core.painting.diffusers_inpainter import load_pipeline
+for load, name in ((load_dino, "facebook/dino-vitb8"), (load_clip, "ViT-B-16"), (load_pipeline, "a/inpaint")):
+    try:
+        load(name)
+    except InputError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("variable", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
+def test_offline_mode_is_named_with_the_place_and_the_way_out_and_nothing_else_is_said(tmp_path, variable):
+    settings = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "", "TRANSFORMERS_OFFLINE": "", variable: "1"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", OFFLINE],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3, done.stdout
+    for line, repository in zip(
+        lines, ("facebook/dino-vitb8", "timm/vit_base_patch16_clip_224.openai", "a/inpaint"), strict=True
+    ):
+        assert f"{repository} was looked for in '{tmp_path / 'hub'}'" in line
+        assert f"{variable} is set" in line
+        assert f"unset {variable} once, or give a local folder." in line
+    assert done.stderr == ""
 
 
 # --- CLIP: loading ----------------------------------------------------------------------------
@@ -106,7 +147,7 @@ def test_load_clip_never_returns_random_weights(tmp_path):
 
 def test_load_clip_without_network_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(InputError, match=r"ViT-B-16.*openai.*local-dir:") as caught:
+    with pytest.raises(InputError, match=r"ViT-B-16.*openai.*local folder") as caught:
         load_clip("ViT-B-16", "openai", cache_dir=str(tmp_path))
     assert "\n" not in str(caught.value)
 
