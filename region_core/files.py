@@ -21,7 +21,13 @@ _LONGEST = 200  # bytes of a name; its draft's name has to fit into a file syste
 
 
 def path_of(text: str | Path) -> Path:
-    """The path as a person wrote it, with `~` for a home folder."""
+    """The path as a person wrote it, with `~` for a home folder; InputError where no file can have such a name."""
+    try:
+        possible = b"\0" not in os.fsencode(text)  # bytes that are no text, in a name that a system gave, are well
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise InputError(f"The path {str(text)!r} has half of a character or a NUL in it; write it again without.")
     return Path(os.path.expanduser(text))  # Path's own raises where there is no such user
 
 

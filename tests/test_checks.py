@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from region_core.checks import (
     text_problems,
 )
 from region_core.errors import InputError
+from region_core.files import path_of
 
 INDEX = '{"_class_name": "StableDiffusionInpaintPipeline"}'
 
@@ -207,6 +210,14 @@ def test_a_file_of_another_kind_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "model.ckpt").write_bytes(b"x")
     with pytest.raises(InputError, match=r"is not a \.safetensors file"):
         check_inpainting_model("it", str(tmp_path / "model.ckpt"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_of_bytes_that_are_no_text_goes_on_working(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    assert path_of(folder) == folder
+    check_writable("it", folder)
 
 
 def test_a_path_that_was_given_is_not_empty() -> None:

@@ -65,8 +65,16 @@ from .played import NoEngine, arguments, python
         (["--save_path", "file/a.safetensors"], "save_path is 'file'"),
         (["--save_path", "saved", "--learning", "off"], "learning is off"),
         (["--output_dir", "file/out"], "is a file"),
+        (["--output_dir", "a\0b"], r"'a\x00b' has half of a character or a NUL in it"),
+        (["--output_dir", "a\ud800b"], r"'a\ud800b' has half of a character"),
+        (["--save_path", "a\0b"], "a NUL in it"),
+        (["--save_path", "a\ud800b"], "half of a character"),
+        (["--image_file_path", "~a\0b"], "a NUL in it"),
+        (["--image_file_path", "a\ud800b"], "half of a character"),
+        (["--dino_model", "./a\0b"], "a NUL in it"),
+        (["--load_checkpoint_path", "a\ud800b"], "half of a character"),
     ],
-    ids=lambda value: "=".join(value) if isinstance(value, list) else "",
+    ids=lambda value: ascii("=".join(value)) if isinstance(value, list) else "",
 )
 def test_bad_input_is_one_sentence_and_changes_nothing(
     folder: Path, capsys: pytest.CaptureFixture[str], more: list[str], says: str
@@ -137,7 +145,7 @@ def test_a_hub_id_without_a_network_is_one_sentence(tmp_path: Path) -> None:
     )
     assert ran.returncode == 2, ran.stderr
     assert ran.stderr.count("\n") == 1
-    assert ran.stderr.startswith("error: inpainting model 'nobody/nothing' could not be loaded")
+    assert ran.stderr.startswith("error: the inpainting model 'nobody/nothing' is not on this disk")
     assert not (tmp_path / "out").exists()
 
 

@@ -61,10 +61,14 @@ def test_three_bad_items_among_two_thousand(odd_folder: Path, capsys: pytest.Cap
         (["--output_dir", "edits.json/x"], "is a file"),
         (["--save_path", "g", "--learning", "off"], "learning is off"),
         (["--image_dir_path", "out/results"], "where results would go"),
+        (["--output_dir", "a\0b"], "a NUL in it"),
+        (["--image_dir_path", "a\ud800b"], "half of a character"),
+        (["--json_file", "a\0b"], "a NUL in it"),
         (["--image_dir_path", "x" * 300], "there is no such folder"),
         (["--threads", "1025"], "threads is 1025; it must be from 1 to 1024"),  # more may end the process
         (["--threads", "9" * 30], "it must be from 1 to 1024"),
     ],
+    ids=lambda value: ascii(value[:60]),
 )
 def test_bad_options(
     odd_folder: Path, monkeypatch: pytest.MonkeyPatch, more: list[str], says: str, capsys: pytest.CaptureFixture[str]
