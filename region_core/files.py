@@ -9,7 +9,7 @@ import re
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -48,22 +48,26 @@ def whole(path: Path, *, drafts: Path | None = None, durable: bool = False) -> I
             if durable:
                 with draft.open("rb") as file:
                     os.fsync(file.fileno())
-            _replace(draft, path)
+            replace(draft, path)
         finally:
-            with suppress(OSError):  # its folder may be none
-                draft.unlink(missing_ok=True)
+            discard(draft)
     except OSError as error:
         raise InputError(f"'{path}' cannot be written ({error}); choose another place.") from None
 
 
-def _replace(draft: Path, path: Path) -> None:
-    """Rename, on Windows again for a second where another program (a virus scanner, a viewer) has the file open."""
+def replace(draft: Path, path: Path) -> None:
+    """Rename a file, also over one that is there."""
+    _waiting(lambda: os.replace(draft, path))
+
+
+def _waiting(act: Callable[[], None]) -> None:
+    """On Windows again for a second where another program (a virus scanner, a viewer) has the file open."""
     for wait in (0.05, 0.1, 0.2, 0.3, 0.4) if sys.platform == "win32" else ():
         try:
-            return os.replace(draft, path)
+            return act()
         except PermissionError:
             time.sleep(wait)
-    return os.replace(draft, path)
+    return act()
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -81,9 +85,15 @@ def write_json(path: Path, content: object) -> None:
 def remove(path: Path) -> None:
     """Remove a file that may not be there; InputError where that cannot be."""
     try:
-        path.unlink(missing_ok=True)
+        _waiting(lambda: path.unlink(missing_ok=True))
     except OSError as error:
         raise InputError(f"'{path}' cannot be removed ({error.strerror}); choose another place.") from None
+
+
+def discard(path: Path) -> None:
+    """Remove a file that does no harm where it stays."""
+    with suppress(InputError):
+        remove(path)
 
 
 def clear_drafts(path: Path, *, numbered: bool = False) -> None:
@@ -95,7 +105,7 @@ def clear_drafts(path: Path, *, numbered: bool = False) -> None:
     draft = re.compile(rf"\.{name}\.[0-9a-f]{{32}}\.tmp")
     for file in path.parent.glob(".*.tmp"):
         if draft.fullmatch(file.name):
-            file.unlink(missing_ok=True)
+            discard(file)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from region_core import files
+from region_core.cli.batch.places import Place
 from region_core.cli.report import write_result
 from region_core.demo.models import WEIGHTS
 from region_core.errors import InputError
@@ -212,3 +213,36 @@ def test_windows_waits_for_a_file_that_another_program_has_open(
     with pytest.raises(InputError, match="used by another process"):
         files.write_whole(tmp_path / "a.json", b"[]")
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_windows_waits_for_a_file_that_is_to_go_and_leaves_a_draft_that_stays_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, unlink = [2], Path.unlink
+
+    def locked(path: Path, missing_ok: bool = False) -> None:
+        if held[0]:
+            held[0] -= 1
+            raise PermissionError(13, "used by another process")
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(files.sys, "platform", "win32")
+    monkeypatch.setattr(Path, "unlink", locked)
+    monkeypatch.setattr(files.time, "sleep", lambda _seconds: None)
+    draft, place = tmp_path / f".a.json.{'0' * 32}.tmp", Place(tmp_path, "one")
+    inside = place.folder / ".b.tmp"
+    place.folder.mkdir(parents=True)
+    for file, clear in ((draft, lambda: files.clear_drafts(tmp_path / "a.json")), (inside, place.clear_drafts)):
+        file.write_text("half")
+        held[0] = 99
+        clear()
+        assert file.exists()
+        held[0] = 2
+        clear()
+        assert not file.exists()
+    (tmp_path / "report.json").write_text("{}")
+    held[0] = 2
+    files.remove(tmp_path / "report.json")
+    held[0] = 99
+    with pytest.raises(InputError, match="used by another process"):
+        files.remove(tmp_path / "report.json")

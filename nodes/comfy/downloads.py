@@ -19,6 +19,7 @@ import comfy.utils
 from comfy import model_management
 
 from ...region_core.errors import InputError, shown
+from ...region_core.files import replace
 from ...region_core.weights import problem_with
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def fetch_files(repository: str, files: dict[str, Path], size: str = "") -> None
                 _download(repository, file, Path(draft))
                 if problem := problem_with(Path(draft) / file):
                     raise OSError(f"what arrived {problem}")
-                os.replace(Path(draft) / file, place)
+                replace(Path(draft) / file, place)
         except OSError as error:
             raise InputError(
                 f"{file} of {repository}{f' ({size})' if size else ''} could not be downloaded "

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from ...draw import on_paper
 from ...edit import EditResult
-from ...files import remove, whole, write_json
+from ...files import discard, remove, whole, write_json
 from ...images import Picture, to_pil
 from ..report import boxes_image, mask_image, report_of, write_pictures
 
@@ -73,7 +73,7 @@ class Place:
             with whole(self.boxes, drafts=self.folder) as draft:
                 boxes_image(picture, result).save(draft, format="PNG")
         write_json(self.folder / "report.json", report_of(result, more))
-        (self.folder / "failed.json").unlink(missing_ok=True)
+        remove(self.folder / "failed.json")
 
     def fail(self, reason: str, more: dict[str, Any]) -> None:
         """Note that the item could not be edited, and why."""
@@ -83,7 +83,7 @@ class Place:
     def clear_drafts(self) -> None:
         """Remove what a killed run left of unfinished files."""
         for draft in self.folder.glob(".*.tmp"):
-            draft.unlink(missing_ok=True)
+            discard(draft)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

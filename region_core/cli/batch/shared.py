@@ -12,7 +12,6 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ...edit import EditResult
 from ...errors import InputError
+from ...files import discard
 from ...generator.checkpoint import read_checkpoint
 from ...generator.network import RegionGenerator, build_generator, generator_shape, load_generator, save_generator
 from .editing import Editor, Reading, read_ahead
@@ -88,7 +88,7 @@ class SharedLearning:
         if self.processes.first:
             self._save(self.job.save_path)
             for index in range(len(self.job.items)):  # of a run that was killed after its update
-                self._lesson_file(index).unlink(missing_ok=True)
+                discard(self._lesson_file(index))
 
     def _start(self) -> RegionGenerator:
         if self.job.generator is not None:
@@ -160,8 +160,7 @@ class SharedLearning:
             for index in step.members:
                 file = self._lesson_file(index)
                 if _lessons(file).get("step") == step.number:  # a later step may have its own there already
-                    with suppress(OSError):  # another program may have it open
-                        file.unlink(missing_ok=True)
+                    discard(file)  # another program may have it open
 
     def _save(self, path: Path) -> None:
         save_generator(
