@@ -7,7 +7,9 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,26 +43,60 @@ class _Console:
         """As the stream's own."""
         self._try(self._stream.flush)
 
+    def writelines(self, lines: Iterable[str]) -> None:
+        """As the stream's own."""
+        for line in lines:
+            self.write(line)
+
+    def finish(self) -> None:
+        """Leave nothing in the buffer that Python would stumble over at its end; a slow reader is waited for."""
+        for _ in range(20):
+            try:
+                return self._stream.flush()
+            except BlockingIOError:
+                time.sleep(0.05)
+            except OSError:
+                break
+        self._silence()
+
     def _try(self, act: Callable[..., object], *args: str) -> None:
         try:
             act(*args)
-        except OSError:  # what is left in its buffer, too, goes nowhere
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        except BlockingIOError:  # its reader is behind: this piece alone is lost
+            pass
+        except OSError:
+            self._silence()
+
+    def _silence(self) -> None:
+        """Let what is said from here on, and what is left in the buffer, go nowhere."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        if nowhere != self._stream.fileno():  # which another part of the process may have closed
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
 
 
-def tolerant_streams() -> None:
+@contextmanager
+def tolerant_streams() -> Iterator[None]:
     """Let stdout and stderr write what their encoding has no sign for as an escape, and nothing where they are closed.
 
     A Windows console in cp1252, or the C locale, would otherwise end an edit in Chinese after all its work is done.
     """
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # closed, as under pythonw
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
-        elif isinstance(stream, io.TextIOWrapper):
-            if stream.errors in ("strict", "surrogateescape"):
-                stream.reconfigure(errors="backslashreplace")
-            setattr(sys, name, _Console(stream))
+    with ExitStack() as after:
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name)
+            if stream is None:  # closed, as under pythonw
+                new: Any = after.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+            elif isinstance(stream, io.TextIOWrapper):
+                if stream.errors in ("strict", "surrogateescape"):
+                    after.callback(stream.reconfigure, errors=stream.errors)
+                    stream.reconfigure(errors="backslashreplace")
+                new = _Console(stream)
+                after.callback(new.finish)
+            else:
+                continue
+            after.callback(setattr, sys, name, stream)
+            setattr(sys, name, new)
+        yield
 
 
 def guarded(command: Callable[[], int]) -> int:
@@ -68,18 +104,18 @@ def guarded(command: Callable[[], int]) -> int:
 
     A list's problems are a line each.
     """
-    tolerant_streams()
-    try:
-        return command()
-    except InputProblems as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except InputError as error:
-        print("error: " + re.sub(r"\s+", " ", str(error)), file=sys.stderr)
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        print("Stopped before the end.", file=sys.stderr)
-        return STOPPED
+    with tolerant_streams():
+        try:
+            return command()
+        except InputProblems as error:
+            print(f"error: {error}", file=sys.stderr)
+            return BAD_INPUT
+        except InputError as error:
+            print("error: " + re.sub(r"\s+", " ", str(error)), file=sys.stderr)
+            return BAD_INPUT
+        except KeyboardInterrupt:
+            print("Stopped before the end.", file=sys.stderr)
+            return STOPPED
 
 
 def main(argv: Sequence[str] | None = None, engine: Engine | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from region_core.edit import EditResult
 
 from .batch.quick import asked, write_list
 from .played import ROOT, arguments
-from .test_edit import Played, result_of
+from .test_edit import Played, fake, result_of
 
 QUICK = [sys.executable, str(ROOT / "tests/cli/batch/quick.py")]
 pytestmark = pytest.mark.usefixtures("folder")
@@ -41,6 +42,51 @@ def test_a_console_that_is_gone_does_not_end_the_work(redirected: str) -> None:
         assert done.returncode == code, done.stderr
     assert Path("new/report.json").is_file()
     assert Path("many/index.html").is_file()
+
+
+def test_the_streams_are_the_callers_again_afterwards(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    before = sys.stderr
+    assert cli.main(arguments("--output_dir", "new", "--quiet"), Played(fake)) == 0
+    assert cli.main(arguments("--steps", "0"), Played(fake)) == 2
+    assert sys.stdout is None
+    assert sys.stderr is before
+    assert before.errors == "strict"
+    assert b"steps is 0" in before.buffer.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.skipif(not hasattr(os, "set_blocking") or sys.platform == "win32", reason="pipes of Unix")
+def test_a_reader_that_is_behind_loses_a_piece_and_not_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with os.fdopen(reading, "rb") as reader, os.fdopen(writing, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        with cli.tolerant_streams():
+            print("x" * 1_000_000, flush=True)
+            while len(os.read(reading, 1 << 20)) == 1 << 16:
+                sys.stdout.flush()
+            sys.stdout.writelines(["after", " it\n"])
+            sys.stdout.flush()
+        monkeypatch.undo()
+        stream.close()
+        assert reader.read().endswith(b"after it\n")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors as Linux shows them")
+def test_a_console_that_is_gone_costs_no_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        before = len(os.listdir("/proc/self/fd"))
+        with cli.tolerant_streams():
+            sys.stdout.writelines(["x" * 100_000] * 3)
+            print("x", flush=True)
+        monkeypatch.undo()
+        assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])

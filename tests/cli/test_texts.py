@@ -72,7 +72,7 @@ def test_what_a_narrow_console_cannot_take_is_escaped(monkeypatch: pytest.Monkey
 def test_a_console_of_the_c_locale_is_no_end() -> None:
     """Its stdout lets bytes of file names through, and fails at any other sign that it has not."""
     done = subprocess.run(
-        [sys.executable, "-c", "from region_core.cli.main import *; tolerant_streams(); print('\\u7ea2')"],
+        [sys.executable, "-c", "from region_core.cli.main import *\nwith tolerant_streams(): print('\\u7ea2')"],
         cwd=ROOT,
         check=False,
         capture_output=True,
