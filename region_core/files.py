@@ -110,9 +110,13 @@ def clear_drafts(path: Path, *, numbered: bool = False) -> None:
 
 @contextmanager
 def held(folder: Path) -> Iterator[bool]:
-    """Make a folder and hold it until the end of the block, or of the process: False where another process does. Where
-    the system cannot hold one (Windows, some network disks) it is as if no other did."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Make a folder and hold it until the end of the block, or of the process and of those that were forked from it in
+    the meantime: False where another process does. Where the system cannot hold one (Windows, some network disks) it is
+    as if no other did. Raises InputError where the folder cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"'{folder}' cannot be made ({error.strerror}); choose another place.") from error
     try:
         import fcntl
 

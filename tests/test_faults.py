@@ -246,3 +246,10 @@ def test_windows_waits_for_a_file_that_is_to_go_and_leaves_a_draft_that_stays_op
     held[0] = 99
     with pytest.raises(InputError, match="used by another process"):
         files.remove(tmp_path / "report.json")
+
+
+def test_a_folder_that_cannot_be_held_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    for place in (tmp_path / "file", tmp_path / "file" / "deep"):
+        with pytest.raises(InputError, match="cannot be made .* choose another place"), files.held(place):
+            pass
