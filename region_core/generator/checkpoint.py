@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, first_line
 from ..files import path_of, whole
 
 FORMAT = "learnable-region-generator"
@@ -38,16 +38,23 @@ def write_checkpoint(path: str | Path, tensors: dict[str, Tensor], metadata: dic
 
 
 def check_replaceable(path: Path) -> None:
-    """Raise InputError where a file at `path` is no checkpoint of this project and would be lost by saving one."""
+    """Raise InputError where what is at `path` is not known to be a checkpoint of this project and would be lost by
+    saving one."""
     from safetensors import SafetensorError, safe_open
 
-    if not os.path.exists(path) or not os.path.getsize(path):
+    if not os.path.exists(path) or os.path.isfile(path) and not os.path.getsize(path):
         return
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            known = (file.metadata() or {}).get("format") == FORMAT
-    except (SafetensorError, OSError):
-        known = False
+    known = False
+    if os.path.isfile(path):  # no pipe or device, which opening might wait for
+        try:
+            with safe_open(str(path), framework="pt") as file:
+                known = (file.metadata() or {}).get("format") == FORMAT
+        except SafetensorError:
+            pass
+        except OSError as error:
+            raise InputError(
+                f"'{path}' cannot be read ({first_line(error)}) and might be lost; allow it, or save to another file."
+            ) from error
     if not known:
         raise InputError(f"'{path}' is no region generator and would be lost; remove it, or save to another file.")
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from region_core.errors import InputError
-from region_core.generator.checkpoint import FORMAT, write_checkpoint
+from region_core.generator.checkpoint import FORMAT, check_replaceable, write_checkpoint
 from region_core.generator.network import build_generator, load_generator, save_generator
 
 from .parts import DIM, candidates, noise_features, rng
@@ -113,3 +113,23 @@ def test_a_failed_save_leaves_the_old_file_and_no_half_of_a_new_one(tmp_path, mo
     assert load_generator(path)[1] == {"round": 1}
     with pytest.raises(InputError, match="plain numbers"):
         save_generator(build_generator(DIM, 3, seed=1), path, {"bad": object()})
+
+
+def test_a_file_that_cannot_be_read_is_not_called_another_kind_and_stays(tmp_path, monkeypatch):
+    path = tmp_path / "g.safetensors"
+    save_generator(build_generator(DIM, 3, seed=0), path, {})
+    check_replaceable(path)
+
+    def forbidden(*_args, **_more):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("safetensors.safe_open", forbidden)
+    with pytest.raises(InputError, match="cannot be read .*Permission denied.* might be lost"):
+        check_replaceable(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_only_a_file_is_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    with pytest.raises(InputError, match="would be lost"):
+        check_replaceable(tmp_path / "pipe.safetensors")
