@@ -19,6 +19,7 @@ from ..files import path_of
 from ..generator.checkpoint import check_replaceable
 from ..generator.network import RegionGenerator, generator_shape, load_generator
 from ..images import Picture, load_picture
+from ..memory import is_out_of_memory
 from ..painting.diffusers_inpainter import DEFAULT_MODEL, MIRRORS
 from ..quiet import without_warnings
 from ..settings import SearchSettings
@@ -76,9 +77,8 @@ def choose_device(name: str | None) -> torch.device:
             device = torch.device(name)
             torch.zeros(1, device=device).item()  # of torch's "meta" nothing can be had
     except Exception as error:  # each kind has its own, ModuleNotFoundError among them
-        raise InputError(
-            f"device is '{name}', which cannot be used here ({first_line(error)}); choose another, such as cpu."
-        ) from None
+        why = "whose memory is full" if is_out_of_memory(error) else "which cannot be used here"
+        raise InputError(f"device is '{name}', {why} ({first_line(error)}); choose another, such as cpu.") from error
     return device
 
 

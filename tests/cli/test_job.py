@@ -10,6 +10,7 @@ from PIL import Image
 
 from region_core.checks import check_inpainting_model
 from region_core.cli import main as cli
+from region_core.cli.job import choose_device
 from region_core.demo.scenes import make_scene
 from region_core.errors import InputError
 
@@ -168,3 +169,22 @@ def test_a_folder_name_that_is_too_long_is_one_sentence(capsys) -> None:
     code = cli.main(["demo", "--output_dir", "x" * 300])
     assert code == 2
     assert "output_dir" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to"), "device is 'cpu', whose memory is full"),
+        (RuntimeError("no kernel image"), "which cannot be used here"),
+    ],
+)
+def test_a_device_that_is_full_is_told_from_one_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, says: str
+) -> None:
+    def fail(*_args: object, **_more: object) -> None:
+        raise error
+
+    monkeypatch.setattr(torch, "zeros", fail)
+    with pytest.raises(InputError, match=says) as caught:
+        choose_device("cpu")
+    assert caught.value.__cause__ is error
