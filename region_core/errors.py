@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class InputError(ValueError):
@@ -36,8 +39,10 @@ def shown(text: str) -> str:
 
     Half of a surrogate pair, which JSON, a shell and a file's name can all bring, fits into no
     encoding; a console in cp1252 takes few signs. To print either raises, and a program that prints
-    what went wrong (a server's log, say) ends of it.
+    what went wrong (a server's log, say) ends of it. Control characters but newline and tab are
+    escaped, too: a terminal would obey them.
     """
+    text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     for stream in (sys.stdout, sys.stderr):
         encoding = getattr(stream, "encoding", None) or "utf-8"

@@ -69,6 +69,10 @@ def test_what_a_narrow_console_cannot_take_is_escaped(monkeypatch: pytest.Monkey
     assert shown("plain") == "plain"
 
 
+def test_no_control_character_of_what_is_echoed_reaches_the_terminal() -> None:
+    assert str(InputError("are both '\x1b[2J\x07\x9b'\n\ta \r\x7f")) == "are both '\\x1b[2J\\x07\\x9b'\n\ta \\x0d\\x7f"
+
+
 def test_a_console_of_the_c_locale_is_no_end() -> None:
     """Its stdout lets bytes of file names through, and fails at any other sign that it has not."""
     done = subprocess.run(
