@@ -47,6 +47,7 @@ def check_replaceable(path: Path) -> None:
     known = False
     if os.path.isfile(path):  # no pipe or device, which opening might wait for
         try:
+            path.open("rb").close()  # safetensors says of what may not be read that it is not there
             with safe_open(str(path), framework="pt") as file:
                 known = (file.metadata() or {}).get("format") == FORMAT
         except SafetensorError:

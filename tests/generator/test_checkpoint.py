@@ -123,7 +123,7 @@ def test_a_file_that_cannot_be_read_is_not_called_another_kind_and_stays(tmp_pat
     def forbidden(*_args, **_more):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("safetensors.safe_open", forbidden)
+    monkeypatch.setattr(type(path), "open", forbidden)
     with pytest.raises(InputError, match="cannot be read .*Permission denied.* might be lost"):
         check_replaceable(path)
 
