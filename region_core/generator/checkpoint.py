@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import InputError, first_line
+from ..errors import InputError
 from ..files import path_of, whole
 
 FORMAT = "learnable-region-generator"
@@ -54,7 +54,7 @@ def check_replaceable(path: Path) -> None:
             pass
         except OSError as error:
             raise InputError(
-                f"'{path}' cannot be read ({first_line(error)}) and might be lost; allow it, or save to another file."
+                f"'{path}' cannot be read ({error.strerror or error}) and might be lost; allow it, or save elsewhere."
             ) from error
     if not known:
         raise InputError(f"'{path}' is no region generator and would be lost; remove it, or save to another file.")
