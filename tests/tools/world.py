@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import signal
 import sys
 import warnings
 from typing import Any
@@ -15,7 +16,8 @@ from PIL import Image, ImageFile
 
 
 def shared_state() -> dict[str, Any]:
-    """Random states, torch's and Pillow's switches, logging, warnings, the environment, libraries' moods."""
+    """Random states, torch's and Pillow's switches, logging, warnings, signals, streams, the environment,
+    libraries' moods."""
     state: dict[str, Any] = {
         "torch rng": torch.get_rng_state().tolist(),
         "numpy rng": str(np.random.get_state()),
@@ -30,6 +32,9 @@ def shared_state() -> dict[str, Any]:
         "matmul": torch.get_float32_matmul_precision(),
         "pixels": Image.MAX_IMAGE_PIXELS,
         "truncated": ImageFile.LOAD_TRUNCATED_IMAGES,
+        "formats": {
+            name: list(getattr(Image, name)) for name in ("ID", "OPEN", "SAVE", "SAVE_ALL", "EXTENSION", "DECODERS")
+        },
         "warnings": [str(one) for one in warnings.filters],
         "showwarning": warnings.showwarning,
         "loggers": {
@@ -48,6 +53,8 @@ def shared_state() -> dict[str, Any]:
         "environment": {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
         "excepthook": sys.excepthook,
         "displayhook": sys.displayhook,
+        "signals": {one: signal.getsignal(one) for one in signal.valid_signals()},
+        "streams": [id(one) for one in (sys.stdin, sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)],
     }
     for library in ("diffusers", "transformers"):
         log = sys.modules.get(f"{library}.utils.logging")
