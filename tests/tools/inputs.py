@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import math
 import time
 from typing import Any
 
@@ -19,7 +20,7 @@ from PIL import Image
 
 from region_core.errors import InputError
 
-from .tiny import edit
+from .tiny import LITTLE, edit
 
 VALUES = ("plain", "plain", "plain", "constant", "black", "nan", "infinite", "overshoot", "hdr", "bytes", "negative")
 LAYOUTS = ("CHW", "HWC", "BCHW", "BHWC", "array", "PIL")
@@ -124,12 +125,28 @@ def mask_of(case: dict[str, Any]) -> torch.Tensor | None:
     }[kind]
 
 
+def reach(prior: torch.Tensor, borders: Any) -> torch.Tensor:
+    """Where an edit within a mask may show at the most [H,W]: the mask's own box, grown by what the settings say."""
+    white = prior.reshape(prior.shape[-2:]) > 0.5
+    rows, columns = white.any(dim=1).nonzero().flatten(), white.any(dim=0).nonzero().flatten()
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    side = math.sqrt((bottom - top) * (right - left))
+    more = sum(
+        max(least, math.ceil(side * percent / 100))
+        for least, percent in ((borders.grow, borders.grow_percent), (borders.feather, borders.feather_percent))
+    )
+    allowed = torch.zeros_like(white)
+    allowed[max(0, top - more) : bottom + more, max(0, left - more) : right + more] = True
+    return allowed
+
+
 def check(case: dict[str, Any]) -> str:
     """Edit what the case describes; AssertionError where something does not hold. Says what came of it."""
     image, own = picture_of(case)
+    prior = mask_of(case)
     before = image.clone() if isinstance(image, torch.Tensor) else None
     try:
-        result = edit(image, prior=mask_of(case), seed=case["seed"])
+        result = edit(image, prior=prior, seed=case["seed"])
     except InputError as error:
         text = str(error)
         assert len(text.splitlines()) == 1, text
@@ -144,11 +161,14 @@ def check(case: dict[str, Any]) -> str:
     assert result.image.shape == (1, 3, *size)
     assert result.mask.shape == (1, 1, *size)
     rgb = own[:3] if own.shape[0] >= 3 else own[:1].expand(3, -1, -1)
-    for made in (result.image, *(candidate.image for candidate in result.candidates[:1])):
+    for made in (result.image, *(candidate.image for candidate in result.candidates)):
         assert bool(made.isfinite().all())
+        assert made.shape == result.image.shape
     assert bool(((result.mask >= 0) & (result.mask <= 1)).all())
     outside = (result.mask == 0).expand(1, 3, -1, -1)
     assert torch.equal(result.image[outside], rgb[None].float()[outside]), "touched outside"
+    if prior is not None:
+        assert not bool((result.mask[0, 0] > 0)[~reach(prior, LITTLE)].any()), "left the given mask"
     return result.verdict
 
 
