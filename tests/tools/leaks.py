@@ -1,7 +1,7 @@
 """Many edits in one process: `python -m tests.tools.leaks --edits 50 [--comfyui FOLDER]`.
 
 Memory, open files and threads after the fifth edit and after the last, and the most in between; exit code 1
-where the last has more than the fifth and what `LIMITS` allows.
+where the last has more than the fifth and what `LIMITS` allows, or the most more than `BETWEEN` does.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ LIMITS: dict[str, Callable[[float], float]] = {
     "threads": lambda fifth: fifth,
     "tensors": lambda fifth: fifth,
 }
+
+# the most in between: while it works an allocator may hold more for a moment
+BETWEEN = {**LIMITS, "MiB": lambda fifth: max(fifth * 1.1, LIMITS["MiB"](fifth))}
 
 
 def counted() -> dict[str, float]:
@@ -104,7 +107,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         one_edit = comfy_edit(args.comfyui, Path(folder)) if args.comfyui else core_edit(args.models)
         found = watch(one_edit, args.edits)
-    flat = all(values[1] <= LIMITS[name](values[0]) for name, values in found.items())
+    flat = all(
+        last <= LIMITS[name](fifth) and most <= BETWEEN[name](fifth) for name, (fifth, last, most) in found.items()
+    )
     print(f"{args.edits} edits: {'flat' if flat else 'NOT flat'}; after the fifth, after the last, the most")
     for name, values in found.items():
         print(f"  {name:8}" + "".join(f"{value:10.0f}" for value in values))
