@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -246,3 +248,63 @@ def test_offline_is_heeded(comfy: Comfy, hub: Hub, monkeypatch: pytest.MonkeyPat
     assert download(comfy).success
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert download(comfy).success  # it is there
+
+
+def test_what_is_on_disk_loads_without_a_socket(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A DINO folder and a CLIP folder in models folders that nobody may write to."""
+    places = {
+        "dino": comfy.base / "models" / "dino" / "here",
+        "open_clip": comfy.base / "models" / "open_clip" / "here",
+    }
+    for (kind, place), name in zip(places.items(), ("dino", "clip"), strict=True):
+        shutil.copytree(WEIGHTS / name, place)
+        assert place.is_dir(), kind
+
+    def refused(*_args: Any, **_more: Any) -> None:
+        raise AssertionError("the network was asked for what is on disk")
+
+    real_open = open
+
+    def read_only(file: Any, mode: str = "r", *args: Any, **more: Any) -> Any:
+        # simulated: root may write to what is read-only
+        if set(mode) & set("wax+") and str(comfy.base / "models") in str(file):
+            raise OSError(30, "Read-only file system")
+        return real_open(file, mode, *args, **more)
+
+    graph: dict[str, Any] = {"sink": {"class_type": "TestSink", "inputs": {}}}
+    for number, (kind, widget) in enumerate((("LoadDinoEncoder", "dino_name"), ("LoadClipScorer", "clip_name"))):
+        graph[kind] = {"class_type": f"LearnableRegions_{kind}", "inputs": {widget: "here"}}
+        graph["sink"]["inputs"][f"v{number}"] = [kind, 0]
+    comfy.forget()
+    try:
+        for place in places.values():
+            for path in (*place.iterdir(), place, place.parent):
+                path.chmod(0o555 if path.is_dir() else 0o444)
+        with monkeypatch.context() as patch:
+            for owner, name in ((socket.socket, "connect"), (socket, "getaddrinfo"), (socket, "create_connection")):
+                patch.setattr(owner, name, refused)
+            patch.setattr("builtins.open", read_only)
+            run = comfy.run(graph)
+        assert run.success, (run.messages, run.problems)
+        assert run.seen["v0"] is not None
+        assert run.seen["v1"] is not None
+    finally:
+        for place in places.values():
+            for path in (place.parent, place):
+                path.chmod(0o755)
+            shutil.rmtree(place)
+
+
+def test_a_download_into_a_read_only_models_folder_is_one_sentence(comfy: Comfy, hub: Hub) -> None:
+    if not hasattr(os, "geteuid") or os.geteuid() == 0:
+        pytest.skip("root may write anywhere: see the simulated one above")
+    folder = comfy.base / "models" / "dino"
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o555)
+    try:
+        message = download(comfy).error["exception_message"]
+    finally:
+        folder.chmod(0o755)
+    assert "cannot be written to" in message
+    assert len(message.strip().splitlines()) == 1
+    assert files_in(comfy) == []
