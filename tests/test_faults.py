@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,16 @@ from PIL import Image
 
 from region_core import files
 from region_core.cli.batch.places import Place
-from region_core.cli.report import write_result
-from region_core.demo.models import WEIGHTS
+from region_core.cli.progress import Progress
+from region_core.cli.report import write_result, write_stopped
+from region_core.demo.scenes import make_scene
+from region_core.encoders.loading import Models
 from region_core.errors import InputError
+from region_core.generator.network import save_generator
 from region_core.images import load_picture
-from region_core.painting.diffusers_inpainter import DiffusersInpainter, load_pipeline
 
+from .edits import QUICK as SHORT
+from .edits import edit as real_edit
 from .tools.tiny import LITTLE, TAUGHT, Painter, encoders
 from .tools.tiny import edit as tiny_edit
 from .tools.world import difference, shared_state
@@ -97,25 +102,51 @@ def test_a_watcher_that_raises_stops_it_at_any_event() -> None:
         assert difference(before, shared_state()) == {}
 
 
-@pytest.mark.parametrize("part", ["unet", "vae.encode", "vae.decode", "text_encoder"])
-def test_a_fault_in_a_real_pipeline_leaves_no_hook(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pipe = load_pipeline(WEIGHTS / "inpaint")
-    owner, _, name = part.partition(".")
-    failing(monkeypatch, getattr(pipe, owner), name or "forward", 1)
-    before = shared_state()
-    masks = torch.zeros(1, 1, 128, 128)
-    masks[..., 20:60, 20:60] = 1
-    image = torch.full((1, 3, 128, 128), 0.3)
+REAL: dict[str, Callable[[Models], tuple[Any, str]]] = {
+    "UNet": lambda models: (models.pipe.unet, "forward"),
+    "VAE encode": lambda models: (models.pipe.vae, "encode"),
+    "VAE decode": lambda models: (models.pipe.vae, "decode"),
+    "text encoder": lambda models: (models.pipe.text_encoder, "forward"),
+    "DINO": lambda models: (models.dino.model, "forward"),
+    "CLIP pictures": lambda models: (models.scorer.model.visual, "forward"),
+    "CLIP texts": lambda models: (models.scorer.model, "encode_text"),
+}
+FEWEST = SHORT.with_values(steps=2, point_number=1, max_window_size=3)
 
-    def all_of_it() -> None:
-        painter = DiffusersInpainter(pipe, "a red circle")
-        painter.decode(painter.advance(painter.begin(image, masks, 1, 2), 2, 3.0))
 
-    with pytest.raises(Fault):
-        all_of_it()
-    assert difference(before, shared_state()) == {}
-    assert not pipe.unet._forward_hooks
-    assert not pipe.unet._forward_pre_hooks
+def test_a_fault_at_every_call_of_the_embedded_models_leaves_no_trace(models: Models) -> None:
+    image = make_scene(3).image
+    pipe = models.pipe
+    modules = [pipe.unet, pipe.vae, pipe.text_encoder, models.dino.model, models.scorer.model]
+
+    def left() -> dict[str, Any]:
+        """What of the models, and of all, has to be as it was."""
+        inside = [one for module in modules for one in module.modules()]
+        return {
+            **shared_state(),
+            "hooks": [(len(one._forward_hooks), len(one._forward_pre_hooks)) for one in inside],
+            "training": [one.training for one in inside],
+            "at once": (models.dino.batch_size, models.scorer.batch_size),
+            "dtype": {(one.dtype, one.device, one.requires_grad) for m in modules for one in m.parameters()},
+        }
+
+    real_edit(models, image, FEWEST)  # embeddings of fixed texts are remembered from the first edit on
+    with pytest.MonkeyPatch.context() as patch:
+        calls = {part: failing(patch, *place(models), at=-1) for part, place in REAL.items()}
+        whole = real_edit(models, image, FEWEST)
+    assert min(count for (count,) in calls.values()) > 0, "of one nothing is asked"
+    before = left()
+    moments = [(part, at) for part, (count,) in calls.items() for at in sorted({1, -(-count // 2), count})]
+    for part, at in moments:
+        with pytest.MonkeyPatch.context() as patch:
+            counted = failing(patch, *REAL[part](models), at=at)
+            with pytest.raises(Fault, match=f"call {at} of"):
+                real_edit(models, image, FEWEST)
+            assert counted[0] == at, f"{part} was asked again after the fault"
+        assert difference(before, left()) == {}, (part, at)
+    again = real_edit(models, image, FEWEST)  # an undisturbed one is as it would have been
+    assert torch.equal(again.image, whole.image)
+    assert [c.box for c in again.candidates] == [c.box for c in whole.candidates]
 
 
 def attempt(work: Callable[[], Any]) -> str:
@@ -127,37 +158,129 @@ def attempt(work: Callable[[], Any]) -> str:
     return ""
 
 
-@pytest.mark.parametrize("call", ["replace", "mkdir"])
+class Full:
+    """A disk that is full from the `at`-th call on of what makes, writes or renames a file."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, call: str, at: int) -> None:
+        self.count, self.at = 0, at
+        if call == "write":  # half of it is there when the rest has no room
+            real_open = io.open
+
+            def opened(file: Any, mode: str = "r", *args: Any, **more: Any) -> Any:
+                made = real_open(file, mode, *args, **more)
+                return self.filling(made) if set(mode) & set("wax") else made
+
+            patch.setattr("builtins.open", opened)
+            patch.setattr("io.open", opened)
+        else:
+            owner = files.os if call == "replace" else Path
+            own = getattr(owner, call)
+
+            def run(*args: Any, **more: Any) -> Any:
+                self.tell()
+                return own(*args, **more)
+
+            patch.setattr(owner, call, run)
+
+    def tell(self) -> None:
+        self.count += 1
+        if self.count >= self.at:
+            raise OSError(28, "No space left on device")
+
+    def filling(self, file: Any) -> Any:
+        return _Filling(self, file)
+
+
+class _Filling:
+    """A file on that disk."""
+
+    def __init__(self, disk: Full, file: Any) -> None:
+        self.disk, self.file = disk, file
+
+    def write(self, data: Any) -> int:
+        try:
+            self.disk.tell()
+        except OSError:
+            self.file.write(data[: len(data) // 2])
+            raise
+        return self.file.write(data)
+
+    def __enter__(self) -> _Filling:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "fileno":  # or Pillow writes past us
+            raise AttributeError(name)
+        return getattr(self.file, name)
+
+
+def stopped(folder: Path, picture: Any, result: Any) -> None:
+    progress = Progress(shown=False)
+    progress.best, progress.best_box, progress.rounds = result.image, [1, 2, 30, 40], result.rounds
+    assert write_stopped(folder, picture, progress, result.settings, "in", {})
+
+
+WRITERS: dict[str, Callable[[Path, Any, Any], Any]] = {
+    "result": lambda folder, picture, result: write_result(folder, picture, result, "in", draw_box=True),
+    "stopped": stopped,
+    "generator": lambda folder, picture, result: save_generator(result.generator, folder / "g.safetensors", {"a": 1}),
+    "batch": lambda folder, picture, result: Place(folder, "one", draw_box=True).write(picture, result, {}),
+}
+
+
+def files_in(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    path = tmp_path_factory.mktemp("written") / "in.png"
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (64, 80, 3), dtype=np.uint8)).save(path)
+    return load_picture(path), edit()
+
+
+MOMENTS = 5  # of the calls, the first and the last among them
+
+
+@pytest.mark.parametrize("call", ["replace", "mkdir", "write"])
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("again", [False, True], ids=["new", "again"])
 def test_a_fault_at_every_file_is_one_sentence_and_leaves_no_half(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+    tmp_path: Path, written: tuple[Any, Any], call: str, writer: str, again: bool
 ) -> None:
-    Image.fromarray(np.random.default_rng(1).integers(0, 255, (64, 80, 3), dtype=np.uint8)).save(tmp_path / "in.png")
-    picture, result = load_picture(tmp_path / "in.png"), edit()
-    for at in range(1, 40):
-        folder, count = tmp_path / f"out {at}", [0]
-        own = {"replace": files.os.replace, "mkdir": Path.mkdir}[call]
-
-        def full(*args: Any, own: Any = own, count: list[int] = count, at: int = at, **more: Any) -> Any:
-            count[0] += 1
-            if count[0] == at:
-                raise OSError(28, "No space left on device")
-            return own(*args, **more)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(files.os if call == "replace" else Path, call, full)
-            said = attempt(lambda folder=folder: write_result(folder, picture, result, "in", draw_box=True))
-        if not said:
-            assert count[0] < at
-            break
+    picture, result = written
+    WRITERS[writer](tmp_path / "whole", picture, result)
+    whole = {path: len(data) for path, data in files_in(tmp_path / "whole").items()}
+    with pytest.MonkeyPatch.context() as patch:
+        disk = Full(patch, call, 10**9)
+        WRITERS[writer](tmp_path / ("whole" if again else "counted"), picture, result)
+    assert disk.count > 0, "nothing of it was asked"
+    for at in sorted({*np.linspace(1, disk.count, MOMENTS).round().astype(int).tolist(), min(2, disk.count)}):
+        folder = tmp_path / f"out {at}"
+        old = {}
+        if again:
+            for path in whole:
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_bytes((tmp_path / "whole" / path).read_bytes())
+            old = files_in(folder)
+        with pytest.MonkeyPatch.context() as patch:
+            Full(patch, call, at)
+            said = attempt(lambda folder=folder: WRITERS[writer](folder, picture, result))
         assert "cannot be written" in said
         assert "No space left" in said
-        found = [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
-        assert not [path for path in found if path.name.endswith(".tmp")]
-        assert not (folder / "report.json").exists(), "the report says that all is there"
-        for path in found:
-            Image.open(path).load()
-    else:
-        pytest.fail("more files than were tried")
+        found = files_in(folder) if folder.exists() else {}
+        assert set(found) <= set(whole), "a draft was left"
+        assert not [path for path in found if path.name == "report.json"], "the report says that all is there"
+        for path, data in found.items():
+            if path.suffix == ".safetensors":
+                assert data == old[path], "what was there is lost"
+            elif path.suffix in (".png", ".jpg"):
+                Image.open(io.BytesIO(data)).load()
+        if writer == "generator":
+            assert found == old
 
 
 class HalfSpoilt(Painter):

@@ -104,7 +104,7 @@ def test_each_picture_of_any_batch_comes_out_whole_or_one_sentence_does(comfy: C
     outcomes: list[tuple[str, int]] = []
 
     @settings(
-        max_examples=24,
+        max_examples=14,
         deadline=None,
         database=None,
         derandomize=True,
@@ -116,5 +116,5 @@ def test_each_picture_of_any_batch_comes_out_whole_or_one_sentence_does(comfy: C
         outcomes.append((check(comfy, case), case["count"]))
 
     run()
-    assert sum(count > 1 for what, count in outcomes if what == "edited") >= 6, outcomes
-    assert sum(what == "refused" for what, _ in outcomes) >= 2, outcomes
+    assert sum(count > 1 for what, count in outcomes if what == "edited") >= 3, outcomes
+    assert sum(what == "refused" for what, _ in outcomes) >= 1, outcomes
