@@ -114,26 +114,25 @@ def write_stopped(
 
     The search works on a reduced copy of a large picture, and the best so far is of that size; the
     transparency is kept where the sizes are the same. What an earlier run left in the folder beside
-    it would not belong to it and goes, once the new is there. `more` goes into the report too.
+    it would not belong to it and goes, once the new is there. `more` goes into the report too, which is the last.
     """
     if progress.best is None:
         return False
+    remove(folder / "report.json")  # it spoke of other pictures
     alpha = picture.alpha if progress.best.shape[-2:] == picture.rgb.shape[-2:] else None
     save_png(to_pil(progress.best, alpha), folder / "edited.png", picture.icc_profile)
-    write_json(
-        folder / "report.json",
-        {
-            "box": progress.best_box,
-            "score": progress.score,
-            "verdict": "stopped",
-            "seed": settings.seed,
-            "settings": settings,
-            "versions": versions(),
-            "rounds": progress.rounds,
-            **more,
-        },
-    )
     save_png(loss_curve(progress.rounds), folder / "loss.png")
     for name in ("region.png", "candidates.png", f"boxes/{stem}.png"):
         remove(folder / name)
+    report = {
+        "box": progress.best_box,
+        "score": progress.score,
+        "verdict": "stopped",
+        "seed": settings.seed,
+        "settings": settings,
+        "versions": versions(),
+        "rounds": progress.rounds,
+        **more,
+    }
+    write_json(folder / "report.json", report)
     return True
