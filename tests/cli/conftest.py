@@ -1,7 +1,9 @@
-"""A folder with good and bad files, for tests of the command line."""
+"""A folder with good and bad files, and signals as in a terminal, for tests of the command line."""
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("out").mkdir()
     Path("out/edited.png").write_text("kept")
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_terminal() -> Iterator[None]:
+    """Under nohup, or behind another command, some signals are ignored."""
+    usual = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
+    there = {getattr(signal, name): handler for name, handler in usual.items() if hasattr(signal, name)}
+    before = {number: signal.signal(number, handler) for number, handler in there.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

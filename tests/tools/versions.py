@@ -44,8 +44,8 @@ def run(*command: str | Path, **environ: str) -> subprocess.CompletedProcess[str
     )
 
 
-def made(folder: Path, environment: str, python: str, comfyuis: list[Path]) -> Path:
-    """The Python of an environment, which is made if it is not there, with what the tests and ComfyUIs need."""
+def made(folder: Path, environment: str, python: str) -> Path:
+    """The Python of an environment, which is made if it is not there, with what the tests need."""
     home = folder / environment
     own = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not own.is_file():
@@ -55,15 +55,20 @@ def made(folder: Path, environment: str, python: str, comfyuis: list[Path]) -> P
     held.write_text("\n".join(line for line in asked if "==" in line), encoding="utf-8")
     pip = (own, "-m", "pip", "install", "-q", "-c", held)
     run(*pip, *(["-U"] if environment == "newest" else []), *asked, *FOR_TESTS).check_returncode()
-    for comfyui in comfyuis:
-        lines = (comfyui / "requirements.txt").read_text(encoding="utf-8").splitlines()
-        wanted = [line for line in lines if not re.match(r"(torch(vision|audio)?|#.*)?\s*$", line)]
-        asked_too = home / f"{comfyui.name}.txt"
-        asked_too.write_text("\n".join(wanted), encoding="utf-8")
-        run(*pip, "-r", asked_too).check_returncode()
-    if comfyuis:
-        run(*pip, "--no-deps", "torchaudio").check_returncode()
     return own
+
+
+def for_comfyui(python: Path, comfyui: Path) -> None:
+    """What a ComfyUI needs, at its own pins, but no other torch and no more than a floor."""
+    home = python.parents[1]
+    lines = (comfyui / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    wanted = home / "comfyui.txt"
+    wanted.write_text(
+        "\n".join(line for line in lines if not re.match(r"(torch(vision|audio)?|#.*)?\s*$", line)), encoding="utf-8"
+    )
+    pip = (python, "-m", "pip", "install", "-q", "-c", home / "held.txt")
+    run(*pip, "-r", wanted).check_returncode()
+    run(*pip, "--no-deps", "torchaudio").check_returncode()
 
 
 def tried(python: Path, tests: tuple[str, ...], **environ: str) -> tuple[bool, str]:
@@ -85,14 +90,16 @@ def main() -> None:
     args = parser.parse_args()
     sound = True
     for environment in args.environments:
-        python = made(args.folder.resolve(), environment, args.python, args.comfyui)
-        print(f"{environment}: {run(python, '-c', TELL).stdout.strip()}", flush=True)
-        runs = [] if args.no_core else [("core", CORE, {})]
-        runs += [(one.name, IN_PROCESS, {"COMFYUI_DIR": str(one.resolve())}) for one in args.comfyui]
-        for name, tests, environ in runs:
-            good, said = tried(python, tests, **environ)
+        python = made(args.folder.resolve(), environment, args.python)
+        for comfyui in [None] * (not args.no_core) + args.comfyui:
+            if comfyui is None:
+                good, said = tried(python, CORE)
+            else:
+                for_comfyui(python, comfyui)
+                good, said = tried(python, IN_PROCESS, COMFYUI_DIR=str(comfyui.resolve()))
             sound &= good
-            print(f"  {name}: {said}", flush=True)
+            print(f"{environment}, {comfyui.name if comfyui else 'core'}: {said}", flush=True)
+            print(f"  with {run(python, '-c', TELL).stdout.strip()}", flush=True)
     raise SystemExit(not sound)
 
 
