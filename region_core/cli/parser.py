@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any, NoReturn
 
@@ -24,13 +26,12 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, **options)  # a typo is no other option
 
-    def parse_args(self, *args: Any, **options: Any) -> Any:
-        """As argparse's own, where `--option=--` makes nothing of the value before Python 3.13."""
-        found = super().parse_args(*args, **options)
-        for name, value in vars(found).items():
-            if value == []:
-                self.error(f"argument --{name}: expected another value than '--'")
-        return found
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+        """As argparse's own, which before Python 3.13 makes nothing of the value in `--option=--`."""
+        for one in sys.argv[1:] if args is None else args:
+            if re.fullmatch(r"--\w+=--", one):
+                self.error(f"argument {one[:-3]}: expected another value than '--'")
+        return super().parse_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} ('{self.prog} --help' lists the options)")
