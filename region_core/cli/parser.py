@@ -6,7 +6,6 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any, NoReturn
 
@@ -26,12 +25,13 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, **options)  # a typo is no other option
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+    def parse_args(self, *args: Any, **options: Any) -> Any:
         """As argparse's own, which before Python 3.13 makes nothing of the value in `--option=--`."""
-        for one in sys.argv[1:] if args is None else args:
+        given = args[0] if args else options.get("args")
+        for one in sys.argv[1:] if given is None else given:
             if re.fullmatch(r"--\w+=--", one):
                 self.error(f"argument {one[:-3]}: expected another value than '--'")
-        return super().parse_args(args, namespace)
+        return super().parse_args(*args, **options)
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} ('{self.prog} --help' lists the options)")
