@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
+import json
 import os
+import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
@@ -46,6 +48,14 @@ def all_comfyuis() -> list[Path]:
 
 
 VERSIONS = all_comfyuis()
+
+
+def answer_of(script: str, *given: str) -> dict[str, Any]:
+    """What a script says in JSON, as its last line, in a Python of its own with these arguments."""
+    command = [sys.executable, "-c", script, *given]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

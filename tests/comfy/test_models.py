@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from .conftest import PACK, Comfy
+from .conftest import PACK, Comfy, answer_of
 from .parts import (
     NATIVE,
     PeakMemory,
@@ -161,25 +158,8 @@ print(json.dumps({
 
 
 def test_half_precision_on_a_cpu(comfy: Comfy, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            HALF,
-            str(comfy.root),
-            str(tmp_path),
-            str(PACK),
-            "--bf16-unet",
-            "--bf16-vae",
-            "--fp16-text-enc",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout.strip().splitlines()[-1])
+    flags = ("--bf16-unet", "--bf16-vae", "--fp16-text-enc")
+    found = answer_of(HALF, str(comfy.root), str(tmp_path), str(PACK), *flags)
     assert found["unet"] == found["vae"] == "torch.bfloat16"
     assert found["text"] == "torch.float16"
     assert found["type"] == "torch.float32"

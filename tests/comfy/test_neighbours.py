@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from .conftest import PACK, find_comfyui
+from .conftest import PACK, answer_of, find_comfyui
 
 WHOLE = """
 import asyncio, argparse, importlib, io, json, sys, types
@@ -99,15 +96,7 @@ def test_comfyui_and_what_all_packs_share_stay_as_they_were(tmp_path: Path) -> N
     root = find_comfyui()
     if root is None:
         pytest.skip("no ComfyUI here: set COMFYUI_DIR to the folder of one")
-    done = subprocess.run(
-        [sys.executable, "-c", WHOLE, str(root), str(tmp_path), str(PACK)],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout.strip().splitlines()[-1])
+    found = answer_of(WHOLE, str(root), str(tmp_path), str(PACK))
     asked = {"comfy.samplers", "comfy.sample", "comfy.model_management", "comfy.model_patcher", "nodes", "execution"}
     assert {*asked, "folder_paths", "latent_preview"} <= set(found["modules"])
     assert set(found["changed"]) - THEIRS - OURS == set()
