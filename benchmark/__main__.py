@@ -103,7 +103,7 @@ def scenes(args: argparse.Namespace) -> int:
     from region_core.checks import check_writable
     from region_core.demo.worlds import held_out
     from region_core.files import write_json
-    from region_core.images import save_png
+    from region_core.picture import save_png
 
     folder: Path = args.output_dir
     check_writable("output_dir", folder)

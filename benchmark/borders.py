@@ -18,12 +18,12 @@ from region_core.demo.scenes import Edit, Scene
 from region_core.demo.worlds import held_out
 from region_core.draw import contact_sheet
 from region_core.encoders.loading import Models
-from region_core.find import find_region
-from region_core.images import save_png, to_pil
-from region_core.painting.borders import Borders
-from region_core.painting.canvas import Canvas
-from region_core.painting.windows import box_masks, crop, windows_for
-from region_core.proposals.texts import contrast, rivals
+from region_core.find.find_region import find_region
+from region_core.find.texts import contrast, rivals
+from region_core.paint.borders import Borders
+from region_core.paint.canvas import Canvas
+from region_core.paint.windows import box_masks, crop, windows_for
+from region_core.picture import save_png, to_pil
 from region_core.settings import SearchSettings
 
 from .judge import load_judge, succeeded

@@ -132,7 +132,7 @@ def measure_point(axis: str, factor: int, seed: int) -> Cost:
     from region_core.demo.models import load_shapes_models
     from region_core.demo.worlds import held_out
     from region_core.edit import edit_image
-    from region_core.painting.diffusers_inpainter import DiffusersInpainter
+    from region_core.paint.diffusers_painter import DiffusersInpainter
 
     from .painting import picture_of
 

@@ -14,9 +14,9 @@ from region_core.edit import EditResult
 from region_core.encoders.loading import Models
 from region_core.errors import InputError
 from region_core.files import write_json
-from region_core.generator.network import RegionGenerator
-from region_core.painting.canvas import reduced
-from region_core.proposals.regions import Finding, PictureEvidence
+from region_core.find.regions import Finding, PictureEvidence
+from region_core.paint.canvas import reduced
+from region_core.paper.network import RegionGenerator
 
 from .painting import edited
 from .tables import FEWEST, interval

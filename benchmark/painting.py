@@ -12,10 +12,10 @@ from torch import Tensor
 from region_core.demo.scenes import Edit, Scene
 from region_core.edit import EditResult, edit_image
 from region_core.encoders.loading import Models
-from region_core.painting.borders import Borders
-from region_core.painting.canvas import Canvas
-from region_core.painting.diffusers_inpainter import DiffusersInpainter
-from region_core.painting.inpaint import Inpainter, Latents
+from region_core.paint.borders import Borders
+from region_core.paint.canvas import Canvas
+from region_core.paint.diffusers_painter import DiffusersInpainter
+from region_core.paint.painter import Inpainter, Latents
 from region_core.settings import SearchSettings
 
 from .worlds.task import Box, Task, as_tensor

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from region_core.draw import contact_sheet
 from region_core.errors import InputError
-from region_core.images import save_png
+from region_core.picture import save_png
 from region_core.plot import ACCENT, BLUE, GRID, INK, PAPER, SOFT, Color
 
 from .rows import Row

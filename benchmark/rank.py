@@ -15,8 +15,8 @@ from region_core.demo.scenes import SIZE, Edit, Scene
 from region_core.demo.worlds import held_out
 from region_core.encoders.loading import Models
 from region_core.files import write_json
-from region_core.generator.losses import LossWeights, RegionLoss
-from region_core.proposals.anchors import place_candidates
+from region_core.find.anchors import place_candidates
+from region_core.paper.losses import LossWeights, RegionLoss
 from region_core.settings import SearchSettings
 
 from .painting import inpainter_of, paint, picture_of

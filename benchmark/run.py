@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from region_core.cost import cost_so_far
 from region_core.errors import InputError
-from region_core.images import save_png, to_pil
+from region_core.picture import save_png, to_pil
 
 from .ledger import Ledger, digest_of
 from .methods import ABLATED, METHODS, NOTES, chosen, settings_of

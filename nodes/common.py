@@ -16,7 +16,7 @@ from comfy import model_management
 from comfy_api.latest import io
 
 from ..region_core.errors import InputError
-from ..region_core.images import check_layers
+from ..region_core.picture import check_layers
 
 CATEGORY = "learnable regions"
 MANY = 8  # of more pictures than these, what is drawn for people has half their size

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ..region_core.encoders import PatchFeatures
-from ..region_core.generator.network import RegionGenerator, build_generator, check_shape, generator_shape
+from ..region_core.paper.network import RegionGenerator, build_generator, check_shape, generator_shape
 from ..region_core.settings import SearchSettings
 
 

@@ -11,7 +11,7 @@ from comfy_api.latest import io
 
 from ..region_core.checks import check_writable, is_file_name
 from ..region_core.errors import InputError, shown
-from ..region_core.generator.network import load_generator, save_generator
+from ..region_core.paper.network import load_generator, save_generator
 from .common import Learned, schema
 from .descriptions import LearnedGenerator
 from .gates import checked

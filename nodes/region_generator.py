@@ -12,8 +12,8 @@ from comfy_api.latest import io
 from ..region_core.draw import draw_boxes
 from ..region_core.encoders import PatchFeatures
 from ..region_core.errors import InputError
-from ..region_core.images import picture_from
-from ..region_core.proposals.anchors import place_candidates
+from ..region_core.find.anchors import place_candidates
+from ..region_core.picture import picture_from
 from ..region_core.settings import SearchSettings
 from .common import FIXED, MAX_SEED, Dino, Generator, Learned, check_image, for_preview, pil_to_comfy, schema, to_core
 from .descriptions import GeneratorDescription

@@ -15,7 +15,7 @@ from ..region_core.settings import LEARNING, PRESETS, PREVIEWS, REMOVED, SearchS
 from ..region_core.settings import preset as preset_of
 from .blame import Blame
 from .comfy.feedback import Feedback
-from .comfy.inpainter import ComfyInpainter
+from .comfy.painter import ComfyInpainter
 from .common import MANY, BoundingBox, Generator, Learned, Loss, advanced, check_image, schema, to_core
 from .descriptions import GeneratorDescription, LossDescription
 from .gates import checked

@@ -15,9 +15,9 @@ from comfy_api.latest import io
 
 from ..region_core.draw import draw_boxes, loss_curve
 from ..region_core.edit import EditResult
-from ..region_core.generator.network import RegionGenerator
-from ..region_core.images import picture_from
-from ..region_core.words import summary
+from ..region_core.paper.network import RegionGenerator
+from ..region_core.picture import picture_from
+from ..region_core.report_text import summary
 from .common import MANY, for_preview, pil_to_comfy, to_bounding_box, to_comfy
 from .descriptions import LearnedGenerator
 

@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from .images import to_pil
+from .picture import to_pil
 from .plot import ACCENT, INK, PAPER, Color, loss_curve
 
 __all__ = ["contact_sheet", "draw_boxes", "loss_curve"]

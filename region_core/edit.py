@@ -17,18 +17,18 @@ from .encoders import ClipScorer, DinoEncoder, PatchFeatures
 from .errors import InputError
 from .events import SearchProgress, Watcher
 from .expected import whole
-from .generator.losses import RegionLoss
-from .generator.network import RegionGenerator, build_generator, generator_shape
-from .generator.trainer import GeneratorTrainer
-from .images import Picture, picture_from
-from .painting.borders import Borders
-from .painting.canvas import Canvas, Work
-from .painting.inpaint import Inpainter
-from .proposals.prior import check_prior
-from .proposals.regions import Finding, PictureEvidence
-from .proposals.texts import is_ground
-from .published import search_as_published
-from .ranking import Ranking, improves
+from .find.prior import check_prior
+from .find.regions import Finding, PictureEvidence
+from .find.texts import is_ground
+from .paint.borders import Borders
+from .paint.canvas import Canvas, Work
+from .paint.painter import Inpainter
+from .paper.loop import search_as_published
+from .paper.losses import RegionLoss
+from .paper.network import RegionGenerator, build_generator, generator_shape
+from .paper.trainer import GeneratorTrainer
+from .picture import Picture, picture_from
+from .rank import Ranking, improves
 from .resize import covered
 from .search import Previews, learn_from_previews, paint_and_choose, why_nothing
 from .settings import SearchSettings

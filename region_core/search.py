@@ -16,11 +16,11 @@ from torch import Tensor
 from .boxes import descending, iou
 from .events import SearchProgress
 from .expected import painting, preview
-from .generator.losses import LossTerms, RegionLoss
-from .generator.trainer import GeneratorTrainer, standardised_losses
-from .painting.canvas import LEAST_SHARE, LEAST_SIDE, Canvas, Work
-from .proposals.regions import RegionProposals
-from .ranking import Judgement, Ranking, improves, last
+from .find.regions import RegionProposals
+from .paint.canvas import LEAST_SHARE, LEAST_SIDE, Canvas, Work
+from .paper.losses import LossTerms, RegionLoss
+from .paper.trainer import GeneratorTrainer, standardised_losses
+from .rank import Judgement, Ranking, improves, last
 from .settings import SearchSettings
 
 LIKELY = 0.6  # of the likeliest region's probability: a region with as much may be the right one

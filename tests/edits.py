@@ -10,8 +10,8 @@ from PIL import Image
 
 from region_core.edit import edit_image
 from region_core.encoders.loading import Models
-from region_core.painting.diffusers_inpainter import DiffusersInpainter
-from region_core.proposals import regions
+from region_core.find import regions
+from region_core.paint.diffusers_painter import DiffusersInpainter
 from region_core.settings import SearchSettings
 
 CAPTION, PROMPT = "a red circle", "a blue square"

@@ -8,7 +8,7 @@ from PIL import Image
 from region_core.cost import GFLOP, PRICE, Cost
 from region_core.demo.worlds import held_out
 from region_core.edit import edit_image
-from region_core.painting.diffusers_inpainter import DiffusersInpainter
+from region_core.paint.diffusers_painter import DiffusersInpainter
 from region_core.settings import preset
 
 

@@ -14,10 +14,10 @@ from PIL import Image
 from region_core.demo.worlds import held_out
 from region_core.edit import NO_REGION, SHOWN, edit_image
 from region_core.encoders.loading import Models
-from region_core.generator.network import NUMBERS, build_generator
-from region_core.images import picture_from, to_pil
-from region_core.painting.canvas import Canvas
-from region_core.painting.diffusers_inpainter import DiffusersInpainter
+from region_core.paint.canvas import Canvas
+from region_core.paint.diffusers_painter import DiffusersInpainter
+from region_core.paper.network import NUMBERS, build_generator
+from region_core.picture import picture_from, to_pil
 
 from .edits import PROMPT, QUICK, TAUGHT, edit, noise_picture, scene_picture
 from .tools.tiny import LITTLE
@@ -80,7 +80,7 @@ def test_same_bytes_from_another_process(models, tmp_path):
         "torch.set_num_threads(int(sys.argv[2]))\n"
         "from region_core.demo.models import load_shapes_models\n"
         "from region_core.demo.worlds import held_out\n"
-        "from region_core.images import to_pil\n"
+        "from region_core.picture import to_pil\n"
         "from tests.edits import edit\n"
         "source = Image.fromarray(held_out(5, 0)[0].image)\n"
         "to_pil(edit(load_shapes_models(), source).candidates[0].image).save(sys.argv[1])\n"

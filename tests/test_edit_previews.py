@@ -10,8 +10,8 @@ from PIL import Image
 
 from region_core.cost import cost_so_far
 from region_core.demo.worlds import held_out
-from region_core.generator.network import NUMBERS, build_generator
-from region_core.painting.diffusers_inpainter import DiffusersInpainter
+from region_core.paint.diffusers_painter import DiffusersInpainter
+from region_core.paper.network import NUMBERS, build_generator
 
 from .edits import PROMPT, QUICK, TAUGHT, edit, scene_picture
 

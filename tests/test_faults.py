@@ -19,8 +19,8 @@ from region_core.cli.report import write_result, write_stopped
 from region_core.demo.scenes import make_scene
 from region_core.encoders.loading import Models
 from region_core.errors import InputError
-from region_core.generator.network import save_generator
-from region_core.images import load_picture
+from region_core.paper.network import save_generator
+from region_core.picture import load_picture
 
 from .edits import QUICK as SHORT
 from .edits import edit as real_edit

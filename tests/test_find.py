@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from region_core.boxes import iou
 from region_core.demo.worlds import held_out
 from region_core.encoders.loading import Models
-from region_core.find import find_region
-from region_core.images import picture_from
+from region_core.find.find_region import find_region
+from region_core.picture import picture_from
 from region_core.settings import SearchSettings
 
 

@@ -12,8 +12,8 @@ from PIL import Image
 from region_core.demo.worlds import held_out
 from region_core.edit import EditResult, edit_image
 from region_core.encoders.loading import Models
-from region_core.images import picture_from
-from region_core.painting.diffusers_inpainter import DiffusersInpainter
+from region_core.paint.diffusers_painter import DiffusersInpainter
+from region_core.picture import picture_from
 
 from .edits import TAUGHT
 from .tools import mac

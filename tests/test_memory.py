@@ -11,7 +11,7 @@ from region_core.demo.models import WEIGHTS
 from region_core.encoders import load_clip, load_dino
 from region_core.errors import InputError
 from region_core.memory import in_chunks, is_out_of_memory
-from region_core.painting.diffusers_inpainter import DiffusersInpainter, load_pipeline
+from region_core.paint.diffusers_painter import DiffusersInpainter, load_pipeline
 
 OUT = (
     torch.OutOfMemoryError("CUDA out of memory."),

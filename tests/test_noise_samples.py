@@ -7,12 +7,12 @@ import torch
 
 from region_core.demo.worlds import held_out
 from region_core.events import SearchProgress
-from region_core.generator.network import NUMBERS, build_generator
-from region_core.generator.trainer import GeneratorTrainer
-from region_core.images import picture_from
-from region_core.painting.canvas import Canvas
-from region_core.painting.diffusers_inpainter import DiffusersInpainter
-from region_core.ranking import Judgement
+from region_core.paint.canvas import Canvas
+from region_core.paint.diffusers_painter import DiffusersInpainter
+from region_core.paper.network import NUMBERS, build_generator
+from region_core.paper.trainer import GeneratorTrainer
+from region_core.picture import picture_from
+from region_core.rank import Judgement
 from region_core.search import paint_and_choose
 
 from .edits import PROMPT, QUICK, TAUGHT, edit, scene_picture

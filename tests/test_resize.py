@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from region_core.encoders.dino import prepare
-from region_core.painting.canvas import Canvas
-from region_core.painting.windows import crop, stitch, stitch_at
+from region_core.paint.canvas import Canvas
+from region_core.paint.windows import crop, stitch, stitch_at
 from region_core.resize import resize
 
 

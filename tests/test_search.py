@@ -8,12 +8,12 @@ import torch
 from region_core.boxes import iou
 from region_core.events import Event, SearchProgress
 from region_core.expected import painting, preview
-from region_core.generator.losses import LossTerms, LossWeights
-from region_core.generator.network import NUMBERS, build_generator
-from region_core.generator.trainer import GeneratorTrainer
-from region_core.painting.canvas import Canvas
-from region_core.proposals.regions import RegionProposals
-from region_core.ranking import Judgement
+from region_core.find.regions import RegionProposals
+from region_core.paint.canvas import Canvas
+from region_core.paper.losses import LossTerms, LossWeights
+from region_core.paper.network import NUMBERS, build_generator
+from region_core.paper.trainer import GeneratorTrainer
+from region_core.rank import Judgement
 from region_core.search import (
     KNOWN,
     ROUNDS,

@@ -17,7 +17,7 @@ from region_core.checks import check_clip, check_dino, check_inpainting_model
 from region_core.demo.models import WEIGHTS
 from region_core.encoders import load_clip, load_dino
 from region_core.errors import InputError
-from region_core.painting.diffusers_inpainter import load_pipeline
+from region_core.paint.diffusers_painter import load_pipeline
 from region_core.weights import check_folder, problem_with
 
 PAGE = b"<!DOCTYPE html><html><body>Sign in to the network</body></html>"

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from region_core.boxes import iou
-from region_core.proposals.anchors import place_candidates
-from region_core.proposals.regions import PictureEvidence, propose_regions
+from region_core.find.anchors import place_candidates
+from region_core.find.regions import PictureEvidence, propose_regions
 
 from ..painting import Setup
 from ..worlds.task import Task

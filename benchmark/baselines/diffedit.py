@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur
 
 from region_core.errors import InputError
-from region_core.painting.diffusers_inpainter import DiffusersInpainter
+from region_core.paint.diffusers_painter import DiffusersInpainter
 
 from ..painting import Method, Outcome, Setup, painted
 from ..worlds.task import Task

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from region_core.boxes import iou
-from region_core.find import find_region
+from region_core.find.find_region import find_region
 
 from ..painting import Outcome, Setup, painted, untouched, whole
 from ..worlds.task import Task

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from region_core.painting.inpaint import Latents
+from region_core.paint.painter import Latents
 
 from .task import Task, as_tensor
 

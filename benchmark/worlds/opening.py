@@ -59,7 +59,7 @@ def load_models(world: str, clip: str, weights: Path = WEIGHTS, *, diffusion: bo
     dino = DEMO / "dino" if world == "shapes" else weights / f"{world}-dino"
     pipe = None
     if diffusion:
-        from region_core.painting.diffusers_inpainter import load_pipeline
+        from region_core.paint.diffusers_painter import load_pipeline
 
         pipe = load_pipeline(DEMO / "inpaint")
     return Models(pipe, load_dino(dino), scorer)

@@ -11,8 +11,8 @@ from region_core.demo.models import shapes_settings
 from region_core.demo.scenes import BACKGROUND, COLORS, KINDS, SIZE, Edit, Scene, draw_shape
 from region_core.demo.worlds import held_out
 from region_core.encoders.loading import Models
-from region_core.painting.diffusers_inpainter import DiffusersInpainter
-from region_core.painting.inpaint import Inpainter
+from region_core.paint.diffusers_painter import DiffusersInpainter
+from region_core.paint.painter import Inpainter
 from region_core.settings import SearchSettings
 
 from ..judge import Judge, load_judge, succeeded

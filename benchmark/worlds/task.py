@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from region_core.encoders.loading import Models
-from region_core.painting.inpaint import Inpainter
+from region_core.paint.painter import Inpainter
 from region_core.settings import SearchSettings
 
 Box = tuple[float, float, float, float]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ...region_core.draw import contact_sheet, draw_boxes
 from ...region_core.events import Event
-from ...region_core.images import to_pil
+from ...region_core.picture import to_pil
 
 PARTS = 1000  # of the bar, for each picture
 PREVIEW_SIDE = 512  # of the sheet that is sent, in pixels

@@ -10,8 +10,8 @@ from ..boxes import overlap
 from ..demo.worlds import with_company
 from ..draw import contact_sheet
 from ..edit import EditResult
-from ..images import picture_from, save_png, to_pil
-from ..words import summary, table
+from ..picture import picture_from, save_png, to_pil
+from ..report_text import summary, table
 from .edit import run
 from .engine import Engine
 from .job import Job, choose_models, output_folder

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from typing import Any
 
 from ..edit import EditResult
-from ..generator.network import check_fit, save_generator
-from ..words import summary, table
+from ..paper.network import check_fit, save_generator
+from ..report_text import summary, table
 from . import STOPPED
 from .engine import Engine
 from .job import Job, check_edit

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ..edit import EditResult, edit_image
 from ..encoders.loading import Models, load_encoders, load_models
-from ..find import find_region
-from ..painting.diffusers_inpainter import DiffusersInpainter
-from ..painting.inpaint import Inpainter
+from ..find.find_region import find_region
+from ..paint.diffusers_painter import DiffusersInpainter
+from ..paint.painter import Inpainter
 from ..settings import SearchSettings
 from .job import ModelChoice
 

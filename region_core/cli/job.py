@@ -16,11 +16,11 @@ from .. import checks
 from ..demo import models
 from ..errors import InputError, first_line
 from ..files import path_of
-from ..generator.checkpoint import check_replaceable
-from ..generator.network import RegionGenerator, generator_shape, load_generator
-from ..images import Picture, load_picture
 from ..memory import is_out_of_memory
-from ..painting.diffusers_inpainter import DEFAULT_MODEL, MIRRORS
+from ..paint.diffusers_painter import DEFAULT_MODEL, MIRRORS
+from ..paper.checkpoint import check_replaceable
+from ..paper.network import RegionGenerator, generator_shape, load_generator
+from ..picture import Picture, load_picture
 from ..quiet import without_warnings
 from ..settings import SearchSettings
 from .parser import settings_from

@@ -14,9 +14,9 @@ from .. import __version__
 from ..draw import contact_sheet, draw_boxes, loss_curve
 from ..edit import EditResult
 from ..files import remove, write_json
-from ..images import Picture, save_png, to_pil
+from ..picture import Picture, save_png, to_pil
+from ..report_text import where
 from ..settings import SearchSettings
-from ..words import where
 from .progress import Progress
 
 RESULTS = ("edited.png", "region.png", "candidates.png", "loss.png", "report.json")

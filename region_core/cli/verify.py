@@ -17,7 +17,7 @@ from ..draw import contact_sheet
 from ..encoders.loading import Models
 from ..errors import InputError
 from ..files import write_json
-from ..images import Picture, load_picture, save_png, to_pil
+from ..picture import Picture, load_picture, save_png, to_pil
 from ..plot import ACCENT
 from ..settings import SearchSettings
 from .engine import Engine

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..chunk_text import pieces_that_fit
 from ..cost import passed
 from ..errors import InputError
 from ..memory import in_chunks
-from ..texts import pieces_that_fit
 from .dino import check_numbers, nothing, prepare
 from .local import local_embeddings, proxy_affinity
 

@@ -40,7 +40,7 @@ def load_models(
     """
     encoders = load_encoders(clip, dino, device, max_window_size=max_window_size)
     with quiet_libraries():
-        from ..painting.diffusers_inpainter import load_pipeline
+        from ..paint.diffusers_painter import load_pipeline
 
         return Models(load_pipeline(pipeline, device, dtype), encoders.dino, encoders.scorer)
 

@@ -17,7 +17,7 @@ from benchmark.training.contrastive import clips
 from benchmark.training.vocabulary import write_tokenizer
 from benchmark.worlds.opening import clip_folder, load_models, open_world
 from region_core.errors import InputError
-from region_core.find import find_region
+from region_core.find.find_region import find_region
 
 WORDS = ("red", "blue", "circle", "square", "a", "high", "quality", "image", "of", ".")
 TEXTS = ("a red circle", "a blue square", "red", "a circle of a square")

@@ -21,7 +21,7 @@ from benchmark.worlds.task import Task
 from region_core.boxes import iou
 from region_core.encoders.loading import Models
 from region_core.errors import InputError
-from region_core.published import draw_sizes
+from region_core.paper.loop import draw_sizes
 
 WORLD = ShapesWorld()
 QUICK = WORLD.settings("standard").with_values(

@@ -138,7 +138,7 @@ def test_the_curve_has_a_dot_where_price_and_success_say() -> None:
 
 def test_sheets_show_wins_and_failures_apart(tmp_path) -> None:
     from region_core.demo.worlds import held_out
-    from region_core.images import save_png
+    from region_core.picture import save_png
 
     mixed = [replace(r, success=float(r.scene == 0)) for r in rows([0.5] * 3)]
     for row in mixed[:2]:  # of the third no picture was kept

@@ -25,7 +25,7 @@ from region_core.demo.worlds import held_out
 from region_core.edit import Candidate, EditResult
 from region_core.encoders.loading import Models
 from region_core.events import Event
-from region_core.generator.checkpoint import read_checkpoint
+from region_core.paper.checkpoint import read_checkpoint
 from region_core.settings import SearchSettings
 
 from .played import NoEngine, arguments

@@ -11,7 +11,7 @@ import pytest
 from region_core.cli.job import CLIP_MODEL, CLIP_PRETRAINED, DINO_MODEL
 from region_core.cli.parser import build_parser, settings_from
 from region_core.demo.models import SUITED
-from region_core.painting.diffusers_inpainter import DEFAULT_MODEL
+from region_core.paint.diffusers_painter import DEFAULT_MODEL
 from region_core.settings import PRESETS, SETTINGS, SearchSettings
 
 from .played import arguments, python

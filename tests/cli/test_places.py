@@ -15,8 +15,8 @@ from region_core.cli import main as cli
 from region_core.encoders.clip_loading import load_clip
 from region_core.encoders.dino import load_dino
 from region_core.errors import InputError
-from region_core.generator.checkpoint import check_replaceable
-from region_core.painting.diffusers_inpainter import load_pipeline
+from region_core.paint.diffusers_painter import load_pipeline
+from region_core.paper.checkpoint import check_replaceable
 
 from .batch.quick import QuickEngine, quick_edit
 from .played import NoEngine, arguments

@@ -140,7 +140,7 @@ def test_a_wrong_part_is_one_sentence(comfy: Comfy, mistake: str) -> None:
 
 def test_a_generator_taught_on_something_else(comfy: Comfy) -> None:
     descriptions = comfy.part("nodes.descriptions")
-    build = comfy.part("region_core.generator.network").build_generator
+    build = comfy.part("region_core.paper.network").build_generator
     for config, needle in (
         ({"feature_dim": 7, "sizes": 1, "extra_dim": 5}, "DINO"),
         ({"feature_dim": 0, "sizes": 9, "extra_dim": 5}, "max_window_size"),

@@ -117,7 +117,7 @@ def test_what_was_learned_can_be_saved(comfy: Comfy) -> None:
     run = comfy.run(taught)
     assert run.success, run.messages
     learned = run.seen["v7"]
-    fresh = comfy.part("region_core.generator.network").build_generator(seed=42, **learned.config).state_dict()
+    fresh = comfy.part("region_core.paper.network").build_generator(seed=42, **learned.config).state_dict()
     # not the last layers, which start at 0 here
     assert not torch.equal(learned.state["linear1.weight"], fresh["linear1.weight"]), "never learned"
 

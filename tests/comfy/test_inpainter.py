@@ -32,7 +32,7 @@ def demo(comfy: Comfy) -> dict[str, Any]:
 
 
 def inpainter(comfy: Comfy, demo: dict[str, Any], **more: Any) -> Any:
-    return comfy.part("nodes.comfy.inpainter").ComfyInpainter(**{**demo, **more})
+    return comfy.part("nodes.comfy.painter").ComfyInpainter(**{**demo, **more})
 
 
 def pictures() -> tuple[torch.Tensor, torch.Tensor]:
@@ -46,7 +46,7 @@ def pictures() -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize(("steps", "strength", "guidance"), [(5, 1.0, 1.0), (6, 0.5, 3.0)])
 def test_same_as_diffusers(comfy: Comfy, demo: dict[str, Any], steps: int, strength: float, guidance: float) -> None:
-    core = comfy.part("region_core.painting.diffusers_inpainter")
+    core = comfy.part("region_core.paint.diffusers_painter")
     both = [inpainter(comfy, demo), core.DiffusersInpainter(core.load_pipeline(WEIGHTS), "a blue square")]
     out = []
     for one in both:
@@ -71,7 +71,7 @@ def test_stopping_changes_nothing_and_random_state_stays(comfy: Comfy, demo: dic
 
 
 def test_halves_on_out_of_memory(comfy: Comfy, demo: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    module = comfy.part("nodes.comfy.inpainter")
+    module = comfy.part("nodes.comfy.painter")
     sizes: list[int] = []
     real = module.run_steps
 
@@ -93,7 +93,7 @@ def test_halves_on_out_of_memory(comfy: Comfy, demo: dict[str, Any], monkeypatch
 def test_plain_model_keeps_the_picture_outside(
     comfy: Comfy, demo: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = comfy.part("nodes.comfy.inpainter")
+    module = comfy.part("nodes.comfy.painter")
     monkeypatch.setattr(module, "reads_mask", lambda *_: False)
     one = inpainter(comfy, demo)
     images, masks = pictures()

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from region_core.encoders import PatchFeatures
-from region_core.images import picture_from
-from region_core.proposals.prior import check_prior
+from region_core.find.prior import check_prior
+from region_core.picture import picture_from
 
 from .conftest import Comfy
 from .parts import take, tiny_graph

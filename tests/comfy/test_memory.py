@@ -21,7 +21,7 @@ def pieces() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def inpainter(comfy: Comfy, model: Any) -> Any:
-    return comfy.part("nodes.comfy.inpainter").ComfyInpainter(
+    return comfy.part("nodes.comfy.painter").ComfyInpainter(
         model, tiny_vae(), words(), words(), sampler="euler", scheduler="simple", size=NATIVE
     )
 

@@ -75,7 +75,7 @@ def test_every_family_edits_through_the_same_node(comfy: Comfy, family: str) -> 
 def test_each_candidate_has_its_own_mask(comfy: Comfy, family: str) -> None:
     make, text = FAMILIES[family]
     conditioning = words(**text)
-    one = comfy.part("nodes.comfy.inpainter").ComfyInpainter(
+    one = comfy.part("nodes.comfy.painter").ComfyInpainter(
         make(),
         tiny_vae(16 if family == "Flux Fill" else 4),
         conditioning,

@@ -24,7 +24,7 @@ def pieces() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def inpainter(comfy: Comfy, model: Any, vae: Any = None) -> Any:
-    return comfy.part("nodes.comfy.inpainter").ComfyInpainter(
+    return comfy.part("nodes.comfy.painter").ComfyInpainter(
         model, vae or tiny_vae(), words(), words(), sampler="euler", scheduler="simple", size=NATIVE
     )
 

@@ -20,11 +20,11 @@ from .parts import demo_parts, take, tiny_graph
 def work(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter]:
     """Counts what is asked of the models, and searches; nothing is remembered before."""
     done: Counter = Counter()
-    regions = comfy.part("region_core.proposals.regions")
+    regions = comfy.part("region_core.find.regions")
     for owner, name in (
         (comfy.part("region_core.encoders.dino").DinoEncoder, "_encode"),
         (regions, "propose_regions"),
-        (comfy.part("nodes.comfy.inpainter").ComfyInpainter, "_advance_rows"),
+        (comfy.part("nodes.comfy.painter").ComfyInpainter, "_advance_rows"),
     ):
         real = getattr(owner, name)
 
@@ -118,7 +118,7 @@ def test_what_concerns_the_search_is(comfy: Comfy, work: Counter, node: str, inp
 def test_the_search_reads_nothing_but_what_its_finding_is_remembered_by(
     comfy: Comfy, work: Counter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    regions, read = comfy.part("region_core.proposals.regions"), set()
+    regions, read = comfy.part("region_core.find.regions"), set()
 
     class Recording:
         def __init__(self, settings: Any) -> None:

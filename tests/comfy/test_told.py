@@ -70,7 +70,7 @@ def saved(graph: dict) -> dict:
 
 def fails_before_work(comfy: Comfy, graph: dict, monkeypatch: pytest.MonkeyPatch) -> str:
     """What a graph fails with, before any of its nodes asks CLIP, DINO or the MODEL anything."""
-    inpainter = comfy.part("nodes.comfy.inpainter").ComfyInpainter
+    inpainter = comfy.part("nodes.comfy.painter").ComfyInpainter
     clip = comfy.part("region_core.encoders.clip").ClipScorer
 
     def work(*_: Any, **__: Any) -> Any:

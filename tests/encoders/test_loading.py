@@ -67,7 +67,7 @@ OFFLINE = """
 import os, sys
 from region_core.encoders import load_clip, load_dino
 from region_core.errors import InputError
-from region_core.painting.diffusers_inpainter import load_pipeline
+from region_core.paint.diffusers_painter import load_pipeline
 for load, name in ((load_dino, "facebook/dino-vitb8"), (load_clip, "ViT-B-16"), (load_pipeline, "a/inpaint")):
     try:
         load(name)

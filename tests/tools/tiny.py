@@ -14,8 +14,8 @@ from transformers import ViTConfig, ViTModel
 
 from region_core.edit import EditResult, edit_image
 from region_core.encoders import ClipScorer, DinoEncoder
-from region_core.painting.inpaint import Latents
-from region_core.proposals import regions
+from region_core.find import regions
+from region_core.paint.painter import Latents
 from region_core.settings import SearchSettings
 
 CAPTION, PROMPT = "a red circle", "a blue square"

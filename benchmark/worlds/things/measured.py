@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from region_core.encoders.loading import Models
-from region_core.painting.inpaint import Inpainter
+from region_core.paint.painter import Inpainter
 from region_core.settings import SearchSettings, preset
 
 from ..faultless import FaultlessInpainter

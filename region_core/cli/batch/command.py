@@ -18,7 +18,7 @@ import torch
 
 from ...errors import InputError
 from ...files import clear_drafts, held
-from ...generator.network import RegionGenerator
+from ...paper.network import RegionGenerator
 from .. import BAD_INPUT, FAILED, STOPPED
 from ..engine import Engine
 from .bar import Bar

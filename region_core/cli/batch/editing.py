@@ -15,8 +15,8 @@ import torch
 from ...edit import EditResult
 from ...encoders.loading import Models
 from ...errors import InputError, shown
-from ...generator.network import RegionGenerator, check_fit
-from ...images import Picture, check_header, load_picture
+from ...paper.network import RegionGenerator, check_fit
+from ...picture import Picture, check_header, load_picture
 from ..engine import Engine
 from .bar import Bar
 from .items import Item

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from ...draw import on_paper
 from ...edit import EditResult
 from ...files import discard, remove, whole, write_json
-from ...images import Picture, to_pil
+from ...picture import Picture, to_pil
 from ..report import boxes_image, mask_image, report_of, write_pictures
 
 THUMB = 320  # pixels of the longer side

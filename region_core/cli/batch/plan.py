@@ -13,7 +13,7 @@ from ... import __version__, checks
 from ...encoders.dino import grid_of
 from ...errors import InputError, InputProblems
 from ...files import path_of
-from ...generator.network import RegionGenerator, generator_shape
+from ...paper.network import RegionGenerator, generator_shape
 from ...settings import SearchSettings
 from ..job import ModelChoice, choose_models, generator_file, output_folder, place_to_save, starting_generator
 from ..parser import given_settings, settings_from, suited

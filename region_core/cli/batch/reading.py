@@ -14,7 +14,7 @@ from typing import Any
 
 from ...checks import is_writable, text_problems
 from ...errors import InputError, InputProblems
-from ...images import check_header
+from ...picture import check_header
 from ...settings import REMOVED, SETTINGS, SearchSettings, current_name, preset
 from .items import Item, item_seed
 

@@ -24,8 +24,8 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from ...edit import EditResult
 from ...errors import InputError
 from ...files import discard
-from ...generator.checkpoint import read_checkpoint
-from ...generator.network import RegionGenerator, build_generator, generator_shape, load_generator, save_generator
+from ...paper.checkpoint import read_checkpoint
+from ...paper.network import RegionGenerator, build_generator, generator_shape, load_generator, save_generator
 from .editing import Editor, Reading, read_ahead
 from .items import shuffled
 from .places import LEARNED, STATE

@@ -10,7 +10,7 @@ from benchmark.worlds.faultless import FaultlessInpainter
 from benchmark.worlds.opening import clip_folder, open_world
 from benchmark.worlds.task import Task
 from region_core.errors import InputError
-from region_core.painting.canvas import Canvas
+from region_core.paint.canvas import Canvas
 
 
 def task(height: int, width: int) -> Task:

@@ -31,7 +31,7 @@ from region_core.cli.engine import Engine
 from region_core.cli.main import main
 from region_core.edit import Candidate, EditResult
 from region_core.encoders.loading import Models
-from region_core.images import picture_from
+from region_core.picture import picture_from
 from region_core.settings import SearchSettings
 
 FEATURES = 5

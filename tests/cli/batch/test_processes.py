@@ -20,7 +20,7 @@ from region_core.cli.batch import command, processes
 from region_core.cli.batch.processes import Processes, ProcessLost, backend_for, device_for
 from region_core.cli.batch.shared import vector
 from region_core.errors import InputError
-from region_core.generator.network import load_generator
+from region_core.paper.network import load_generator
 
 from .quick import QuickEngine, asked, batch, begun, pictures, table
 

@@ -17,7 +17,7 @@ from region_core.cli.batch.plan import check_batch
 from region_core.cli.batch.shared import schedule, vector
 from region_core.cli.main import main
 from region_core.cli.parser import build_parser
-from region_core.generator.network import NUMBERS, build_generator, load_generator, save_generator
+from region_core.paper.network import NUMBERS, build_generator, load_generator, save_generator
 
 from .quick import FEATURES, QuickEngine, asked, batch, begun, pictures, quick_edit, table, write_list
 

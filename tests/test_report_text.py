@@ -1,0 +1,62 @@
+"""What is said of an edit: where it is, by which number it was chosen, what it cost."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from PIL import Image
+
+from region_core.cli.report import report_of
+from region_core.cost import PRICE
+from region_core.demo.worlds import held_out
+from region_core.report_text import summary, where
+
+from .edits import CAPTION, PROMPT, QUICK, edit
+
+
+@pytest.mark.parametrize(
+    ("box", "said"),
+    [
+        ((0, 0, 40, 30), "upper left, 12 % of the picture"),
+        ((40, 40, 60, 60), "middle, 4 % of the picture"),
+        ((0, 45, 100, 55), "middle, 10 % of the picture"),
+        ((90, 40, 95, 50), "right, 0.5 % of the picture"),
+        ((30, 90, 70, 100), "lower, 4 % of the picture"),
+        ((80, 95, 100, 100), "lower right, 1 % of the picture"),
+        ((0, 0, 100, 100), "middle, 100 % of the picture"),
+    ],
+)
+def test_a_place_in_words(box, said):
+    assert where(box, 100, 100) == said
+    x0, y0, x1, y1 = box
+    assert where((2 * x0, y0, 2 * x1, y1), 200, 100) == said
+
+
+def test_a_report_does_not_contradict_itself(models):
+    source = Image.fromarray(held_out(5, 3)[0].image)
+    result = edit(models, source, QUICK.with_values(num_regions=3, previews="always"))
+    lines = dict(summary(result))
+    painted = [lines[f"painted {place}"] for place in (1, 2, 3)]
+    decided = [float(re.search(r": (-?[\d.]+) = ", line)[1]) for line in painted]
+    better = [one.improves for one in result.candidates]
+    assert better == ["no better than leaving it alone" not in line for line in painted]
+    order = sorted(zip(better, decided, strict=True), reverse=True)
+    assert decided == [number for _, number in order], "those that are no better than the source come last"
+    for line, number in zip(painted, decided, strict=True):
+        evidence, generator, final, text, picture = (
+            float(re.search(rf"{name} (-?[\d.]+)", line)[1])
+            for name in ("evidence", "generator", "final score", "text", "picture")
+        )
+        assert number == pytest.approx(evidence + generator + final, abs=0.02)
+        assert final == pytest.approx(text + picture, abs=0.02)
+    assert lines["asked"] == f"{CAPTION!r} -> {PROMPT!r}"
+    assert lines["region"].startswith(str(result.candidates[0].box) if result.box else "none")
+    assert result.stopped in lines["previews"]
+    total = float(lines["cost"].split()[0])
+    counts = {name.replace(" ", "_"): float(n) for n, name in re.findall(r"([\d.]+) ([\w ]+?)[,)]", lines["cost"])}
+    assert total == pytest.approx(sum(PRICE[name] * n for name, n in counts.items()), rel=0.01)
+    told = report_of(result)
+    assert [one["improves"] for one in told["candidates"]] == better
+    assert told["where"] == (where(result.box, 128, 128) if result.box else None)
+    assert {"box", "score", "source_score", "verdict", "reason", "candidates", "cost", "stopped"} <= set(told)
