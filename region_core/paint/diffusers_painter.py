@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from ..chunk_text import pieces_that_fit
-from ..cost import passed
+from ..cost import on_forward
 from ..errors import InputError, first_line
 from ..files import path_of
 from ..memory import in_chunks, is_out_of_memory
@@ -177,7 +177,7 @@ class DiffusersInpainter:
             pixels = (pictures[rows] * 2 - 1).to(vae.device, vae.dtype)
             latents = vae.encode(pixels).latent_dist.mean
             self.vae_encodings += pixels[:, 0].numel() / self.size**2
-            passed()
+            on_forward()
             return latents
 
         latents = torch.cat(self._in_chunks(len(pictures), encoded)) * vae.config.scaling_factor
@@ -239,7 +239,7 @@ class DiffusersInpainter:
                 out = self._predict(part, condition, time, guidance)
                 result = schedule.step(out, time, part)
                 part, estimate = result.prev_sample, result.pred_original_sample
-                passed()
+                on_forward()
             return part, estimate
 
         with self._counting():
@@ -266,7 +266,7 @@ class DiffusersInpainter:
         def decoded(rows: slice) -> torch.Tensor:
             pictures = vae.decode(z[rows]).sample
             self.vae_decodings += z[rows, 0].numel() / (self.size // self.vae_scale) ** 2
-            passed()
+            on_forward()
             return pictures
 
         pictures = torch.cat(self._in_chunks(len(z), decoded)).float() / 2 + 0.5
