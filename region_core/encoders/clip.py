@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..chunk_text import pieces_that_fit
-from ..cost import passed
+from ..cost import on_forward
 from ..errors import InputError
 from ..memory import in_chunks
 from .affinity import proxy_affinity
@@ -105,7 +105,7 @@ class ClipScorer:
             pixels = self._pixels(images[rows])
             embeddings = self.model.encode_image(pixels)  # type: ignore[operator]
             check_numbers(embeddings, "CLIP model's embeddings of pictures", pixels)
-            passed()
+            on_forward()
             return F.normalize(embeddings.float(), dim=-1)
 
         return torch.cat(self._in_chunks(len(images), encoded))
@@ -123,7 +123,7 @@ class ClipScorer:
             embeddings, tokens = _with_tokens(self.visual, pixels)
             check_numbers(embeddings, "CLIP model's embeddings of pictures", pixels)
             check_numbers(tokens, "CLIP model's patch tokens", pixels)
-            passed()
+            on_forward()
             return F.normalize(embeddings.float(), dim=-1), tokens.float().contiguous()
 
         parts = self._in_chunks(wanted, read)
@@ -150,7 +150,7 @@ class ClipScorer:
             seen = reader(self.visual, pixels, partial(proxy_affinity, features[rows].to(pixels.device)))
             for part in seen:
                 check_numbers(part, "CLIP model's embeddings of places", pixels)
-            passed()
+            on_forward()
             return seen[0].float(), seen[1].float()
 
         try:
@@ -180,7 +180,7 @@ class ClipScorer:
             encoded = self.model.encode_text(self.tokenizer(some).to(self.device))  # type: ignore[operator]
             self.texts_encoded += len(some)
             check_numbers(encoded, "CLIP model's embeddings of texts")
-            passed()
+            on_forward()
             return F.normalize(encoded.float(), dim=-1)
 
         return torch.cat(self._in_chunks(len(texts), read))

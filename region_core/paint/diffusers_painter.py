@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from ..chunk_text import pieces_that_fit
-from ..cost import passed
+from ..cost import on_forward
 from ..errors import InputError
 from ..memory import in_chunks
 from ..quiet import quiet_libraries
@@ -92,7 +92,7 @@ class DiffusersPainter:
             pixels = (pictures[rows] * 2 - 1).to(vae.device, vae.dtype)
             latents = vae.encode(pixels).latent_dist.mean
             self.vae_encodings += pixels[:, 0].numel() / self.size**2
-            passed()
+            on_forward()
             return latents
 
         latents = torch.cat(self._in_chunks(len(pictures), encoded)) * vae.config.scaling_factor
@@ -124,7 +124,7 @@ class DiffusersPainter:
             for index, time in enumerate(times):
                 result = schedule.step(self._predict(part, condition[rows], time, guidance), time, part)
                 part, estimate = result.prev_sample, result.pred_original_sample
-                passed()
+                on_forward()
                 if on_step is not None:
                     done = rows.start * len(times) + len(part) * (index + 1)
                     on_step(StepInfo(done, count * len(times), estimate))
@@ -174,7 +174,7 @@ class DiffusersPainter:
         def decoded(rows: slice) -> torch.Tensor:
             pictures = vae.decode(z[rows]).sample
             self.vae_decodings += z[rows, 0].numel() / (self.size // self.vae_scale) ** 2
-            passed()
+            on_forward()
             return pictures
 
         pictures = torch.cat(self._in_chunks(len(z), decoded)).float() / 2 + 0.5
@@ -210,7 +210,7 @@ class DiffusersInpainter(DiffusersPainter):  # goes with Latents
                 out = self._predict(part, condition, time, guidance)
                 result = schedule.step(out, time, part)
                 part, estimate = result.prev_sample, result.pred_original_sample
-                passed()
+                on_forward()
             return part, estimate
 
         with self._counting():
