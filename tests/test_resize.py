@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from region_core.encoders.dino import prepare
+from region_core.encoders.base import prepare
 from region_core.paint.canvas import Canvas
 from region_core.paint.windows import crop, stitch, stitch_at
 from region_core.resize import resize

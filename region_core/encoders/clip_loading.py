@@ -37,7 +37,7 @@ def load_clip(
     if name.startswith("local-dir:") or os.path.isdir(folder):
         name = f"local-dir:{folder}"
         check_folder(folder)
-    elif "/" in name and ":" not in name:
+    elif "/" in name and ":" not in name and name.replace("/", "-") not in open_clip().list_models():
         name = f"hf-hub:{name}"
     elif pretrained and os.path.isfile(path_of(pretrained)):
         pretrained = str(path_of(pretrained))
@@ -77,6 +77,7 @@ def _load_open_clip(
     name: str, pretrained: str | None, device: torch.device | str, dtype: torch.dtype, cache_dir: str | None
 ) -> ClipScorer:
     library = open_clip()
+    _check_known(name, pretrained)
     with torch.random.fork_rng(devices=[]), quiet_open_clip():  # building draws random weights
         model = library.create_model(
             name,
@@ -93,6 +94,23 @@ def _load_open_clip(
     if height != width:
         raise InputError(f"The CLIP model '{name}' takes {height} x {width} images; use one that takes squares.")
     return ClipScorer(model, tokenizer, height, tuple(config["mean"]), tuple(config["std"]))
+
+
+def _check_known(name: str, pretrained: str | None) -> None:
+    """Raise InputError where open_clip knows no model of a name, or no such weights of it."""
+    known = name.replace("/", "-")
+    if ":" in name or not pretrained:
+        return
+    if known not in open_clip().list_models():
+        raise InputError(
+            f"open_clip knows no model '{name}'; give one of its names, such as ViT-B-16, or a folder."
+        )
+    tags = open_clip().list_pretrained_tags_by_model(known)
+    if not os.path.isfile(pretrained) and not open_clip().get_pretrained_cfg(known, pretrained):
+        raise InputError(
+            f"open_clip knows no weights '{pretrained}' of '{name}', and there is no such file; give a file"
+            + (f", or one of {', '.join(tags)}." if tags else ".")
+        )
 
 
 def _reason(error: Exception) -> str:

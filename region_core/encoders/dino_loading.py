@@ -87,8 +87,8 @@ def _check_kind(name: str, kind: object) -> None:
                 "or pass a DINO or DINOv2."
             )
         return
-    what = f"is of the kind '{kind}'" if kind else "has no config.json that tells its kind"
-    raise InputError(f"The model '{name}' {what}, which shows no patches with attention; {_SUCH_AS}.")
+    what = f"is of the kind '{kind}', none of DINO's" if kind else "has no config.json that tells its kind"
+    raise InputError(f"The model '{name}' {what}; {_SUCH_AS}.")
 
 
 def _knows_dinov3() -> bool:

@@ -105,7 +105,7 @@ class PatchedSiglipTower(SiglipTower):
         patches = patches.permute(0, 2, 4, 3, 5, 1).flatten(1, 2).flatten(2)
         shape = torch.tensor([[rows, columns]], device=pixels.device).expand(len(pixels), -1)
         mask = torch.ones(patches.shape[:2], dtype=torch.long, device=pixels.device)
-        return self.vision(pixel_values=patches, pixel_attention_mask=mask, spatial_shapes=shape)
+        return self.vision(patches, mask, shape)  # whose names differ between versions
 
 
 class HuggingFaceTokenizer:

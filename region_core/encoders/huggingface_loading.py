@@ -13,10 +13,12 @@ from ..quiet import quiet_libraries
 from .clip import ClipScorer
 from .configs import check_taken, read_config
 from .huggingface import HuggingFaceModel, HuggingFaceTokenizer
+from .open_clip_package import open_clip
 
 KINDS = ("clip", "siglip", "siglip2")
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 HALF = (0.5, 0.5, 0.5)
+OPENAI_WORDS = 49408
 
 
 def load_huggingface(
@@ -24,12 +26,12 @@ def load_huggingface(
 ) -> ClipScorer:
     """A scorer from a folder, or with `local` False a repository. Raises InputError where it lacks something, and
     whatever transformers raises."""
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoModel
 
     options: dict[str, Any] = {"local_files_only": local, "cache_dir": cache_dir, "trust_remote_code": False}
     with torch.random.fork_rng(devices=[]), quiet_libraries():
         model, info = AutoModel.from_pretrained(name, output_loading_info=True, ignore_mismatched_sizes=True, **options)
-        tokenizer = AutoTokenizer.from_pretrained(name, **options)
+        tokenizer = _tokenizer(name, model.config, options)
     kind = model.config.model_type
     if kind not in KINDS:
         raise InputError(f"The CLIP model '{name}' is of the kind '{kind}'; use one of {', '.join(KINDS)}.")
@@ -38,7 +40,27 @@ def load_huggingface(
         raise InputError(f"The CLIP model '{name}' has no head that pools pictures; use another.")
     ours = HuggingFaceModel(model).to(device=device, dtype=dtype)
     mean, std = _normalisation(name, local, cache_dir, kind)
-    return ClipScorer(ours, HuggingFaceTokenizer(tokenizer, ours.context_length), ours.visual.image_size, mean, std)
+    return ClipScorer(ours, tokenizer, ours.visual.image_size, mean, std)
+
+
+def _tokenizer(name: str, config: Any, options: dict[str, Any]) -> Any:
+    """The model's tokenizer, called as open_clip's are. Where OpenAI's CLIP comes without, open_clip has the same."""
+    from transformers import AutoTokenizer
+
+    words, length = config.text_config.vocab_size, int(config.text_config.max_position_embeddings)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, **options)
+        known = len(tokenizer)
+    except (OSError, ValueError, TypeError):
+        known = 0
+    if known > words / 2:  # without its files some versions make one that knows no words
+        return HuggingFaceTokenizer(tokenizer, length)
+    if config.model_type == "clip" and words == OPENAI_WORDS:
+        return open_clip().SimpleTokenizer(context_length=length)
+    raise InputError(
+        f"The CLIP model '{name}' comes without its tokenizer ({known} of {words} tokens are known); put "
+        "tokenizer.json or the tokenizer's other files beside its config.json."
+    )
 
 
 def check_clip_folder(folder: Path) -> None:

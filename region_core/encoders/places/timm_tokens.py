@@ -36,7 +36,7 @@ def read(visual: Any, pixels: Tensor, affinity: Affinity | None = None) -> tuple
     finally:
         handle.remove()
     prefix = trunk.num_prefix_tokens
-    grid = _grid(trunk, pixels, tokens.shape[1] - prefix)
+    grid = _grid(pixels, tokens.shape[1] - prefix)
     if getattr(trunk, "attn_pool", None) is not None:
         cells = each_alone(lambda one: trunk.fc_norm(trunk.attn_pool(one)), tokens[:, prefix:])
     elif trunk.global_pool == "token":
@@ -58,10 +58,9 @@ def _value(block: Any, token: Tensor) -> Tensor:
     return value if block.gamma_1 is None else block.gamma_1 * value
 
 
-def _grid(trunk: Any, pixels: Tensor, count: int) -> tuple[int, int]:
-    """Rows and columns of `count` places."""
-    high, wide = trunk.patch_embed.patch_size
-    grid = (pixels.shape[-2] // high, pixels.shape[-1] // wide)
-    if grid[0] * grid[1] != count:
-        raise NoPlaces(f"its image tower's {count} places are no grid of {grid[0]} x {grid[1]}")
-    return grid
+def _grid(pixels: Tensor, count: int) -> tuple[int, int]:
+    """Rows and columns of `count` places, as many for a pixel one way as the other."""
+    rows = round((count * pixels.shape[-2] / pixels.shape[-1]) ** 0.5)
+    if not rows or count % rows:
+        raise NoPlaces(f"its image tower's {count} places are no grid")
+    return rows, count // rows
