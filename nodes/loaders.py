@@ -58,13 +58,18 @@ def _local(kind: str) -> dict[str, Path]:
         for place, folders, files in os.walk(root, followlinks=True):
             inside, real = Path(place).relative_to(root), os.path.realpath(place)
             is_model = inside.name and any(marker in files for marker in _MARKERS)
-            names = [""] if is_model else [name for name in files if name.endswith(".safetensors")]
-            for name in names if is_model or kind == CLIP_FOLDER else ():
+            if is_model:
+                names = [""]
+            elif kind == CLIP_FOLDER and real not in seen:
+                names = [name for name in files if name.endswith(".safetensors")]
+            else:
+                names = []
+            for name in names:
                 found.setdefault((inside / name).as_posix(), Path(place, name))
-            if is_model or real in seen:  # a link may lead back
-                folders.clear()
+            further = not is_model and real not in seen  # a link may lead back
+            # hidden ones are drafts of downloads and caches
+            folders[:] = [name for name in folders if further and not name.startswith(".")]
             seen.add(real)
-            folders[:] = [name for name in folders if not name.startswith(".")]  # drafts of downloads, caches
     return dict(sorted(found.items()))
 
 
