@@ -38,8 +38,7 @@ class EncodedPicture:
 
     def check(self, picture: Picture) -> None:
         """InputError where it was made of another picture."""
-        source = picture.rgb.float()
-        if fingerprint(reduced(source), source) != self.key:
+        if key_of(picture) != self.key:
             raise InputError("another picture was encoded; encode this one, or leave the encoding out")
 
 
@@ -65,7 +64,7 @@ def encode_picture(
             raise InputError("neither a DINO encoder nor patch features are given; pass one")
         features = dino(source)
     small = reduced(source)
-    key = fingerprint(small, source)
+    key = _key(small, source)
     if not with_views:
         return EncodedPicture(picture, small, features, scorer.encode_images(small), None, None, key)
     views = look_through_windows(scorer, small, features.features)
@@ -81,7 +80,13 @@ def reduced(source: Tensor) -> Tensor:
     return resize(source, max(1, round(height * scale)), max(1, round(width * scale))).clamp(0, 1)
 
 
-def fingerprint(small: Tensor, source: Tensor) -> str:
-    """What tells one picture from another: its size, and the values of its small copy."""
+def key_of(picture: Picture) -> str:
+    """`EncodedPicture.key` of a picture, which nothing has to be encoded for."""
+    source = picture.rgb.float()
+    return _key(reduced(source), source)
+
+
+def _key(small: Tensor, source: Tensor) -> str:
+    """Of a picture's size, and the values of its small copy."""
     values = small.detach().float().cpu().contiguous().numpy().tobytes()
     return hashlib.blake2b(repr(tuple(source.shape)).encode() + values, digest_size=16).hexdigest()

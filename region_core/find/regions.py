@@ -62,7 +62,10 @@ class Region:
         cells = self.cells[None, None].float()
         if tuple(self.cells.shape) == self.size:
             return cells
-        return (F.interpolate(cells, self.size, mode="bilinear", align_corners=False) >= 0.5).float()
+        mask = (F.interpolate(cells, self.size, mode="bilinear", align_corners=False) >= 0.5).float()
+        if not bool(mask.any()):  # a speck of the grid, between the pixels' centres
+            return boxes_to_masks(torch.tensor([self.box]), *self.size)
+        return mask
 
     @property
     def area(self) -> float:
