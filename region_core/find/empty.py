@@ -40,7 +40,7 @@ def empty_places(features: PatchFeatures, white: Tensor | None, max_area: float)
         if kept:
             boxes, masks = boxes[kept], [masks[i] for i in kept]
         else:
-            rows, columns = allowed.any(axis=1).nonzero()[0], allowed.any(axis=0).nonzero()[0]
+            rows, columns = np.flatnonzero(allowed.any(axis=1)), np.flatnonzero(allowed.any(axis=0))
             masks = [allowed]
             boxes = torch.tensor([[columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]]).float() / FINE
     inside = F.avg_pool2d(torch.from_numpy(np.stack(masks))[:, None].float(), FINE).flatten(1)  # [N, h*w]
