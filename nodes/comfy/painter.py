@@ -12,7 +12,7 @@ import torch
 from comfy import model_management, supported_models
 from torch.nn import functional as F
 
-from ...region_core.cost import passed
+from ...region_core.cost import on_forward
 from ...region_core.errors import InputError, first_line, shown
 from ...region_core.paint.painter import Latents, checked_finite, first_step, with_hole
 from .compatibility import check_parts, kind_of, reads_mask, without_nothing

@@ -221,20 +221,5 @@ class DiffusersInpainter(DiffusersPainter):  # goes with Latents
 
     @torch.inference_mode()
     def decode(self, latents: Latents) -> torch.Tensor:
-<<<<<<< HEAD
-        """Pictures [N, 3, s, s] in 0..1 of the denoised estimates."""
-        vae = self.pipe.vae
-        z = (latents.denoised / vae.config.scaling_factor).to(vae.device, vae.dtype)
-
-        def decoded(rows: slice) -> torch.Tensor:
-            pictures = vae.decode(z[rows]).sample
-            self.vae_decodings += z[rows, 0].numel() / (self.size // self.vae_scale) ** 2
-            on_forward()
-            return pictures
-
-        pictures = torch.cat(self._in_chunks(len(z), decoded)).float() / 2 + 0.5
-        return checked_finite(pictures, "the VAE's pictures", _PRECISION).clamp(0, 1)
-=======
         """See `Inpainter`."""
         return self._decode(latents.denoised)
->>>>>>> enc
