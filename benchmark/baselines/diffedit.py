@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 import torch
@@ -17,16 +18,19 @@ from ..painting import Method, Outcome, Setup, painted
 from ..worlds.task import Task
 from .heat import heat_region
 
-NOISES = 10
-
 
 @torch.inference_mode()
 def contrast(
-    source: Tensor, caption: DiffusersPainter, prompt: DiffusersPainter, seed: int, strength: float, blind: bool
+    source: Tensor,
+    caption: DiffusersPainter,
+    prompt: DiffusersPainter,
+    seeds: Sequence[int],
+    strength: float,
+    blind: bool,
 ) -> Tensor:
-    """|x0(prompt) - x0(caption)| [h, w] of the noised latents of source [1, 3, H, W], the mean over channels and
-    `NOISES` noises; outliers are clamped at three times the mean. At one noise level the denoised estimates x0 differ
-    by the noise predictions times a constant.
+    """|x0(prompt) - x0(caption)| [h, w] of the noised latents of source [1, 3, H, W], the mean over channels and the
+    noises of all seeds; outliers are clamped at three times the mean. At one noise level the denoised estimates x0
+    differ by the noise predictions times a constant.
 
     An inpainting model also reads a mask and the picture outside it: with `blind` all is masked, so that it must go
     by the noised latents and the text; else nothing is.
@@ -34,10 +38,10 @@ def contrast(
     size = prompt.size
     mask = source.new_full((1, 1, size, size), float(blind))
     total = torch.zeros(())
-    for n in range(NOISES):
-        first, second = (_estimate(painter, source, mask, seed + n, strength) for painter in (caption, prompt))
+    for seed in seeds:
+        first, second = (_estimate(painter, source, mask, seed, strength) for painter in (caption, prompt))
         total = total + (second - first).abs().mean(dim=1)[0]
-    heat = (total / NOISES).float().cpu()
+    heat = (total / len(seeds)).float().cpu()
     return heat.clamp(max=3 * float(heat.mean()))
 
 
@@ -60,7 +64,7 @@ def _estimate(painter: DiffusersPainter, source: Tensor, mask: Tensor, seed: int
     return seen[0]
 
 
-def diffedit(threshold: float = 0.6, strength: float = 0.5, blind: bool = True) -> Method:
+def diffedit(threshold: float = 0.6, strength: float = 0.5, blind: bool = True, noises: int = 10) -> Method:
     """The row `diffedit`: the contrast blurred, thresholded, a box round its strongest piece, one
     full edit in it.
 
@@ -76,7 +80,7 @@ def diffedit(threshold: float = 0.6, strength: float = 0.5, blind: bool = True) 
                 "without one; leave it out, or choose --world shapes --painter real."
             )
         reader = DiffusersPainter(pipe, task.caption)
-        heat = contrast(task.picture, reader, painter, setup.seed, strength, blind)
+        heat = contrast(task.picture, reader, painter, range(setup.seed, setup.seed + noises), strength, blind)
         heat = gaussian_blur(heat[None, None], [3, 3])
         # latents are 8 pixels wide: an edge between two of them is placed by their values
         heat = F.interpolate(heat, task.size, mode="bilinear", align_corners=False)[0, 0]

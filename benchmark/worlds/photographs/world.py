@@ -16,6 +16,8 @@ from region_core.settings import preset
 from ..task import Box, Task
 from .questions import KINDS, SIZES, Polygon, digest, read_questions
 
+FINE = 4  # places a side of a pixel where an outline is drawn
+
 
 class PhotographsWorld:
     """The photographs of a folder (see `questions`). InputError where it holds none."""
@@ -68,11 +70,10 @@ class PhotographsWorld:
 
 def filled(polygons: tuple[Polygon, ...], height: int, width: int) -> np.ndarray:
     """Polygons in shares of a picture's sides as a mask, bool [H, W]."""
-    mask = Image.new("1", (width, height))
+    mask = Image.new("L", (width * FINE, height * FINE))
     pen = ImageDraw.Draw(mask)
     for polygon in polygons:
-        # Pillow's coordinates name pixels by their centres
-        pen.polygon(
-            [v * side - 0.5 for v, side in zip(polygon, [width, height] * (len(polygon) // 2), strict=True)], fill=1
-        )
-    return np.asarray(mask)
+        corners = zip(polygon[::2], polygon[1::2], strict=True)
+        pen.polygon([(x * mask.width - 0.5, y * mask.height - 0.5) for x, y in corners], fill=255)
+    # Pillow fills the border too: a part of a pixel here, and less than half of it
+    return np.array(mask.resize((width, height), Image.Resampling.BOX)) > 127
