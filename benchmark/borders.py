@@ -100,7 +100,8 @@ def caption_in_rim(
     seen = scorer.places(cuts, models.dino(cuts).features)
     assert seen is not None
     outer, inner = boxes_to_masks(torch.tensor([touched, region.box]).float(), height, width)
-    rim = F.adaptive_avg_pool2d(cut((outer - inner)[None].float(), window, side), seen[1].shape[-2:])[0, 0]
+    grid = int(seen[1].shape[-2]), int(seen[1].shape[-1])
+    rim = F.adaptive_avg_pool2d(cut((outer - inner)[None].float(), window, side), grid)[0, 0]
     places = F.normalize(seen[1], dim=1).permute(0, 2, 3, 1)
     others = scorer.encode_texts([name for name in OTHERS if name != edit.caption])
     answer = (places @ scorer.encode_text(edit.caption).T)[..., 0]

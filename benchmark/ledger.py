@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -104,12 +105,12 @@ class Ledger:
         """Take in a row."""
         self.rows.setdefault(name, {})[row.key] = row
 
-    def results(self, first: list[str]) -> Results:
+    def results(self, first: Sequence[str]) -> Results:
         """The rows of every method, scene by scene, the methods in `first` first."""
         names = [*first, *(n for n in self.rows if n not in first)]
         return {n: sorted(self.rows[n].values(), key=lambda r: (r.clip, r.scene)) for n in names if self.rows.get(n)}
 
-    def write(self, first: list[str]) -> None:
+    def write(self, first: Sequence[str]) -> None:
         """Write the file anew: it is whole at any moment."""
         if self.file is None:
             return

@@ -6,18 +6,30 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from region_core import Edits, EditSettings, Painter, Region, Regions, edit_image, find_regions, paint_regions
+from region_core import (
+    Edits,
+    EditSettings,
+    Painter,
+    Region,
+    Regions,
+    edit_image,
+    encode_picture,
+    find_regions,
+    paint_regions,
+)
 from region_core.cost import Cost, cost_so_far
 from region_core.encoders.loading import Models
 from region_core.errors import InputError
 from region_core.picture import picture_from
 
 from .worlds.task import Task
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -35,48 +47,66 @@ class Outcome:
     times: float = 1.0
 
 
+Kept = dict[str, tuple[Any, Cost, float]]  # what was made, what it cost, its seconds
+
+
 @dataclass
 class Setup:
     """What a method works with: the models, a fresh painter bound to the task's prompt (None: nothing is painted), the
     world's presets, and the seed of all chance.
 
-    `shared` is common to all rows of one task: what several of them find is found once, and counted for each.
+    `shared` is common to all rows of one task, `encodings` to those of one photograph: what several of them need is
+    made once, and counted for each (`saved`).
     """
 
     models: Models
     painter: Painter | None
     settings: Callable[[str], EditSettings]
     seed: int
-    shared: dict[str, tuple[Regions, Cost, float]] = field(default_factory=dict)
+    shared: Kept = field(default_factory=dict)
+    encodings: Kept = field(default_factory=dict)
     cost: Cost = Cost()
     seconds: float = 0.0
+    saved: tuple[Cost, float] = (Cost(), 0.0)
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Add what is done within to `cost` and `seconds`."""
+        """`cost` and `seconds` become those of what is done within."""
         parts = self.painter, self.models.dino, self.models.scorer
         before, started = cost_so_far(*parts), time.monotonic()
         yield
-        self.cost += cost_so_far(*parts) - before
-        self.seconds += time.monotonic() - started
+        self.cost = cost_so_far(*parts) - before + self.saved[0]
+        self.seconds = time.monotonic() - started + self.saved[1]
+
+    def once(self, kept: Kept, key: str, make: Callable[[Setup], T]) -> T:
+        """What `make` gives, made the first time and counted each time."""
+        if key in kept:
+            value, cost, seconds = kept[key]
+        else:
+            own = Setup(self.models, None, self.settings, self.seed, self.shared, self.encodings)
+            with own.counted():
+                value = make(own)
+            kept[key] = value, own.cost, own.seconds
+            cost, seconds = own.saved  # the rest is counted where it is done
+        self.saved = self.saved[0] + cost, self.saved[1] + seconds
+        return value
 
     def regions(self, task: Task) -> Regions:
         """What the product finds at the standard preset."""
-        if "regions" not in self.shared:
-            own = Setup(self.models, None, self.settings, self.seed)
-            with own.counted():
-                found = find_regions(
-                    task.picture,
-                    task.caption,
-                    dino=self.models.dino,
-                    scorer=self.models.scorer,
-                    settings=self.settings("standard").find,
-                )
-            self.shared["regions"] = found, own.cost, own.seconds
-        else:
-            _, cost, seconds = self.shared["regions"]
-            self.cost, self.seconds = self.cost + cost, self.seconds + seconds
-        return self.shared["regions"][0]
+        return self.once(self.shared, "regions", lambda own: own._found(task))
+
+    def _found(self, task: Task) -> Regions:
+        models, settings = self.models, self.settings("standard").find
+        if not task.source:
+            return find_regions(task.picture, task.caption, dino=models.dino, scorer=models.scorer, settings=settings)
+        if task.source not in self.encodings:
+            self.encodings.clear()  # photographs come one after the other
+        encoded = self.once(
+            self.encodings,
+            task.source,
+            lambda own: encode_picture(task.picture, dino=models.dino, scorer=models.scorer),
+        )
+        return find_regions(encoded, task.caption, scorer=models.scorer, settings=settings)
 
 
 Method = Callable[[Task, Setup], Outcome]

@@ -55,7 +55,7 @@ def with_heat(picture: Tensor, relevance: Tensor) -> Image.Image:
 
 def with_region(task: Task, outcome: Outcome) -> Image.Image:
     """The picture with the true boxes in green and, where there is one, the region tinted and its box in orange."""
-    picture = task.image.astype(np.float32)
+    picture: np.ndarray = task.image.astype(np.float32)
     if outcome.region is not None:
         inside = outcome.region.mask[0, 0].numpy()[..., None]
         picture = picture * (1 - 0.4 * inside) + 0.4 * inside * np.array(ACCENT, dtype=np.float32)

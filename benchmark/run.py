@@ -14,7 +14,7 @@ from region_core.picture import save_png
 
 from .ledger import Ledger
 from .methods import METHODS, NOTES
-from .painting import Method, Setup
+from .painting import Kept, Method, Setup
 from .pictures import picture_file, shown, write_sheets
 from .rows import measure
 from .tables import report
@@ -69,8 +69,17 @@ def run(
         if not asked:
             continue
         models = load(clip)
+        encodings: Kept = {}
         for (kind, number), names in tqdm(asked.items(), unit="scene", desc=clip):
-            _measure(plan, world, ledger, clip, models, kind, number, names, methods)
+            task, shared = world.task(kind, plan.seed, number), Kept()
+            for name in names:
+                painter = world.painter(task, models)
+                setup = Setup(models, painter, world.settings, SEED + number, shared, encodings)
+                with setup.counted():
+                    outcome = methods[name](task, setup)
+                ledger.add(name, measure(outcome, task, world, clip, setup.cost, setup.seconds))
+                if plan.sheets is not None:
+                    save_png(shown(task, outcome), picture_file(plan.sheets, name, clip, kind, number))
             ledger.write(plan.names)  # after every scene: a stopped run leaves what it has measured
     ledger.write(plan.names)
     results = ledger.results(plan.names)
@@ -95,27 +104,6 @@ def _asked(plan: Plan, world: MeasuredWorld, ledger: Ledger, clip: str) -> dict[
             ]
             if names:
                 asked[kind, number] = names
-    # scene by scene: a run that is stopped has all kinds of what it did
-    return dict(sorted(asked.items(), key=lambda one: one[0][1]))
-
-
-def _measure(
-    plan: Plan,
-    world: MeasuredWorld,
-    ledger: Ledger,
-    clip: str,
-    models: Models,
-    kind: str,
-    number: int,
-    names: Sequence[str],
-    methods: Mapping[str, Method],
-) -> None:
-    task = world.task(kind, plan.seed, number)
-    shared: dict = {}
-    for name in names:
-        setup = Setup(models, world.painter(task, models), world.settings, SEED + number, shared)
-        with setup.counted():
-            outcome = methods[name](task, setup)
-        ledger.add(name, measure(outcome, task, world, clip, setup.cost, setup.seconds))
-        if plan.sheets is not None:
-            save_png(shown(task, outcome), picture_file(plan.sheets, name, clip, kind, number))
+    # scene by scene, so that a run that is stopped has all kinds of what it did; and what is asked of one photograph
+    # together, for it is encoded once
+    return dict(sorted(asked.items(), key=lambda one: (world.source(*one[0]), one[0][1])))

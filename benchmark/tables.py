@@ -169,7 +169,7 @@ def report(
     for clip, half in dict.fromkeys((r.clip, r.half) for r in sorted(every, key=lambda r: r.half)):
         parts.append(f"## CLIP {clip}" + (f", half {half}" if half else ""))
         for title, some in (groups or {"": kinds}).items():
-            part = _where(results, lambda r, to=(clip, half), some=some: (r.clip, r.half) == to and r.kind in some)
+            part = _of(results, clip, half, some)
             if not part:
                 continue
             own = [kind for kind in kinds if kind in some]
@@ -181,5 +181,10 @@ def report(
     return "\n\n".join(p for p in [*parts, "\n".join(said)] if p) + "\n"
 
 
-def _where(results: Results, of: Callable[[Row], bool]) -> Results:
-    return {name: some for name, rows in results.items() if (some := [row for row in rows if of(row)])}
+def _of(results: Results, clip: str, half: str, kinds: Sequence[str]) -> Results:
+    """The rows of a CLIP, a half and some kinds, of the methods that have any."""
+    part = {
+        name: [row for row in rows if (row.clip, row.half) == (clip, half) and row.kind in kinds]
+        for name, rows in results.items()
+    }
+    return {name: rows for name, rows in part.items() if rows}

@@ -48,6 +48,10 @@ class ShapesWorld:
     def count(self, kind: str) -> None:
         """See `task.MeasuredWorld`."""
 
+    def source(self, kind: str, number: int) -> str:
+        """See `task.MeasuredWorld`."""
+        return ""
+
     def task(self, kind: str, seed: int, number: int) -> Task:
         """See `task.MeasuredWorld`."""
         scene, edit = held_out(seed, number, kind)

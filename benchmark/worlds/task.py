@@ -69,6 +69,9 @@ class MeasuredWorld(Protocol):
     def count(self, kind: str) -> int | None:
         """How many tasks of a kind there are; None where they are without end."""
 
+    def source(self, kind: str, number: int) -> str:
+        """The file that a task is of, "" of a made-up picture."""
+
     def task(self, kind: str, seed: int, number: int) -> Task:
         """Task `number` of a kind and a seed: the same whoever asks."""
 

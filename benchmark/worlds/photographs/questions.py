@@ -27,7 +27,7 @@ Polygon = list[float]  # x, y, x, y, ...
 SIZES = {"tiny": 0.01, "small": 0.03, "middle": 0.1, "large": 1.01}
 SMALLEST = 0.005  # of the picture
 MOST = 3  # things of one name that are asked for
-ABSENT = {"no-subject": 2, "no-thing": 3}  # questions of a photograph about what is not there
+ABSENT = {"no-subject": 1, "no-thing": 3}  # questions of a photograph about what is not there
 KINDS = ("subject", "further", "no-subject", "packaged", *SIZES, "no-thing")
 FIRST_ARTEFACT = 2666196  # an abacus: of ImageNet's classes by number, those before it are animals
 # The stand-in for CLIP does not know these, or takes others for them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ class PhotographsWorld:
     """The photographs of a folder (see `questions`). InputError where it holds none."""
 
     name = "photographs"
-    groups = {
+    groups: Mapping[str, tuple[str, ...]] = {
         "One subject": ("subject", "further", "no-subject"),
         "Photographs of packages": ("packaged",),
         "Scenes": (*SIZES, "no-thing"),
@@ -38,6 +39,10 @@ class PhotographsWorld:
     def count(self, kind: str) -> int:
         """See `task.MeasuredWorld`."""
         return len(self.questions[kind])
+
+    def source(self, kind: str, number: int) -> str:
+        """See `task.MeasuredWorld`."""
+        return self.questions[kind][number].file.name
 
     def task(self, kind: str, seed: int, number: int) -> Task:
         """See `task.MeasuredWorld`; a seed changes nothing."""

@@ -32,6 +32,10 @@ class ThingsWorld:
     def count(self, kind: str) -> None:
         """See `task.MeasuredWorld`."""
 
+    def source(self, kind: str, number: int) -> str:
+        """See `task.MeasuredWorld`."""
+        return ""
+
     def task(self, kind: str, seed: int, number: int) -> Task:
         """See `task.MeasuredWorld`."""
         case = make_case(self.world, kind, seed, number)
