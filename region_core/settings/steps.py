@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .setting import setting
 
 LEARNING = ("exact", "gumbel", "off")
+MASK_SHAPES = ("box", "object")
 
 _GENERATOR, _LOSS, _EDIT = "RegionGenerator", "ClipRegionLoss", "RegionInpaintOptimize"
 _POINTS = {"presets": {"fast": 5, "quality": 12}, "widget": f"{_GENERATOR}.point_number"}
@@ -17,8 +18,14 @@ _WINDOW = {"presets": {"quality": 20}, "widget": f"{_GENERATOR}.max_window_size"
 class FindSettings:
     """What the search for regions reads."""
 
-    point_number: int = setting(9, 1, 256, **_POINTS)
     max_window_size: int = setting(15, 1, 128, **_WINDOW)
+    detections_only: bool = setting(False, option=False)
+
+    @property
+    def max_area(self) -> float:
+        """The share of the picture that a region's box may cover: a window of 15 cells to each side of its own is the
+        published grid of 32 x 32, the whole picture."""
+        return min(1.0, ((self.max_window_size + 1) / 16) ** 2)
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ class PaintSettings:
     feather_percent: float = setting(15.0, 0, 100, step=1, widget=f"{_EDIT}.mask_feather_percent")
     grow: int = setting(0, 0, 4096, widget=f"{_EDIT}.mask_grow")
     feather: int = setting(0, 0, 4096, widget=f"{_EDIT}.mask_feather")
+    mask_shape: str = setting("box", choices=MASK_SHAPES, widget=f"{_EDIT}.mask_shape")
 
 
 @dataclass(frozen=True)
