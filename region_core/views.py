@@ -32,7 +32,7 @@ def look(scorer: ClipScorer, picture: Tensor, features: Tensor) -> tuple[View, .
     for zoom in ZOOMS:
         boxes = windows(height, width, zoom)
         crops = cut_squares(picture, boxes, scorer.image_size)
-        cells = boxes * torch.tensor([columns / width, rows / height] * 2)
+        cells = boxes * torch.tensor([columns / width, rows / height] * 2, dtype=torch.float32)
         seen = scorer.places(crops, cut_squares(features, cells, PLACES))
         views.append(View(boxes, *seen) if seen else View(boxes, scorer.encode_images(crops), None))
     return tuple(views)
@@ -49,7 +49,8 @@ def windows(height: int, width: int, zoom: float) -> Tensor:
     return torch.tensor(
         [
             [x, y, x + side, y + side]
-            for y in torch.linspace(0, height - side, rows).tolist()
-            for x in torch.linspace(0, width - side, columns).tolist()
-        ]
+            for y in torch.linspace(0, height - side, rows, dtype=torch.float32).tolist()
+            for x in torch.linspace(0, width - side, columns, dtype=torch.float32).tolist()
+        ],
+        dtype=torch.float32,
     )
