@@ -228,6 +228,7 @@ def weights(result: Edits) -> float:
     return sum(float(one.detach().double().abs().sum()) for one in result.generator.parameters())
 
 
+OTHER_SHAPE = next(one for one in SETTINGS["mask_shape"].choices if one != SETTINGS["mask_shape"].default)
 READ: list[tuple[str, dict[str, Any], Any]] = [
     ("evidence", {"max_window_size": 2}, regions),
     ("evidence", {"steps": 5}, cost),
@@ -237,6 +238,7 @@ READ: list[tuple[str, dict[str, Any], Any]] = [
     ("evidence", {"grow_percent": 30.0}, mask),
     ("evidence", {"feather_percent": 40.0}, mask),
     ("evidence", {"grow": 9}, mask),
+    ("evidence", {"mask_shape": OTHER_SHAPE}, mask),
     ("evidence", {"feather": 20}, mask),
     ("evidence", {"test_alpha": 9.0}, score),
     ("evidence", {"test_beta": 9.0}, score),
