@@ -19,7 +19,7 @@ from .errors import InputError
 from .events import Progress, Watcher, expected_cost
 from .find import Box, Regions, find_regions
 from .find.prior import check_prior
-from .find.texts import is_ground
+from .find.texts import is_background
 from .paint import Edit, Painter, is_paintable, paint_regions
 from .paint.crop import LEAST_SHARE, LEAST_SIDE
 from .paper.loop import search
@@ -183,7 +183,7 @@ def edit_image(
             dino=dino,
             scorer=scorer,
             features=features,
-            with_views=regions is None and not by_paper and not is_ground(caption),
+            with_views=regions is None and not by_paper and not is_background(caption),
         )
         if by_paper:
             answer = _by_paper(own, caption, prompt, painter, scorer, settings, generator, prior, progress)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from region_core.encode import reduced
-from region_core.encoders.dino import prepare
+from region_core.encoders.base import prepare
 from region_core.find import Region
 from region_core.paint import crop_region, stitch
 from region_core.resize import resize

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from region_core.errors import InputError
-from region_core.find.anchors import candidate_boxes, pick_anchors
+from region_core.paper.anchors import candidate_boxes, pick_anchors
 
 
 def hot(rows: int, columns: int, *spots: tuple[int, int]) -> torch.Tensor:
