@@ -113,7 +113,7 @@ def to_bounding_box(box: tuple[int, int, int, int] | None) -> dict[str, int]:
 def pil_to_comfy(pictures: list[Any]) -> torch.Tensor:
     """PIL pictures of one size to IMAGE [B,H,W,3] on ComfyUI's device for what goes between nodes."""
     width, height = pictures[0].size
-    images = torch.empty(len(pictures), height, width, 3)
+    images = torch.empty(len(pictures), height, width, 3, dtype=torch.float32)
     for image, picture in zip(images, pictures, strict=True):
         image.copy_(torch.from_numpy(np.array(picture.convert("RGB")))).div_(255)
     return images.to(model_management.intermediate_device())

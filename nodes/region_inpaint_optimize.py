@@ -15,7 +15,7 @@ from ..region_core.settings import LEARNING, PRESETS, PREVIEWS, REMOVED, SearchS
 from ..region_core.settings import preset as preset_of
 from .blame import Blame
 from .comfy.feedback import Feedback
-from .comfy.painter import ComfyInpainter
+from .comfy.painter import ComfyPainter
 from .common import MANY, BoundingBox, Generator, Learned, Loss, advanced, check_image, schema, to_core
 from .descriptions import GeneratorDescription, LossDescription
 from .gates import checked
@@ -156,7 +156,7 @@ class RegionInpaintOptimize(io.ComfyNode):
             feather_percent=mask_feather_percent,
         )
         notes = look_round(cls.hidden, settings, loss)
-        inpainter = ComfyInpainter(
+        inpainter = ComfyPainter(
             model,
             vae,
             positive,

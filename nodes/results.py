@@ -29,9 +29,9 @@ class Results:
         self.image, self.count, self.done = image, len(image), 0
         device = model_management.intermediate_device()
         channels = 4 if image.shape[-1] == 4 else 3
-        self.edited = torch.empty(*image.shape[:3], channels, device=device)
-        self.mask = torch.empty(image.shape[:3], device=device)
-        self.relevance = torch.zeros(image.shape[:3], device=device)
+        self.edited = torch.empty(*image.shape[:3], channels, dtype=torch.float32, device=device)
+        self.mask = torch.empty(image.shape[:3], dtype=torch.float32, device=device)
+        self.relevance = torch.zeros(image.shape[:3], dtype=torch.float32, device=device)
         self.ranked: list[torch.Tensor] = []
         self.boxes: list[dict[str, int]] = []
         self.drawn: list[Any] = []

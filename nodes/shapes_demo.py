@@ -84,7 +84,7 @@ class ShapesScene(io.ComfyNode):
         """Draw the scene of the seed."""
         scene, edit = with_company(seed, kind)
         image = torch.from_numpy(scene.image.astype(np.float32) / 255)[None]
-        mask = torch.zeros(image.shape[:3])
+        mask = torch.zeros(image.shape[:3], dtype=torch.float32)
         box = None if edit.target is None else scene.objects[edit.target].box
         x0, y0, x1, y1 = box or (0, 0, 0, 0)
         mask[:, y0:y1, x0:x1] = 1
