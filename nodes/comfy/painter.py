@@ -12,7 +12,7 @@ import torch
 from comfy import model_management, supported_models
 from torch.nn import functional as F
 
-from ...region_core.cost import passed
+from ...region_core.cost import on_forward
 from ...region_core.errors import InputError, first_line
 from ...region_core.paint.painter import StepInfo, checked_finite, first_step, masked_image
 from .compatibility import check_parts, kind_of, reads_mask, without_nothing
@@ -133,7 +133,7 @@ class ComfyPainter:
             model_management.throw_exception_if_processing_interrupted()
             latents.append(self.vae.encode(picture).float().reshape(1, *self.shape))
             self.vae_encodings += 1
-            passed()
+            on_forward()
         return checked_finite(torch.cat(latents), "the VAE's latents", _VAE_PRECISION).to(self.device)
 
     def _latent_masks(self, masks: torch.Tensor) -> torch.Tensor:
@@ -236,6 +236,6 @@ class ComfyPainter:
             picture = self.vae.decode(latent).float()
             pictures.append(picture.reshape(1, *picture.shape[-3:]).clamp(0, 1))  # less the time axis, if any
             self.vae_decodings += 1
-            passed()
+            on_forward()
         checked_finite(torch.cat(pictures), "the VAE's pictures", _VAE_PRECISION)
         return torch.cat(pictures).permute(0, 3, 1, 2).to(self.device).contiguous()
