@@ -11,9 +11,10 @@ from ..region_core.demo.scenes import KINDS
 from ..region_core.demo.worlds import with_company
 from ..region_core.encoders import load_clip, load_dino
 from ..region_core.errors import InputError
+from ..region_core.settings import MAX_SEED
 from .comfy.offloaded import ManagedEncoder
-from .common import MAX_SEED, BoundingBox, ClipScorerSocket, Dino, schema, to_bounding_box
-from .gates import checked
+from .common import BoundingBox, ClipScorerSocket, Dino, schema, to_bounding_box
+from .sockets import checked
 
 
 class LoadShapesDemo(io.ComfyNode):
