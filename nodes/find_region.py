@@ -75,8 +75,8 @@ class FindRegion(io.ComfyNode):
         dino: Any,
         scorer: Any,
         image_caption: str,
+        max_window_size: int,
         region_prior: torch.Tensor | None = None,
-        max_window_size: int = FindSettings.max_window_size,
     ) -> io.NodeOutput:
         """Find the caption in every picture of the batch."""
         check_image(image)

@@ -35,7 +35,7 @@ class PickRegion(io.ComfyNode):
 
     @classmethod
     @checked
-    def execute(cls, regions: FoundRegions, index: int = 1) -> io.NodeOutput:
+    def execute(cls, regions: FoundRegions, index: int) -> io.NodeOutput:
         """That region of every picture of the batch; a picture in which nothing was found has none."""
         counts = [len(one) for one in regions.regions if one.found]
         most = min(counts, default=index)

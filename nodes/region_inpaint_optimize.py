@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import Any
 
 import comfy.samplers
 import torch
 from comfy_api.latest import io
 
+from ..region_core.cost import cost_so_far
 from ..region_core.edit import edit_image
 from ..region_core.errors import InputError
 from ..region_core.events import SEARCH, expected_cost
@@ -93,12 +96,12 @@ class RegionInpaintOptimize(io.ComfyNode):
         negative: list,
         image: torch.Tensor,
         loss: LossDescription,
+        sampler_name: str,
+        scheduler: str,
+        native_size: int,
         preset: dict[str, Any] | None = None,
         generator: GeneratorDescription | None = None,
         regions: FoundRegions | None = None,
-        sampler_name: str = "ddim",
-        scheduler: str = "ddim_uniform",
-        native_size: int = 0,
         **widgets: Any,
     ) -> io.NodeOutput:
         """Edit every picture of the batch."""
@@ -114,6 +117,7 @@ class RegionInpaintOptimize(io.ComfyNode):
         for index in range(len(image)):
             picture = to_core(image[index : index + 1])
             feedback.start(index, picture[0])
+            started, before = time.monotonic(), cost_so_far(painter, None, loss.scorer)
             more: dict[str, Any] = {}
             if settings.method == "paper":
                 assert generator is not None
@@ -135,7 +139,8 @@ class RegionInpaintOptimize(io.ComfyNode):
                 on_event=feedback,
                 **more,
             )
-            results.add(picture, result)
+            cost = cost_so_far(painter, None, loss.scorer) - before  # with what was done before painting
+            results.add(picture, replace(result, cost=cost, seconds=time.monotonic() - started))
         return results.outputs()
 
 

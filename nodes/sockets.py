@@ -7,6 +7,7 @@ all, or anything; linked numbers it does not check.
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 import numbers
 from collections.abc import Callable
@@ -67,8 +68,11 @@ def checked(execute: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a node's `execute`: nothing or another kind of thing at a socket, and a linked number out of its range, are
     told in a sentence; the node's name stands before it and before the core's own, so that it reads alone in a log."""
 
+    names = list(inspect.signature(execute).parameters)[1:]
+
     @functools.wraps(execute)
-    def run(cls: Any, **given: Any) -> Any:
+    def run(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
         schema = cls.define_schema()  # a node runs in a locked copy of its class that cannot remember it
         try:
             return execute(cls, **{**given, **_checked(schema.inputs, given)})
@@ -83,9 +87,10 @@ def checked(execute: Callable[..., Any]) -> Callable[..., Any]:
 def _checked(inputs: list[Any], given: dict[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for one in inputs:
-        if one.id not in given:
+        default = getattr(one, "default", None)  # of a widget that a script left out
+        if one.id not in given and default is None:
             continue
-        kind, value = str(one.get_io_type()), given[one.id]
+        kind, value = str(one.get_io_type()), given.get(one.id, default)
         if kind in _SOCKETS:
             if value is not None or not one.optional:
                 values[one.id] = _socket(one.id, kind, value)

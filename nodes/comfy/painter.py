@@ -43,8 +43,9 @@ class ComfyPainter:
 
     An inpainting MODEL (one that reads the mask and the masked picture) gets those; any other is
     held to the picture outside the mask by a noise mask. `evaluations` counts forwards of one picture through
-    the diffusion model, on the model. Cancel stops within a sampling step, or one picture of the VAE. Where
-    a patch of the MODEL, or the sampler, may see all rows at once, regions are painted one at a time.
+    the diffusion model, on the model; `evaluations_by_steps` what one or, with guidance, two a step would be,
+    whatever the sampler and the conditionings make of it. Cancel stops within a sampling step, or one picture
+    of the VAE. Where a patch of the MODEL, or the sampler, may see all rows at once, regions are painted one at a time.
 
     Raises InputError where the parts do not fit each other.
     """
@@ -62,7 +63,8 @@ class ComfyPainter:
     ) -> None:
         check_names(sampler, scheduler)
         check_parts(model, vae, positive, negative)
-        self.evaluations = self.vae_encodings = self.vae_decodings = 0
+        self.evaluations = self.evaluations_by_steps = self.vae_encodings = self.vae_decodings = 0
+        self._level = 0.0  # of the last forward's noise
         self.model = self._counted(model)
         self.vae, self.positive, self.negative = vae, without_nothing(positive), without_nothing(negative)
         self.sampler, self.scheduler = sampler, scheduler
@@ -93,6 +95,7 @@ class ComfyPainter:
                 if before is None
                 else before(apply_model, args)
             )
+            self._level = float(args["timestep"].max())
             self.evaluations += args["input"].shape[0]  # after: one that ran out of memory is none
             return out
 
@@ -161,11 +164,14 @@ class ComfyPainter:
         forwards = 2 if guidance > 1 else 1
         room = self._room(forwards)
         done: list[torch.Tensor] = []
-        start = 0
+        start, before = 0, self.evaluations_by_steps
 
         def stepped(step: int, denoised: torch.Tensor, *_: Any) -> None:
+            # some samplers (dpm_fast) tell of fewer steps than they make: the noise level says how far they are
+            level = int((sigmas > 1.0001 * self._level).sum())
+            at = start * steps + len(denoised) * min(max(step + 1, level), steps)
+            self.evaluations_by_steps = before + forwards * at
             if on_step is not None:
-                at = start * steps + len(denoised) * min(step + 1, steps)
                 on_step(StepInfo(at, count * steps, denoised))
             model_management.throw_exception_if_processing_interrupted()
 
@@ -176,6 +182,7 @@ class ComfyPainter:
             try:
                 done.append(self._sample_rows(part, sigmas, seed, guidance, from_noise, stepped))
                 start += at_once
+                self.evaluations_by_steps = before + forwards * start * steps
                 continue
             except Exception as error:
                 if not is_out_of_memory(error):

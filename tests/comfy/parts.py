@@ -14,16 +14,8 @@ import torch
 from .conftest import Comfy, demo_graph
 
 NATIVE = 64  # pixels a side
-TINY = {
-    "preset": "custom",
-    "per_image_iteration": 2,
-    "previews": "always",
-    "look_steps": 1,
-    "steps": 2,
-    "finalists": 1,
-    "drafts": 1,
-    "generator_steps": 1,
-}  # of Region Inpaint Optimize
+TINY = {"preset": "custom", "steps": 2, "finalists": 1}  # of Region Inpaint Optimize
+TINY_PAPER = {"preset": "paper", "steps": 2, "per_image_iteration": 2, "generator_steps": 1}
 DEMO_NAMES = ("model", "clip", "vae", "dino", "scorer")
 
 
