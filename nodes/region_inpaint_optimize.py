@@ -67,6 +67,7 @@ class RegionInpaintOptimize(io.ComfyNode):
                 widget("strength"),
                 widget("grow_percent"),
                 widget("feather_percent"),
+                widget("mask_shape"),
                 widget("grow", advanced=True),
                 widget("feather", advanced=True),
                 io.Int.Input("native_size", default=0, min=0, max=4096, step=8, advanced=True),

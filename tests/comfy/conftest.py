@@ -193,7 +193,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 NESTED = (
-    *("finalists", "per_image_iteration", "lr", "learning", "generator_steps", "anchor_distance"),
+    *("num_regions", "per_image_iteration", "lr", "learning", "generator_steps", "anchor_distance"),
     *("loss_alpha", "loss_beta", "loss_gamma", "views", "test_alpha", "test_beta"),
 )  # inputs of Region Inpaint Optimize that a preset shows
 

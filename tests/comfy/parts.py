@@ -14,7 +14,7 @@ import torch
 from .conftest import Comfy, demo_graph
 
 NATIVE = 64  # pixels a side
-TINY = {"preset": "custom", "steps": 2, "finalists": 1}  # of Region Inpaint Optimize
+TINY = {"preset": "custom", "steps": 2, "num_regions": 1}  # of Region Inpaint Optimize
 TINY_PAPER = {"preset": "paper", "steps": 2, "per_image_iteration": 2, "generator_steps": 1}
 DEMO_NAMES = ("model", "clip", "vae", "dino", "scorer")
 

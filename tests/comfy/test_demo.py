@@ -44,7 +44,7 @@ def scene_of(comfy: Comfy, seed: int) -> tuple[torch.Tensor, str, str]:
 
 def edit_of(comfy: Comfy, image: torch.Tensor, caption: str, prompt: str) -> dict[str, Any]:
     """What Region Inpaint Optimize gives for a picture or a batch, by output."""
-    graph = tiny_graph(comfy, steps=4, cfg=2.0, finalists=2)
+    graph = tiny_graph(comfy, steps=4, cfg=2.0, num_regions=2)
     for node in ("generator", "edit"):
         take(comfy, graph, f"{node}.image", image)
     graph["loss"]["inputs"].update(image_caption=caption, editing_prompt=prompt)

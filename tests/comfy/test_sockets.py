@@ -101,7 +101,7 @@ def test_values_left_out_of_a_graph_are_the_widgets_own(comfy: Comfy) -> None:
         bare[node]["inputs"].pop(name, None)
     for graph in (whole, bare):
         graph["edit"]["inputs"]["steps"] = 2  # as little work as there can be
-        graph["edit"]["inputs"].pop("preset.finalists", None)
+        graph["edit"]["inputs"].pop("preset.num_regions", None)
     whole["edit"]["inputs"]["preset"] = "standard"
     del bare["edit"]["inputs"]["preset"]
     assert len(bare["edit"]["inputs"]) == 8
