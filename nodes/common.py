@@ -18,6 +18,7 @@ from ..region_core.picture import check_layers
 CATEGORY = "learnable regions"
 MANY = 8  # of more pictures than these, what is drawn for people has half their size
 SMALLEST, SMALL = 160, 320  # pixels of its longer side
+NO_MASK = (1, 64, 64)  # so much black is what Load Image gives for a picture without a mask
 
 Dino = io.Custom("LR_DINO")
 ClipScorerSocket = io.Custom("LR_CLIP_SCORER")
@@ -72,13 +73,16 @@ def to_comfy(planes: torch.Tensor) -> torch.Tensor:
 
 
 def to_prior(mask: torch.Tensor | None, count: int, height: int, width: int) -> torch.Tensor | None:
-    """MASK [B,H,W] or [H,W] as [count,1,height,width]; one mask serves all pictures."""
+    """MASK [B,H,W] or [H,W] as [count,1,height,width]; one mask serves all pictures, and Load Image's of a picture
+    without a mask is none."""
     if mask is None:
         return None
     if mask.ndim < 2 or not min(mask.shape[-2:]):
         raise InputError(f"region_prior has the shape {tuple(mask.shape)}; connect a MASK of the picture's size")
     mask = mask.reshape(-1, 1, *mask.shape[-2:]).float()
     mask = mask.to(model_management.intermediate_device())
+    if tuple(mask.shape[1:]) == NO_MASK != (1, height, width) and not bool(mask.any()):
+        return None
     if len(mask) not in (1, count):
         raise InputError(
             f"region_prior has {len(mask)} masks and the image {count} pictures; give one mask, or one for each picture"

@@ -48,7 +48,7 @@ def test_presets_differ_from_the_defaults_as_described() -> None:
         for key, one in SETTINGS.items():
             assert getattr(settings, key) == one.presets.get(name, one.default), (name, key)
     assert preset("standard") == SearchSettings()
-    assert "fast 5, standard 9, quality 12, paper 9" in SETTINGS["point_number"].tooltip("en")
+    assert "fast 5, standard 9, quality 12, paper 9" in SETTINGS["point_number"].values_by_preset()
 
 
 def test_an_old_name_is_still_read(capsys: pytest.CaptureFixture[str]) -> None:

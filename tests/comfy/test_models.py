@@ -138,7 +138,7 @@ package.__path__ = [f"{pack}/tests/comfy"]
 conftest, parts = (importlib.import_module("half." + name) for name in ("conftest", "parts"))
 comfy_ui = conftest.Comfy(Path(root), Path(base))
 loaded = parts.demo_parts(comfy_ui)
-graph = parts.tiny_graph(comfy_ui, generator_steps=20, looks_per_round=8)
+graph = parts.tiny_graph(comfy_ui, **{**parts.TINY_PAPER, "generator_steps": 20})
 for socket, name in (("edit.model", "model"), ("edit.vae", "vae"), ("positive.clip", "clip"),
                      ("negative.clip", "clip")):
     parts.take(comfy_ui, graph, socket, loaded[name])
