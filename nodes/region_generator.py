@@ -33,7 +33,6 @@ class LearnableRegionGenerator(io.ComfyNode):
             inputs=[
                 io.Image.Input("image"),
                 Dino.Input("dino"),
-                widget("point_number"),
                 widget("max_window_size"),
                 io.Mask.Input("region_prior", optional=True),
                 Learned.Input("learned", optional=True),
@@ -48,7 +47,6 @@ class LearnableRegionGenerator(io.ComfyNode):
         cls,
         image: torch.Tensor,
         dino: Any,
-        point_number: int,
         max_window_size: int,
         region_prior: torch.Tensor | None = None,
         learned: Any = None,
@@ -57,7 +55,7 @@ class LearnableRegionGenerator(io.ComfyNode):
         """Let DINO see the pictures, and draw what will be considered."""
         check_image(image)
         count, height, width = image.shape[:3]
-        settings = EditSettings().with_values(point_number=point_number, max_window_size=max_window_size)
+        settings = EditSettings().with_values(max_window_size=max_window_size)
         settings.validate()
         prior = to_prior(region_prior, count, height, width)
         steps.start()

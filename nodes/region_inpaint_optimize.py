@@ -30,7 +30,7 @@ CUSTOM = "custom"
 # what a preset leaves to the person, by published names; all else has a widget of its own
 _CUSTOM = ("num_regions", "test_alpha", "test_beta")
 _PAPER = (
-    *("per_image_iteration", "lr", "learning", "generator_steps", "anchor_distance"),
+    *("point_number", "per_image_iteration", "lr", "learning", "generator_steps", "anchor_distance"),
     *("loss_alpha", "loss_beta", "loss_gamma", "views", "test_alpha", "test_beta"),
 )
 _SHOWN = {"paper": _PAPER, CUSTOM: _CUSTOM}
@@ -169,7 +169,6 @@ def _settings(preset: dict[str, Any], generator: GeneratorDescription | None, wi
     names = {one.widget.partition(".")[2] or one.name: one.name for one in SETTINGS.values()}
     given = {names[key]: value for key, value in {**preset, **widgets}.items() if key != "preset"}
     if generator is not None:
-        given["point_number"] = generator.settings.point_number
         given["max_window_size"] = generator.settings.max_window_size
     settings = preset_of("standard" if name == CUSTOM else name).with_values(**given)
     settings.validate()

@@ -11,7 +11,7 @@ import torch
 from ..region_core.encode import EncodedPicture, encode_picture
 from ..region_core.encoders import PatchFeatures
 from ..region_core.find import Regions, find_regions
-from ..region_core.find.texts import is_ground
+from ..region_core.find.texts import is_background
 from ..region_core.picture import picture_from
 from ..region_core.settings import FindSettings
 from .remembered import Remembered, key_of
@@ -46,7 +46,7 @@ def encode(picture: torch.Tensor, caption: str, *, scorer: Any, features: PatchF
         dino=None,
         scorer=scorer,
         features=features,
-        with_views=not is_ground(caption),
+        with_views=not is_background(caption),
     )
 
 

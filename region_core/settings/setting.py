@@ -70,6 +70,14 @@ class Setting:
         names = [name for name in PRESET_NAMES if name != "paper" or "paper" in self.stages]
         return separator.join(f"{name} {self.presets.get(name, self.default)}" for name in names)
 
+    def tooltip(self, language: str) -> str:
+        """What its widget in ComfyUI says, in "en" or "zh"."""
+        if language == "en":
+            values = self.values_by_preset()
+            return f"{self.en}{f' ({values})' if values else ''}"
+        values = self.values_by_preset("，")
+        return f"{self.zh}{f'（{values}）' if values else ''}"
+
     def help(self) -> str:
         """What the command line says of it."""
         first = "With --preset paper: " if self.only_paper else ""

@@ -10,7 +10,7 @@ LEARNING = ("exact", "gumbel", "off")
 MASK_SHAPES = ("box", "object")
 
 _GENERATOR, _EDIT = "RegionGenerator", "RegionInpaintOptimize"
-_POINTS = {"presets": {"fast": 5, "quality": 12}, "widget": f"{_GENERATOR}.point_number"}
+_POINTS = {"presets": {"fast": 5, "quality": 12}, "widget": f"{_EDIT}.point_number"}
 _WINDOW = {"presets": {"quality": 20}, "widget": f"{_GENERATOR}.max_window_size"}
 
 
@@ -18,8 +18,14 @@ _WINDOW = {"presets": {"quality": 20}, "widget": f"{_GENERATOR}.max_window_size"
 class FindSettings:
     """What the search for regions reads."""
 
-    point_number: int = setting(9, 1, 256, **_POINTS)
     max_window_size: int = setting(15, 1, 128, **_WINDOW)
+    detections_only: bool = setting(False, option=False)
+
+    @property
+    def max_area(self) -> float:
+        """The share of the picture that a region's box may cover: a window of 15 cells to each side of its own is the
+        published grid of 32 x 32, the whole picture."""
+        return min(1.0, ((self.max_window_size + 1) / 16) ** 2)
 
 
 @dataclass(frozen=True)
