@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,10 +11,11 @@ from comfy_api.latest import io
 from ..region_core.draw import draw_boxes
 from ..region_core.encoders import PatchFeatures
 from ..region_core.paper.anchors import place_candidates
+from ..region_core.picture import to_pil
 from ..region_core.settings import EditSettings
 from . import steps
 from .common import Dino, Generator, Learned, Loss, check_image, for_preview, pil_to_comfy, schema, to_core, to_prior
-from .drawn import draw_regions
+from .drawn import Showing, draw_regions
 from .sockets import checked
 from .values import GeneratorDescription, LossDescription
 from .widgets import widget
@@ -65,11 +67,11 @@ class LearnableRegionGenerator(io.ComfyNode):
         if learned is not None:
             learned.check(features.features.shape[1], max_window_size)
         made = GeneratorDescription(features, (height, width), prior, settings.find, learned)
-        drawn = []
+        drawn, showing = [], Showing()
         for index in range(count):
             picture = to_core(image[index : index + 1])
             if loss is None:
-                drawing = _windows(picture, made, index, settings)
+                drawing = showing(partial(_windows, picture, made, index, settings), to_pil(picture[0]))
             else:
                 encoded = steps.encode(picture, loss.caption, scorer=loss.scorer, features=made.features_of(index))
                 regions = steps.find(

@@ -10,10 +10,10 @@ const OLD = [
 ];
 const NESTED = {
     custom: (old) => [old.finalists, old.test_alpha, old.test_beta],
-    paper: () => [10, 0.005, "gumbel", 8, 2.0, 1.0, 1.0, 1.0, 2, 2.0, 1.0],
+    paper: () => [9, 10, 0.005, "gumbel", 8, 2.0, 1.0, 1.0, 1.0, 2, 2.0, 1.0],
 };
 const GONE = {
-    LearnableRegions_RegionGenerator: ["seed"],
+    LearnableRegions_RegionGenerator: ["point_number", "seed"],
     LearnableRegions_ClipRegionLoss: ["loss_alpha", "loss_beta", "loss_gamma", "views", "loss_area", "loss_crop"],
     [EDIT]: OLD.slice(10, 22).concat("screen", "previews"),
 };
@@ -23,6 +23,7 @@ function migrate(node) {
     if (!gone) return;
     node.inputs = node.inputs?.filter((input) => !gone.includes(input.name) || input.link != null);
     const values = node.widgets_values;
+    if (node.type === "LearnableRegions_RegionGenerator" && values?.length > 1) node.widgets_values = [values[1]];
     // a seed's second entry stands third in an old node alone
     if (node.type !== EDIT || !Array.isArray(values) || values.length < 25 || typeof values[2] !== "string") return;
     const old = { mask_grow_percent: 10, mask_feather_percent: 15 };

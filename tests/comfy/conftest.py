@@ -193,7 +193,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 NESTED = (
-    *("num_regions", "per_image_iteration", "lr", "learning", "generator_steps", "anchor_distance"),
+    *("num_regions", "point_number", "per_image_iteration", "lr", "learning", "generator_steps", "anchor_distance"),
     *("loss_alpha", "loss_beta", "loss_gamma", "views", "test_alpha", "test_beta"),
 )  # inputs of Region Inpaint Optimize that a preset shows
 
@@ -222,7 +222,7 @@ def demo_graph(seed: int = 3, kind: str = "recolour", **optimize: Any) -> dict:
         "negative": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["demo", 1], "text": ""}},
         "generator": {
             "class_type": "LearnableRegions_RegionGenerator",
-            "inputs": {"image": ["scene", 0], "dino": ["demo", 3], "point_number": 5, "max_window_size": 6},
+            "inputs": {"image": ["scene", 0], "dino": ["demo", 3], "max_window_size": 6},
         },
         "loss": {
             "class_type": "LearnableRegions_ClipRegionLoss",

@@ -15,7 +15,7 @@ from .conftest import Comfy, demo_graph
 
 NATIVE = 64  # pixels a side
 TINY = {"preset": "custom", "steps": 2, "num_regions": 1}  # of Region Inpaint Optimize
-TINY_PAPER = {"preset": "paper", "steps": 2, "per_image_iteration": 2, "generator_steps": 1}
+TINY_PAPER = {"preset": "paper", "steps": 2, "point_number": 3, "per_image_iteration": 2, "generator_steps": 1}
 DEMO_NAMES = ("model", "clip", "vae", "dino", "scorer")
 
 

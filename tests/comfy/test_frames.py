@@ -44,7 +44,8 @@ def result_of(comfy: Comfy, frame: torch.Tensor) -> Any:
         frame,
         part("region_core.encoders").PatchFeatures(torch.rand(1, 4, 6, 8), torch.rand(1, 6, 8)),
         torch.zeros(1, 4),
-        (),
+        None,
+        None,
         "key",
     )
     box = part("region_core.find").Region.from_box
@@ -100,8 +101,6 @@ def test_what_a_generator_keeps_of_many_frames(comfy: Comfy) -> None:
     frames = picture(HEIGHT, WIDTH, count=12)
     node = comfy.part("nodes.region_generator").LearnableRegionGenerator
     with torch.inference_mode():
-        made, saliency, drawn = node.execute(
-            image=frames, dino=demo_parts(comfy)["dino"], point_number=2, max_window_size=3
-        ).args
+        made, saliency, drawn = node.execute(image=frames, dino=demo_parts(comfy)["dino"], max_window_size=3).args
     assert held([saliency, drawn]) <= 1.6 * frames.nbytes
     assert len(made) == len(saliency) == len(drawn) == 12

@@ -74,7 +74,7 @@ def test_any_mask_serves_or_is_refused_in_one_sentence(comfy: Comfy) -> None:
         mask = mask_of(case)
         before = mask.clone()
         try:
-            made = node.execute(image, FewCells(), 3, 3, mask).args[0]
+            made = node.execute(image, FewCells(), 3, mask).args[0]
         except refusal as error:
             text = str(error)
             assert text.startswith("Learnable Region Generator: "), text

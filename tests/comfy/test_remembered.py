@@ -105,12 +105,7 @@ def test_what_concerns_painting_alone_is_not_searched_for_again(
     assert again.seen["v2"] == anew.seen["v2"] == first.seen["v2"]
 
 
-SEARCH = [
-    ("scene", {"seed": 4}),
-    ("generator", {"max_window_size": 5}),
-    ("generator", {"point_number": 6}),
-    ("loss", {"image_caption": "a yellow ring"}),
-]
+SEARCH = [("scene", {"seed": 4}), ("generator", {"max_window_size": 5}), ("loss", {"image_caption": "a yellow ring"})]
 
 
 @pytest.mark.parametrize(("node", "inputs"), SEARCH, ids=lambda value: str(value))
@@ -122,9 +117,9 @@ def test_what_concerns_the_search_is(comfy: Comfy, parts: dict, node: str, input
     run, done = ran(comfy, work, graph)
     forget(comfy)
     anew, _ = ran(comfy, work, graph)
-    assert done["pictures"] > 5
     assert done["dino"] == (node == "scene")
     assert torch.equal(run.seen["v0"], anew.seen["v0"])
+    assert torch.equal(run.seen["v8"], anew.seen["v8"])
 
 
 def test_three_captions_of_one_picture_encode_it_once(comfy: Comfy, parts: dict) -> None:
@@ -134,8 +129,7 @@ def test_three_captions_of_one_picture_encode_it_once(comfy: Comfy, parts: dict)
     assert first["unet"] == 0
     for caption in ("blue square", "green star"):
         run, done = ran(comfy, work, find_graph(comfy, parts, caption))
-        assert done["dino"] == 0
-        assert done["pictures"] < first["pictures"], "the views were encoded again"
+        assert done["dino"] == done["pictures"] == 0
         assert isinstance(run.seen["v5"], bool)
     _, done = ran(comfy, work, find_graph(comfy, parts, "red circle"))
     assert not done, "what was found a moment ago is known"

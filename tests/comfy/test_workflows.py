@@ -35,6 +35,7 @@ CHOSEN = {
         "clip_name",
         "preset",
         "preset.per_image_iteration",
+        "preset.point_number",
         "point_number",
         "steps",
         "cfg",
