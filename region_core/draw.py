@@ -6,15 +6,16 @@ Only Pillow is needed. Every function returns a new RGB image.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
 from .picture import to_pil
-from .plot import ACCENT, INK, PAPER, Color, loss_curve
+from .plot import ACCENT, INK, PAPER, SOFT, Color, loss_curve
 
-__all__ = ["contact_sheet", "draw_boxes", "loss_curve"]
+__all__ = ["contact_sheet", "draw_boxes", "heat_map", "loss_curve"]
 
 Rect = tuple[float, float, float, float]
 
@@ -27,8 +28,10 @@ def draw_boxes(
     boxes: Tensor | Sequence[Sequence[float]],
     best: Sequence[float] | None = None,
     label: str = "",
+    labels: Sequence[str] = (),
 ) -> Image.Image:
-    """The source with boxes [N, 4] (xyxy, source pixels) over it and, standing out with its label, the `best` one.
+    """The source with boxes [N, 4] (xyxy, source pixels) over it, each with its own of `labels`, and, standing out with
+    its label, the `best` one.
 
     Line width and text follow the picture's size; one of few pixels is enlarged by a whole number so
     that text can be read.
@@ -45,14 +48,24 @@ def draw_boxes(
         draw.rectangle(rect, outline=(0, 0, 0, 130), width=width + 2 * halo)
         draw.rectangle(_inset(rect, halo), outline=color, width=width)
 
-    for box in boxes:
-        frame(_scaled(box, zoom, picture.size), line, (*_OTHERS, 215))
+    for box, text in zip_longest(boxes, labels, fillvalue=""):
+        rect = _scaled(box, zoom, picture.size)
+        frame(rect, line, (*_OTHERS, 215))
+        if text:
+            _label(draw, text, rect, picture.size, SOFT)
     if best is not None:
         rect = _scaled(best, zoom, picture.size)
         frame(rect, line * 3, (*ACCENT, 255))
         if label:
             _label(draw, label, rect, picture.size)
     return picture
+
+
+def heat_map(source: Tensor, heat: Tensor) -> Image.Image:
+    """The source [1, 3, H, W], greyed, under a map [1, 1, h, w] of 0 to 1: blue where it is low, red where it is high."""
+    grey = on_paper(source).convert("L").convert("RGB")
+    level = to_pil(heat.expand(-1, 3, -1, -1)).resize(grey.size, Image.Resampling.BICUBIC).convert("L")
+    return Image.blend(grey, ImageOps.colorize(level, (20, 30, 110), (200, 30, 30), (250, 210, 70)), 0.6)
 
 
 def contact_sheet(
@@ -86,7 +99,9 @@ def contact_sheet(
     return sheet
 
 
-def _label(draw: ImageDraw.ImageDraw, text: str, rect: Rect, size: tuple[int, int]) -> None:
+def _label(
+    draw: ImageDraw.ImageDraw, text: str, rect: Rect, size: tuple[int, int], color: Color = ACCENT
+) -> None:
     """A filled tag where there is room for it: above the box, below it, inside at its top or foot."""
     font = ImageFont.load_default(max(12, round(max(size) / 42)))
     pad = round(_height(font) * 0.3)
@@ -94,7 +109,7 @@ def _label(draw: ImageDraw.ImageDraw, text: str, rect: Rect, size: tuple[int, in
     x0, y0, _, y1 = rect
     x = min(max(x0, 0), max(size[0] - wide, 0))
     y = next((y for y in (y0 - high, y1, y0, y1 - high) if 0 <= y <= max(size[1] - high, 0)), 0)
-    draw.rounded_rectangle((x, y, x + wide, y + high), pad, (*ACCENT, 235))
+    draw.rounded_rectangle((x, y, x + wide, y + high), pad, (*color, 235))
     draw.text((x + wide / 2, y + high / 2), text, PAPER, font, anchor="mm")
 
 
