@@ -37,6 +37,12 @@ def check_texts(caption: str, prompt: str, negative: str = "") -> None:
         raise InputError(problem)
 
 
+def check_text(name: str, text: str) -> None:
+    """Raise InputError where a text that is needed is empty or cannot be written."""
+    if problem := text_problem(name, text):
+        raise InputError(problem)
+
+
 def text_problem(name: str, text: str) -> str:
     """A sentence about a caption or prompt that is empty or has half of a character in it; "" where it is well."""
     empty = f"{name} is empty; write in a few words what is there, or should be."

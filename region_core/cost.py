@@ -60,7 +60,7 @@ class Cost:
         return {**asdict(self), "total": round(self.total, 2)}
 
 
-def cost_so_far(inpainter: Any, dino: Any, scorer: Any) -> Cost:
+def cost_so_far(painter: Any, dino: Any, scorer: Any) -> Cost:
     """What went through these models since they were loaded; the cost of a stretch of work is the
     difference of two. A model that does not count, or None, counts as unused.
     """
@@ -70,21 +70,21 @@ def cost_so_far(inpainter: Any, dino: Any, scorer: Any) -> Cost:
         return int(value) if value == int(value) else value
 
     return Cost(
-        unet_evaluations=counted(inpainter, "evaluations"),
+        unet_evaluations=counted(painter, "evaluations"),
         clip_images=counted(scorer, "images_encoded"),
         clip_texts=counted(scorer, "texts_encoded"),
         dino_images=counted(dino, "images_encoded"),
-        vae_encodings=counted(inpainter, "vae_encodings"),
-        vae_decodings=counted(inpainter, "vae_decodings"),
+        vae_encodings=counted(painter, "vae_encodings"),
+        vae_decodings=counted(painter, "vae_decodings"),
     )
 
 
-def work_so_far(inpainter: Any, dino: Any, scorer: Any) -> float:
+def work_so_far(painter: Any, dino: Any, scorer: Any) -> float:
     """Their cost in UNet evaluations as `expected` reckons it: with samplers of several forwards a step, or several
-    conditionings, an inpainter says what its steps would have been without, as `evaluations_by_steps`.
+    conditionings, an painter says what its steps would have been without, as `evaluations_by_steps`.
     """
-    cost = cost_so_far(inpainter, dino, scorer)
-    evaluations = getattr(inpainter, "evaluations_by_steps", cost.unet_evaluations)
+    cost = cost_so_far(painter, dino, scorer)
+    evaluations = getattr(painter, "evaluations_by_steps", cost.unet_evaluations)
     return replace(cost, unet_evaluations=evaluations).total
 
 
@@ -92,22 +92,17 @@ _WATCH: ContextVar[Callable[[], None] | None] = ContextVar("watch", default=None
 
 
 @contextmanager
-def watched() -> Iterator[None]:
-    """Around whatever calls `tell_passes`, as a decorator too: afterwards nobody is told any more."""
-    token = _WATCH.set(None)
+def progress_scope(watch: Callable[[], None]) -> Iterator[None]:
+    """Within it `watch` is called after each forward of a model; it may raise to stop."""
+    token = _WATCH.set(watch)
     try:
         yield
     finally:
         _WATCH.reset(token)
 
 
-def tell_passes(watch: Callable[[], None]) -> None:
-    """From now on `watch` is called after each pass of a model; it may raise to stop."""
-    _WATCH.set(watch)
-
-
-def passed() -> None:
-    """Models call this when they have counted a pass."""
+def on_forward() -> None:
+    """Models call this when they have counted a forward."""
     watch = _WATCH.get()
     if watch is not None:
         watch()

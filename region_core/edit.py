@@ -1,278 +1,276 @@
-"""One picture through the whole method: find the region, edit it, leave the rest alone."""
+"""One picture through the four steps: encode, find, paint, rank."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .boxes import descending
 from .checks import check_texts
-from .cost import Cost, cost_so_far, tell_passes, watched, work_so_far
+from .cost import Cost, cost_so_far, progress_scope, work_so_far
+from .encode import EncodedPicture, encode_picture
 from .encoders import ClipScorer, DinoEncoder, PatchFeatures
-from .errors import InputError
-from .events import SearchProgress, Watcher
-from .expected import whole
+from .events import Progress, Watcher, expected_cost
+from .find import Box, Regions, find_regions
 from .find.prior import check_prior
-from .find.regions import Finding, PictureEvidence
 from .find.texts import is_ground
-from .paint.borders import Borders
-from .paint.canvas import Canvas, Work
-from .paint.painter import Inpainter
-from .paper.loop import search_as_published
-from .paper.losses import RegionLoss
-from .paper.network import RegionGenerator, build_generator, generator_shape
-from .paper.trainer import GeneratorTrainer
-from .picture import Picture, picture_from
-from .rank import Ranking, improves
-from .resize import covered
-from .search import Previews, learn_from_previews, paint_and_choose, why_nothing
-from .settings import SearchSettings
+from .paint import Edit, Painter, is_paintable, paint_regions
+from .paint.crop import LEAST_SHARE, LEAST_SIDE
+from .paper.loop import search
+from .paper.network import RegionGenerator, build_generator
+from .picture import picture_from
+from .rank import rank_edits
+from .settings import EditSettings
 
 EDITED, NO_REGION = "edited", "no region"
 WORSE = "no edit moves the picture towards the prompt more than leaving it as it is"
-SHOWN = 8  # boxes in the drawing of what was tried
+SHOWN = 8  # boxes in the drawing of what was tried, and edits of the published method that are kept
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A finished edit: picture [1, 3, H, W], its box in pixels, its final score.
+class Edits(Sequence[Edit]):
+    """What came of an edit: the painted regions, best first, and the answer.
 
-    `deciding` put the candidates in order and is the sum of `parts`: in nats the region's "evidence",
-    what previews "learned" of it, and what the final score says by "text" and "picture" (as published:
-    the two cosines). Those that are no better than the source (`improves`) stand behind all that are.
+    `verdict` is "edited", or "no region" with a `reason`; then the answer is the source. `regions` are what was found.
+    The published method has no such step: with it they are None, `rounds` has a record a round, `generator` is the
+    region generator as the rounds left it, `source_score` the score of leaving the picture alone (else 0), and
+    tried_boxes [n, 4] are the windows that were laid. `cost` was counted on the models.
     """
 
-    image: Tensor
-    box: tuple[int, int, int, int]
-    score: float
-    deciding: float = 0.0
-    parts: dict[str, float] = field(default_factory=dict)
-    improves: bool = True
-
-
-@dataclass(frozen=True)
-class EditResult:
-    """What came of an edit.
-
-    image [1, 3, H, W] 0..1 and alpha as the source's; mask [1, 1, H, W], 0 where the image equals
-    the source bit for bit (also beyond 0..1); box (x0, y0, x1, y1) in pixels, as found (the mask is
-    1 there, and fades out round it as `painting.borders` says), or None; verdict "edited" or "no region"
-    (then image is the source); candidates best first (as published the best `SHOWN`), none where nothing in
-    the picture answers to the caption; one record a round of previews; UNet evaluations and the whole `cost`,
-    counted on the models; tried_boxes [n, 4], those previewed or the likeliest; saliency [1, 1, H, W] 0..1, DINO's
-    attention; relevance [1, 1, H, W] 0..1, where the caption is (as published: the saliency);
-    `presence`, the number that decided whether anything answers to the caption (NaN where it was not
-    asked); why no more previews were made; the region generator as previews left it, None where there
-    were none; the `finding`, for another edit of the same (None as published).
-    """
-
-    image: Tensor
-    alpha: Tensor | None
-    mask: Tensor
-    box: tuple[int, int, int, int] | None
-    verdict: str
-    score: float
-    source_score: float
-    candidates: list[Candidate]
-    rounds: list[dict]
-    unet_evaluations: float
-    seconds: float
-    tried_boxes: Tensor
-    saliency: Tensor
-    settings: SearchSettings
-    seed: int
-    generator: RegionGenerator | None = None
+    edits: tuple[Edit, ...]
+    encoded: EncodedPicture
+    regions: Regions | None
+    settings: EditSettings
+    caption: str
+    prompt: str
     reason: str = ""
+    source_score: float = 0.0
+    tried_boxes: Tensor = field(default_factory=lambda: torch.zeros(0, 4))
+    rounds: list[dict[str, Any]] = field(default_factory=list)
+    generator: RegionGenerator | None = None
     cost: Cost = Cost()
-    relevance: Tensor | None = None
-    presence: float = float("nan")
-    stopped: str = ""
-    finding: Finding | None = None
-    caption: str = ""
-    prompt: str = ""
+    seconds: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.edits)
+
+    def __iter__(self) -> Iterator[Edit]:
+        return iter(self.edits)
+
+    @overload
+    def __getitem__(self, index: int) -> Edit: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Edit]: ...
+    def __getitem__(self, index: int | slice) -> Edit | Sequence[Edit]:
+        return self.edits[index]
+
+    @property
+    def best(self) -> Edit | None:
+        """The answer; None where leaving the picture alone is."""
+        return None if self.reason else self.edits[0]
+
+    @property
+    def verdict(self) -> str:
+        """What came of it, in two words."""
+        return NO_REGION if self.best is None else EDITED
+
+    @property
+    def image(self) -> Tensor:
+        """[1, 3, H, W]: the answer, the source's own values where nothing was edited (also beyond 0..1)."""
+        source = self.encoded.picture
+        untouched = source.rgb.float() if source.own is None else source.own
+        return untouched if self.best is None else self.best.picture
+
+    @property
+    def alpha(self) -> Tensor | None:
+        """[1, 1, H, W], the source's."""
+        return self.encoded.picture.alpha
+
+    @property
+    def mask(self) -> Tensor:
+        """[1, 1, H, W] in 0..1: how much of the edit shows; where it is 0, the image is the source bit for bit."""
+        return torch.zeros_like(self.encoded.picture.rgb[:, :1]) if self.best is None else self.best.mask
+
+    @property
+    def box(self) -> Box | None:
+        """The region of the answer, (x0, y0, x1, y1) in whole pixels, as it was found."""
+        return None if self.best is None else self.best.box
+
+    @property
+    def score(self) -> float:
+        """The answer's final score."""
+        return 0.0 if self.best is None else self.best.score
+
+    @property
+    def seed(self) -> int:
+        """The seed of the noise."""
+        return self.settings.seed
+
+    @property
+    def saliency(self) -> Tensor:
+        """[1, 1, H, W] 0..1: DINO's attention."""
+        return self.encoded.features.saliency(*self.encoded.picture.rgb.shape[-2:])[:1]
+
+    @property
+    def relevance(self) -> Tensor:
+        """[1, 1, H, W] 0..1: where the caption is; by the published method DINO's attention."""
+        if self.regions is None:
+            return self.saliency
+        return as_large(self.regions.relevance, self.encoded.picture.rgb)
+
+    @property
+    def unet_evaluations(self) -> float:
+        """Forwards of one picture through the UNet."""
+        return self.cost.unet_evaluations
 
 
-@watched()
 def edit_image(
     image: Any,
     caption: str,
     prompt: str,
     *,
-    inpainter: Inpainter,
+    painter: Painter,
     dino: DinoEncoder | None,
     scorer: ClipScorer,
-    settings: SearchSettings | None = None,
-    generator: RegionGenerator | None = None,
-    features: PatchFeatures | None = None,
-    prior: Tensor | None = None,
+    settings: EditSettings | None = None,
     seed: int | None = None,
-    finding: Finding | None = None,
+    prior: Tensor | None = None,
+    encoded: EncodedPicture | None = None,
+    regions: Regions | None = None,
+    features: PatchFeatures | None = None,
+    generator: RegionGenerator | None = None,
     on_event: Watcher | None = None,
-) -> EditResult:
+) -> Edits:
     """Find the region that `caption` names and paint what `prompt` says there.
 
-    image: PIL picture, array [H, W, C] or tensor [1, 3, H, W] in 0..1, at least 32 pixels a side.
-    inpainter: a model bound to the prompt, see `inpaint.Inpainter`. dino may be None where
-    `features` of the picture are given. generator: a learned region generator to start from; it is
-    taught in place. prior: mask [1, 1, H, W], regions are proposed where it is white; whether the caption
-    is there is judged all the same. seed: replaces `settings.seed`. finding: of an earlier edit that differs in
-    what concerns painting alone; regions are not searched again. on_event: called after every pass of a
-    model and every round; it may raise to stop.
+    image: PIL picture, array [H, W, C] or tensor [1, 3, H, W] in 0..1, at least 32 pixels a side. painter: bound to the
+    prompt. seed: replaces `settings.seed`. prior: mask [1, 1, H, W], regions are found where it is white. `encoded` and
+    `regions` of an earlier call are used in the place of those steps; dino may be None where `encoded` or DINO's
+    `features` of the picture are given. generator: of the published method, to start from; it is taught in place.
+    on_event: called after every forward of a model; it may raise to stop.
 
-    Same seed and settings give the same result; the global random state is not touched. Raises
-    InputError for whatever is wrong with the input, before any diffusion.
+    Same seed and settings give the same result; the global random state is not touched. Raises InputError for whatever
+    is wrong with the input, such as `regions` of another picture or caption, before any diffusion.
     """
     started = time.monotonic()
-    # 1. Check inputs
-    settings = settings or SearchSettings()
+    settings = settings or EditSettings()
     settings = settings if seed is None else settings.with_values(seed=seed)
     settings.validate()
     check_texts(caption, prompt)
     picture = picture_from(image)
-    source = picture.rgb.float()
-    untouched = source if picture.own is None else picture.own
-    check_prior(prior, source)
-    if features is None and dino is None:
-        raise InputError("neither a DINO encoder nor patch features are given; pass one")
-    before = cost_so_far(inpainter, dino, scorer)
-
-    # 2. Encode the picture and the texts, once
-    canvas = Canvas(source, inpainter, seed=settings.seed, borders=Borders.of(settings), strength=settings.strength)
-    progress = SearchProgress(
-        on_event,
-        spent=lambda: work_so_far(inpainter, dino, scorer),
-        left=whole(settings, canvas.preview_share, search=finding is None),
+    check_prior(prior, picture.rgb)
+    by_paper = settings.method == "paper"
+    before = cost_so_far(painter, dino, scorer)
+    total = expected_cost(settings, search=regions is None)
+    progress = Progress(on_event, lambda: work_so_far(painter, dino, scorer), total)
+    with progress_scope(progress.forward):
+        own = encoded or encode_picture(
+            picture,
+            dino=dino,
+            scorer=scorer,
+            features=features,
+            with_views=regions is None and not by_paper and not is_ground(caption),
+        )
+        if encoded is not None:
+            encoded.check(picture)
+        if by_paper:
+            answer = _by_paper(own, caption, prompt, painter, scorer, settings, generator, prior, progress)
+        else:
+            if regions is not None:
+                regions.check(own.key, caption)
+            regions = regions or find_regions(own, caption, scorer=scorer, settings=settings.find, prior=prior)
+            answer = _paint_and_rank(own, regions, caption, prompt, painter, scorer, settings, progress)
+    if answer["edits"]:
+        progress.finished(answer["edits"][0])
+    return Edits(
+        encoded=own,
+        settings=settings,
+        caption=caption.strip(),
+        prompt=prompt.strip(),
+        rounds=progress.rounds,
+        cost=cost_so_far(painter, dino, scorer) - before,
+        seconds=time.monotonic() - started,
+        **answer,
     )
-    tell_passes(progress.passed)
-    if features is None:
-        assert dino is not None
-        features = dino(source)
-    evidence = PictureEvidence(canvas.small, caption, prompt, scorer, features, finding)
-    saliency = features.saliency(*source.shape[-2:])[:1].to(source)
-    maps = features.features[0]
-    sizes, numbers = generator_shape(settings)
-    module = generator or build_generator(maps.shape[0], sizes, settings.seed, extra_dim=numbers, device=maps.device)
 
-    def result(ranked: list[Candidate], mask: Tensor | None, reason: str = "", **more: Any) -> EditResult:
-        """The first of the ranked edits or, where there is a `reason` against it, the picture as it is."""
-        first = None if reason else ranked[0]
-        cost = cost_so_far(inpainter, dino, scorer) - before
-        found = {
-            "image": untouched if first is None else first.image,
-            "mask": torch.zeros_like(source[:, :1]) if first is None else mask,
-            "box": None if first is None else first.box,
-            "verdict": NO_REGION if first is None else EDITED,
-            "score": 0.0 if first is None else first.score,
-            "source_score": 0.0,
-        }
-        return EditResult(
-            alpha=picture.alpha,
-            candidates=ranked,
-            reason=reason,
-            rounds=progress.rounds,
-            unet_evaluations=cost.unet_evaluations,
-            cost=cost,
-            seconds=time.monotonic() - started,
-            saliency=saliency,
-            settings=settings,
-            seed=settings.seed,
-            caption=caption.strip(),
-            prompt=prompt.strip(),
-            **{**found, **more},
-        )
 
-    if settings.method == "published":
-        made = search_as_published(canvas, features, evidence, module, settings, progress, prior)
-        ranked, mask = _finished(picture, canvas, made.work, made.score, made.score, made.parts, SHOWN)
-        return result(
-            ranked,
-            mask,
-            source_score=made.source_score,
-            tried_boxes=made.work.boxes,
-            relevance=saliency,
-            generator=module,
-            stopped="as many rounds as per_image_iteration",
-        )
-
-    # 3. Propose regions with evidence
-    if prior is not None:  # a thin line must not fall between the pixels of the reduced picture
-        prior = covered(prior, *canvas.small.shape[-2:])
-    finding = evidence.found(settings, prior, lambda boxes, nats: progress.proposed(canvas.full_boxes(boxes), nats))
-    proposals = finding.proposals
-    common: dict[str, Any] = {
-        "relevance": _as_picture(proposals.relevance, source),
-        "presence": proposals.presence,
-        "finding": finding,
-    }
-    # before any diffusion is spent on it; a prior says where the region may be, not that it is there
-    if reason := why_nothing(caption, proposals, canvas, prior=prior is not None):
-        taught = generator if settings.max_previews else None
-        return result([], None, reason, tried_boxes=torch.zeros(0, 4), generator=taught, **common)
-    proposals = proposals.select(canvas.paintable(canvas.full_boxes(proposals.boxes)))
-    boxes = canvas.full_boxes(proposals.boxes)
-
-    # 4. Learn from previews where more than one region is likely
-    trainer = GeneratorTrainer(
-        module,
-        maps,
-        proposals.boxes * evidence.cells_a_pixel,
-        proposals.numbers,
-        proposals.log_evidence,
-        lr=settings.lr,
-        steps=settings.generator_steps,
-        learning=settings.learning,
+def _paint_and_rank(
+    encoded: EncodedPicture,
+    regions: Regions,
+    caption: str,
+    prompt: str,
+    painter: Painter,
+    scorer: ClipScorer,
+    settings: EditSettings,
+    progress: Progress,
+) -> dict[str, Any]:
+    progress.found(regions)
+    chosen = [region for region in regions if is_paintable(region, painter.size)][: settings.paint.num_regions]
+    if not chosen:
+        return {"edits": (), "regions": regions, "reason": regions.why or _too_small(regions)}
+    made = paint_regions(
+        encoded.picture,
+        chosen,
+        painter,
         seed=settings.seed,
+        settings=settings.paint,
+        on_step=progress.painting(chosen[0]),
     )
-    previews = Previews()
-    if settings.previews == "auto" and is_ground(caption):
-        previews.stopped = "any free place will do"
-    elif settings.max_previews:
-        loss = RegionLoss.of(evidence, settings)
-        previews = learn_from_previews(canvas, boxes, loss, trainer, settings, progress)
+    edits = rank_edits(made, encoded, caption, prompt, scorer=scorer, settings=settings.rank)
+    boxes = torch.tensor([region.box for region in regions[:SHOWN]], dtype=torch.float32)
+    reason = "" if edits[0].improves else WORSE
+    return {"edits": tuple(edits), "regions": regions, "reason": reason, "tried_boxes": boxes}
 
-    # 5. Paint the likeliest regions, and choose among the edits
-    ranking = Ranking(evidence, alpha=settings.test_alpha, beta=settings.test_beta)
-    choice = paint_and_choose(canvas, boxes, trainer, ranking, settings, progress)
 
-    # 6. Put the edits into the full picture; where the best one is worse than none, say so
-    ranked, mask = _finished(
-        picture, canvas, choice.work, choice.judged.score, choice.deciding, choice.parts, settings.num_regions
+def _by_paper(
+    encoded: EncodedPicture,
+    caption: str,
+    prompt: str,
+    painter: Painter,
+    scorer: ClipScorer,
+    settings: EditSettings,
+    generator: RegionGenerator | None,
+    prior: Tensor | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    maps = encoded.features.features[0]
+    module = generator or build_generator(
+        maps.shape[0], settings.paper.max_window_size, settings.seed, device=maps.device
     )
-    ranked = [replace(one, improves=bool(ok)) for one, ok in zip(ranked, improves(choice.judged), strict=True)]
-    tried = boxes[previews.indices or descending(trainer.log_probs())[:SHOWN]]
-    reason = "" if ranked[0].improves else WORSE
-    return result(ranked, mask, reason, tried_boxes=tried, generator=module, stopped=previews.stopped, **common)
+    learned = search(
+        encoded,
+        caption,
+        prompt,
+        module,
+        painter=painter,
+        scorer=scorer,
+        settings=settings,
+        progress=progress,
+        prior=prior,
+    )
+    return {
+        "edits": tuple(learned.edits[:SHOWN]),
+        "regions": None,
+        "source_score": learned.source_score,
+        "tried_boxes": learned.windows,
+        "generator": module,
+    }
 
 
-def _as_picture(values: Tensor, source: Tensor) -> Tensor:
+def _too_small(regions: Regions) -> str:
+    x0, y0, x1, y1 = regions[0].box
+    return (
+        f"nothing found but what is too small: the likeliest region has {x1 - x0} x {y1 - y0} pixels, and none is "
+        f"painted of less than {LEAST_SHARE:.1%} of the picture, or {LEAST_SIDE} of the painting model's pixels a side"
+    )
+
+
+def as_large(values: Tensor, source: Tensor) -> Tensor:
     """A map [1, 1, h, w] of at least 0 as large as the source, its highest 1: [1, 1, H, W]."""
     values = values.to(source) / values.amax().clamp(min=1e-8).to(source)
     return F.interpolate(values, size=source.shape[-2:], mode="bilinear", align_corners=False)
-
-
-def _finished(
-    picture: Picture, canvas: Canvas, work: Work, scores: Tensor, deciding: Tensor, parts: dict[str, Tensor], most: int
-) -> tuple[list[Candidate], Tensor]:
-    """The best edits of finished work in the full picture, in its order, `most` of them (large pictures in all
-    would take gigabytes), and the first one's mask."""
-    ranked, first = [], None
-    for index, box in enumerate(work.boxes[:most].tolist()):
-        full, mask = canvas.full(work, index)
-        first = mask if first is None else first
-        x0, y0, x1, y1 = (int(round(v)) for v in box)
-        ranked.append(
-            Candidate(
-                picture.restored(full, mask),
-                (x0, y0, x1, y1),
-                float(scores[index]),
-                float(deciding[index]),
-                {name: float(values[index]) for name, values in parts.items()},
-            )
-        )
-    assert first is not None
-    return ranked, first

@@ -1,4 +1,4 @@
-"""What a search tells whoever watches it: where it is, what it tries, the best so far."""
+"""What an edit tells whoever watches it: how far it is, what it has found, the best so far."""
 
 from __future__ import annotations
 
@@ -6,95 +6,102 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from .cost import Cost
+from .encode import reduced
+from .find import Box, Region, Regions
+from .paint import Edit, StepInfo
+from .settings import EditSettings
+
 ALMOST = 0.99  # of the bar, before all is done
+SEARCH = Cost(clip_images=15, clip_texts=80, dino_images=1)  # of encoding a picture and finding a caption in it, about
 
 
 @dataclass(frozen=True)
 class Event:
-    """What the search is doing, for whoever watches. A watcher may raise to stop it.
+    """What an edit is doing. A watcher may raise to stop it.
 
-    `kind` is "work" (a model made a pass, or a sampling step), "proposal" (regions were judged by evidence),
-    "preview" (one was painted in few steps), "half" (edits are half done) or "final"; `done` the part of the
-    work that is done, 0 to 1, by cost: previews may turn out not to be needed, then the rest counts for more;
-    `boxes` [n, 4] those just tried, none for "work"; `best` [1, 3, h, w] the best picture so far
-    (reduced), None before the first, `best_box` [4] its box, `best_score` its score as in the result
-    or, before there are edits, the evidence, or the least loss with the sign turned; `loss` the
-    round's (NaN where there is none); `record` the round's, as `report.json` has it.
+    `kind` is "work" (a model made a forward, or with `step` a sampling step in `box`), "found" (`regions` were found),
+    "round" (of the published method: `boxes` [n, 4] were edited, `record` is what `report.json` has of it) or "final";
+    `done` the part of the work that is done, 0 to 1, by cost; `best` [1, 3, h, w] the best picture so far (reduced),
+    None before the first, in `best_box`, with `best_score`.
     """
 
     kind: str
     done: float
-    boxes: Tensor
+    box: Box | None = None
+    step: StepInfo | None = None
+    regions: Regions | None = None
+    boxes: Tensor | None = None
     best: Tensor | None = None
-    loss: float = float("nan")
+    best_box: Box | None = None
     best_score: float = float("nan")
-    best_box: Tensor | None = None
-    record: dict | None = None
+    record: dict[str, Any] | None = None
 
 
 Watcher = Callable[[Event], None]
 
 
-class SearchProgress:
-    """How far one search is: keeps the rounds' records, tells `watch`. `spent` gives what was done so far, before
-    this search too, and `left` is what there is to do, both in UNet evaluations (`cost`)."""
+class Progress:
+    """How far one edit is, told to `watch`: `spent` gives what was done so far, before this edit too, and `total` is
+    what there is to do, both in UNet evaluations (`cost`). Keeps the rounds' records."""
 
-    def __init__(self, watch: Watcher | None, *, spent: Callable[[], float] = lambda: 0.0, left: float = 1.0) -> None:
-        self.watch, self.spent, self.left = watch, spent, left
-        self.done, self._seen = 0.0, spent()
-        self.rounds: list[dict] = []
+    def __init__(self, watch: Watcher | None, spent: Callable[[], float], total: float) -> None:
+        self.watch, self.spent, self.total = watch, spent, total
+        self.start = spent()
+        self.rounds: list[dict[str, Any]] = []
 
-    def expect(self, left: float) -> None:
-        """So much is left to do, as far as is known: what is left of the bar is parted anew."""
-        self._advance()
-        self.left = left
+    @property
+    def done(self) -> float:
+        """The part of the work that is done."""
+        return min((self.spent() - self.start) / max(self.total, 1e-6), ALMOST)
 
-    def passed(self) -> None:
-        """A model made a pass."""
-        self._tell("work", torch.zeros(0, 4))
+    def forward(self) -> None:
+        """A model made a forward."""
+        self._tell("work")
 
-    def _advance(self) -> None:
-        spent = self.spent()
-        new, self._seen = spent - self._seen, spent
-        if new > 0:
-            self.done = min(self.done + (1 - self.done) * new / max(self.left, new), ALMOST)
-            self.left = max(self.left - new, 0)
+    def painting(self, region: Region) -> Callable[[StepInfo], None]:
+        """What a painter calls after each step while it paints a region, the first of several."""
+        return lambda step: self._tell("work", step=step, box=region.box)
 
-    def proposed(self, boxes: Tensor, evidence: Tensor) -> None:
-        """Regions [n, 4] (pixels of the source), best first, have the evidence [n]."""
-        self._tell("proposal", boxes, best_box=boxes[0], best_score=float(evidence.max()))
+    def found(self, regions: Regions) -> None:
+        """Regions were found, or none."""
+        self._tell("found", regions=regions)
 
-    def previewed(self, box: Tensor, losses: Tensor, expected: float, best: Tensor, best_box: Tensor) -> None:
-        """A round: boxes [n, 4] were edited; `losses` [m] are those of all edits so far, the round's
-        last; `best` is the picture of the best so far; `expected` the generator's expected loss."""
-        new = losses[len(losses) - len(box) :]
-        least, loss = float(losses.min()), float(new.mean())
+    def round(self, boxes: Tensor, losses: Tensor, best_loss: float, expected: float, best: Edit) -> None:
+        """A round of the published method: boxes [n, 4] were edited and have the losses [n]; the least loss so far, the
+        generator's expected loss, the best edit so far by its score."""
         record = {
             "round": len(self.rounds),
-            "loss": loss,
-            "best": least,
-            "boxes": [[round(v) for v in row] for row in box.tolist()],
-            "losses": new.tolist(),
+            "loss": float(losses.mean()),
+            "best": best_loss,
+            "boxes": [[round(v) for v in row] for row in boxes.tolist()],
+            "losses": losses.tolist(),
             "expected": expected,
         }
         self.rounds.append(record)
-        self._tell("preview", box, best=best, best_box=best_box, best_score=-least, loss=loss, record=record)
+        self._tell("round", boxes=boxes, record=record, **_best(best))
 
-    def half_painted(self, boxes: Tensor, best: Tensor, best_box: Tensor, score: float) -> None:
-        """The edits of boxes [n, 4] are half done; `best` is the best's picture."""
-        self._tell("half", boxes, best=best, best_box=best_box, best_score=score)
-
-    def finished(self, boxes: Tensor, best: Tensor, score: float) -> None:
-        """All is done: boxes [n, 4] of the finished edits, best first, the best's picture."""
-        self.done = 1.0
-        self._tell("final", boxes, best=best, best_box=boxes[0], best_score=score)
-
-    def _tell(self, kind: str, boxes: Tensor, **more: Any) -> None:
-        """Tell the watcher; `more` are the event's other fields."""
-        if kind != "final":
-            self._advance()
+    def finished(self, best: Edit) -> None:
+        """All is done."""
         if self.watch is not None:
-            self.watch(Event(kind, self.done, boxes, **more))
+            self.watch(Event("final", 1.0, **_best(best)))
+
+    def _tell(self, kind: str, **more: Any) -> None:
+        if self.watch is not None:
+            self.watch(Event(kind, self.done, **more))
+
+
+def _best(edit: Edit) -> dict[str, Any]:
+    return {"best": reduced(edit.picture.clamp(0, 1)), "best_box": edit.box, "best_score": edit.score}
+
+
+def expected_cost(settings: EditSettings, *, search: bool) -> float:
+    """What an edit will cost in UNet evaluations, as far as its settings say it, for a bar that moves with the work."""
+    paint = settings.paint
+    forwards = (2 if paint.guidance_scale > 1 else 1) * max(1, round(paint.steps * paint.strength))
+    one = Cost(unet_evaluations=forwards, vae_encodings=1 if paint.strength == 1 else 2, vae_decodings=1, clip_images=4)
+    if settings.method == "paper":
+        return (one * settings.paper.per_image_iteration * settings.paper.point_number).total
+    return (one * paint.num_regions + (SEARCH if search else Cost())).total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +49,8 @@ def quiet_libraries() -> Iterator[None]:
     picture can act on; errors are still raised. Afterwards all is as it was, for others use them too.
     """
     hub: Any = import_module("huggingface_hub.utils")
-    logs: list[Any] = [import_module(f"{name}.utils.logging") for name in ("diffusers", "transformers")]
+    logs: list[Any] = [import_module("transformers.utils.logging")]
+    logs += filter(None, [sys.modules.get("diffusers.utils.logging")])  # who does not paint with it need not have it
     hub_log = logging.getLogger("huggingface_hub")
     hub_level, hub_shows = hub_log.level, not hub.are_progress_bars_disabled()
     before = [(log, log.get_verbosity(), log.is_progress_bar_enabled()) for log in logs]

@@ -1,81 +1,77 @@
-"""The choice among finished edits, by another measure than the loss that taught the generator.
+"""The fourth step: which painted region is the answer, by another measure than what found it.
 
-The paper ranks by 2 cos(edit, prompt) + cos(edit, source). Here both are changes from the source, and in
-units of the distance between the two texts, so that no scale of a CLIP model matters: an edit that moves
-the picture from caption to prompt as far as the texts lie apart gains 1. A picture of many things hardly
-moves, so the surroundings of the region are judged beside the whole.
+The paper ranks by 2 cos(edit, prompt) + cos(edit, source). Here both are changes from the source, and in units of the
+distance between the two texts, so that no scale of a CLIP model matters: an edit that moves the picture from caption to
+prompt as far as the texts lie apart gains 1. A picture of many things hardly moves, so the surroundings of the region
+are judged beside the whole.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
-from torchvision.ops import roi_align
 
-from .boxes import expand
-from .find.regions import PictureEvidence
+from .boxes import cut_squares, expand
+from .encode import EncodedPicture, reduced
+from .encoders import ClipScorer
+from .paint import Edit
+from .settings import RankSettings
 
 AROUND = 1.3  # a region is judged with so many times its sides
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """Of N edits, each [N]: `text`, how far from caption to prompt (0 the source, 1 the texts' own
-    distance), its halves `whole` and `near` (the whole picture and round the region); `picture`, how
-    far from the source in any direction, 0 or less; `score`, both weighed, 0 for the source.
+@torch.inference_mode()
+def rank_edits(
+    edits: Sequence[Edit],
+    encoded: EncodedPicture,
+    caption: str,
+    prompt: str,
+    *,
+    scorer: ClipScorer,
+    settings: RankSettings | None = None,
+) -> list[Edit]:
+    """The edits of an encoded picture, scored and best first.
+
+    One rule: the evidence of the region, in nats, plus the final score of its edit. An edit must be nearer the prompt,
+    against the caption, than the source is: as a whole or, since among many things CLIP may not see one change, round
+    the region. One that is not stands behind all that are, so that one failure does not hide the next; and one that a
+    model spoilt (NaN) stands last.
     """
+    settings = settings or RankSettings()
+    target, origin = scorer.encode_text(prompt)[0], scorer.encode_text(caption)[0]
+    direction = target - origin
+    unit = direction.square().sum().clamp(min=1e-6)
+    pictures = torch.cat([reduced(edit.stitched()[0].clamp(0, 1)) for edit in edits])
+    height, width = encoded.picture.rgb.shape[-2:]
+    small = torch.tensor([pictures.shape[-1] / width, pictures.shape[-2] / height] * 2)
+    boxes = torch.tensor([edit.box for edit in edits]) * small
 
-    whole: Tensor
-    near: Tensor
-    picture: Tensor
-    score: Tensor
+    change = scorer.encode_images(pictures) - encoded.embedding
+    close = _close(scorer, pictures, boxes) - _close(scorer, encoded.small.expand(len(edits), -1, -1, -1), boxes)
+    whole, near = ((seen @ direction / unit).float().cpu() for seen in (change, close))
+    like_source = (-change.square().sum(dim=1) / 2 / unit).float().cpu()
+    text, picture = settings.test_alpha * (whole + near) / 2, settings.test_beta * like_source
+    scores = nan_to_neg_inf(text + picture).tolist()
 
-    @property
-    def text(self) -> Tensor:
-        """The mean of whole and near."""
-        return (self.whole + self.near) / 2
-
-
-class Ranking:
-    """Judges edits of one picture; `alpha` weighs the texts, `beta` the likeness to the source."""
-
-    def __init__(self, evidence: PictureEvidence, *, alpha: float = 2.0, beta: float = 1.0) -> None:
-        self.evidence, self.scorer = evidence, evidence.scorer
-        self.alpha, self.beta = alpha, beta
-        self.direction = evidence.texts[0] - evidence.texts[1]
-        self.unit = self.direction.square().sum().clamp(min=1e-6)
-
-    @torch.inference_mode()
-    def judge(self, edits: Tensor, boxes: Tensor) -> Judgement:
-        """Edits [N, 3, h, w] of boxes [N, 4] (pixels of these pictures)."""
-        source = self.evidence.picture
-        change = self.scorer.encode_images(edits) - self.evidence.embedding
-        before = self._near(source.expand(len(boxes), -1, -1, -1), boxes)
-        near = self._near(edits, boxes) - before
-        whole, near = ((some @ self.direction / self.unit).float().cpu() for some in (change, near))
-        picture = (-change.square().sum(dim=1) / 2 / self.unit).float().cpu()
-        score = last(self.alpha * (whole + near) / 2 + self.beta * picture)
-        return Judgement(whole, near, picture, score)
-
-    def _near(self, pictures: Tensor, boxes: Tensor) -> Tensor:
-        """Embeddings [N, E] of the surroundings of boxes [N, 4]."""
-        wide = expand(boxes.to(pictures), AROUND, *pictures.shape[-2:])
-        rows = torch.arange(len(pictures), device=pictures.device, dtype=pictures.dtype)[:, None]
-        crops = roi_align(pictures, torch.cat([rows, wide], dim=1), self.scorer.image_size, aligned=True)
-        return self.scorer.encode_images(crops)
+    ranked = []
+    for place, edit in enumerate(edits):
+        parts = {"evidence": edit.region.evidence, "text": float(text[place]), "picture": float(picture[place])}
+        improves = bool(whole[place] > 0) or bool(near[place] > 0)
+        rank_score = edit.region.evidence + scores[place]
+        ranked.append(replace(edit, score=scores[place], rank_score=rank_score, parts=parts, improves=improves))
+    return sorted(ranked, key=lambda edit: (edit.improves, edit.rank_score), reverse=True)
 
 
-def last(numbers: Tensor) -> Tensor:
-    """The same, but where a number is none (NaN): an edit that a model spoilt is put behind all others."""
+def _close(scorer: ClipScorer, pictures: Tensor, boxes: Tensor) -> Tensor:
+    """Embeddings [N, E] of the surroundings of boxes [N, 4], one in each of pictures [N, 3, h, w]."""
+    wide = expand(boxes, AROUND, *pictures.shape[-2:])
+    crops = [cut_squares(one[None], box[None], scorer.image_size) for one, box in zip(pictures, wide, strict=True)]
+    return scorer.encode_images(torch.cat(crops))
+
+
+def nan_to_neg_inf(numbers: Tensor) -> Tensor:
+    """The same, but where a number is none (NaN): what a model spoilt is put behind all else."""
     return torch.where(numbers.isnan(), -torch.inf, numbers)
-
-
-def improves(judged: Judgement) -> Tensor:
-    """Which edits are better than leaving the picture alone: bool [N].
-
-    An edit must be nearer the prompt, against the caption, than the source is: as a whole or, since
-    among many things CLIP may not see one change, round the region.
-    """
-    return (judged.whole > 0) | (judged.near > 0)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .cost import Cost
-    from .edit import Candidate, EditResult
+from .cost import Cost
+from .edit import Edits
+from .paint import Edit
 
 
 def where(box: tuple[float, ...], width: float, height: float) -> str:
@@ -18,13 +16,12 @@ def where(box: tuple[float, ...], width: float, height: float) -> str:
     return f"{place}, {share:.2g} % of the picture" if share < 10 else f"{place}, {share:.0f} % of the picture"
 
 
-def of_parts(candidate: Candidate) -> str:
-    """The number that put a candidate in order, and what it is the sum of."""
-    parts = dict(candidate.parts)
-    judged = [(name, parts.pop(name)) for name in ("text", "picture") if name in parts]
-    final = f"final score {sum(v for _, v in judged):.2f} ({', '.join(f'{name} {v:.2f}' for name, v in judged)})"
-    terms = [f"{'generator' if name == 'learned' else name} {v:.2f}" for name, v in parts.items()]
-    return f"{candidate.deciding:.2f} = " + " + ".join([*terms, *([final] if judged else [])])
+def of_parts(edit: Edit) -> str:
+    """The number that put an edit in order, and what it is the sum of."""
+    parts = dict(edit.parts)
+    evidence = [f"evidence {parts.pop('evidence'):.2f}"] if "evidence" in parts else []
+    final = f"final score {edit.score:.2f} ({', '.join(f'{name} {v:.2f}' for name, v in parts.items())})"
+    return f"{edit.rank_score:.2f} = " + " + ".join([*evidence, final])
 
 
 def of_cost(cost: Cost) -> str:
@@ -33,16 +30,19 @@ def of_cost(cost: Cost) -> str:
     return f"{cost.total:.1f} UNet evaluations in all ({counts or 'nothing'})"
 
 
-def summary(result: EditResult) -> list[tuple[str, str]]:
-    """A result in lines of (what, its value), painted regions best first."""
-    height, width = result.mask.shape[-2:]
+def summary(edits: Edits) -> list[tuple[str, str]]:
+    """What came of an edit in lines of (what, its value), painted regions best first."""
+    height, width = edits.encoded.picture.rgb.shape[-2:]
     lines = [
-        ("asked", f"{result.caption!r} -> {result.prompt!r}"),
-        ("verdict", result.verdict + (f" ({result.reason})" if result.reason else "")),
-        ("region", "none" if result.box is None else f"{result.box}, {where(result.box, width, height)}"),
-        ("previews", f"{len(result.rounds)} ({result.stopped or 'nothing to choose between'})"),
-        ("cost", of_cost(result.cost)),
-        ("seconds", f"{result.seconds:.1f}, seed {result.seed}"),
+        ("asked", f"{edits.caption!r} -> {edits.prompt!r}"),
+        ("verdict", edits.verdict + (f" ({edits.reason})" if edits.reason else "")),
+        ("region", "none" if edits.box is None else f"{edits.box}, {where(edits.box, width, height)}"),
+    ]
+    if edits.regions is None:
+        lines.append(("rounds", f"{len(edits.rounds)} of the published method, which cannot tell what is not there"))
+    lines += [
+        ("cost", of_cost(edits.cost)),
+        ("seconds", f"{edits.seconds:.1f}, seed {edits.seed}"),
     ]
     lines += [
         (
@@ -50,10 +50,10 @@ def summary(result: EditResult) -> list[tuple[str, str]]:
             f"{one.box}, {where(one.box, width, height)}: {of_parts(one)}"
             + ("" if one.improves else ", behind the others: no better than leaving it alone"),
         )
-        for place, one in enumerate(result.candidates, 1)
+        for place, one in enumerate(edits, 1)
     ]
-    if result.candidates and result.settings.method == "published":
-        lines.append(("source", f"{result.source_score:.2f}, the score of leaving it alone"))
+    if edits.regions is None:
+        lines.append(("source", f"{edits.source_score:.2f}, the score of leaving it alone"))
     return lines
 
 

@@ -76,23 +76,51 @@ def check_hub(model: str, repository: str, error: BaseException, cache_dir: str 
     there until it is removed. Where it holds too little and the network is forbidden, that is told.
     """
     from huggingface_hub import constants, try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HFValidationError
 
     for name in ("config.json", "open_clip_config.json", "model.safetensors", "open_clip_model.safetensors"):
         with suppress(HFValidationError):  # no name of a repository
             cached = try_to_load_from_cache(repository, name, cache_dir)
             if isinstance(cached, str):
                 check_folder(Path(cached).parent)
-    cause: BaseException | None = error  # the libraries wrap it
-    while cause and not isinstance(cause, LocalEntryNotFoundError | OfflineModeIsEnabled):
-        cause = cause.__cause__ or cause.__context__
-    if cause and repository and constants.HF_HUB_OFFLINE:
-        variables = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")  # the hub's tools heed either
-        variable = next((one for one in variables if os.environ.get(one)), variables[0])
+    if repository and is_offline() and is_unreachable(error):
+        variable = offline_variable()
         raise InputError(
             f"{model} is not on this disk: {repository} was looked for in '{cache_dir or constants.HF_HUB_CACHE}', and "
             f"{variable} is set, which forbids to download it; unset {variable} once, or give a local folder."
         ) from error
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether `error` comes of a file that is neither in the hub's cache nor to be fetched."""
+    from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    cause: BaseException | None = error  # the libraries wrap it
+    while cause and not isinstance(cause, LocalEntryNotFoundError | OfflineModeIsEnabled | ConnectionError):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
+
+
+def is_offline() -> bool:
+    """Whether the hub's libraries were told to keep off the network, as they read it when they were imported."""
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
+
+
+def offline_variable() -> str:
+    """The name of the variable that keeps them off the network; they heed either."""
+    variables = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    return next((one for one in variables if os.environ.get(one)), variables[0])
+
+
+def variant_of(folder: Path) -> str | None:
+    """The variant ("fp16") that a pipeline's folder has to be loaded as, where a part has no plain weights; or None."""
+    for part in _PARTS:
+        names = [path.stem for path in sorted((folder / part).glob("*")) if path.suffix in (".safetensors", ".bin")]
+        if names and all("." in name for name in names):
+            return re.sub(r"-\d+-of-\d+$", "", names[0].split(".", 1)[1])  # model.fp16-00001-of-00002
+    return None
 
 
 def _check_index(folder: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from comfy import model_management, supported_models
 from torch.nn import functional as F
 
-from ...region_core.cost import passed
+from ...region_core.cost import on_forward
 from ...region_core.errors import InputError, first_line, shown
 from ...region_core.paint.painter import Latents, checked_finite, first_step, with_hole
 from .compatibility import check_parts, kind_of, reads_mask, without_nothing
@@ -121,7 +121,7 @@ class ComfyInpainter:
             model_management.throw_exception_if_processing_interrupted()
             latents.append(self.vae.encode(picture).float())
             self.vae_encodings += picture[..., 0].numel() / self.size**2
-            passed()
+            on_forward()
         encoded = checked_finite(torch.cat(latents), "the VAE's latents", _VAE_PRECISION)
         return encoded.to(self.device)
 
@@ -225,7 +225,7 @@ class ComfyInpainter:
             level = int((sigmas > 1.0001 * float(self._level.max())).sum())
             self.evaluations_by_steps = start + each * min(max(next(told), level), most)
             self.on_step(denoised)
-            passed()
+            on_forward()
 
         done = run_steps(
             self.model,
@@ -264,6 +264,6 @@ class ComfyInpainter:
             model_management.throw_exception_if_processing_interrupted()
             pictures.append(self.vae.decode(latent).float().clamp(0, 1))
             self.vae_decodings += self._share(latent)
-            passed()
+            on_forward()
         checked_finite(torch.cat(pictures), "the VAE's pictures", _VAE_PRECISION)
         return torch.cat(pictures).permute(0, 3, 1, 2).to(self.device).contiguous()

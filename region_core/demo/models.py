@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ..encoders.loading import Models, load_models
-from ..settings import SearchSettings, preset
+from ..settings import EditSettings, preset
 
 WEIGHTS = Path(__file__).parent / "weights"
 PIPELINE, CLIP, DINO = str(WEIGHTS / "inpaint"), (f"local-dir:{WEIGHTS / 'clip'}", ""), str(WEIGHTS / "dino")
@@ -21,6 +21,6 @@ def load_shapes_models(device: str | torch.device = "cpu", dtype: torch.dtype = 
     return load_models(PIPELINE, CLIP, DINO, device, dtype)
 
 
-def shapes_settings(name: str) -> SearchSettings:
+def shapes_settings(name: str) -> EditSettings:
     """A preset with the guidance that suits the embedded UNet."""
     return preset(name).with_values(**SUITED)

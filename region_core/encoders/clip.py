@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..chunk_text import pieces_that_fit
-from ..cost import passed
+from ..cost import on_forward
 from ..errors import InputError
 from ..memory import in_chunks
 from .dino import check_numbers, nothing, prepare
@@ -93,7 +93,7 @@ class ClipScorer:
             pixels = self._pixels(images[rows])
             embeddings = self.model.encode_image(pixels)  # type: ignore[operator]
             check_numbers(embeddings, "CLIP model's embeddings of pictures", pixels)
-            passed()
+            on_forward()
             return F.normalize(embeddings.float(), dim=-1)
 
         return torch.cat(self._in_chunks(len(images), encoded))
@@ -135,7 +135,7 @@ class ClipScorer:
                 return None
             for part in seen:
                 check_numbers(part, "CLIP model's embeddings of places", pixels)
-            passed()
+            on_forward()
             return seen[0].float(), seen[1].float()
 
         seen = [one for one in self._in_chunks(len(images), read) if one is not None]

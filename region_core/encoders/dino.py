@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..cost import passed
+from ..cost import on_forward
 from ..errors import InputError, first_line
 from ..files import path_of
 from ..memory import in_chunks, is_out_of_memory
@@ -152,7 +152,7 @@ class DinoEncoder:
         prefix = tokens.shape[1] - grid[0] * grid[1]  # [CLS], and register tokens where a model has them
         features = tokens[:, prefix:].float().transpose(1, 2).unflatten(2, grid)
         seen = attention[:, :, 0, prefix:].float().mean(dim=1).unflatten(1, grid)
-        passed()
+        on_forward()
         return features.contiguous(), seen.contiguous()
 
 

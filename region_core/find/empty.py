@@ -8,7 +8,7 @@ from torch import Tensor
 from torchvision.ops import nms
 
 from ..encoders import PatchFeatures
-from .masks import boxes_round, coarse, of_size, window_masks
+from .masks import Mask, boxes_round, coarse, of_size, window_masks
 from .prior import Prior
 from .probes import map_evidence
 from .relevance import centred_cells
@@ -23,8 +23,8 @@ CROWDED = 0.5  # IoU above which two places are one
 
 def empty_places(
     features: PatchFeatures, cells_a_pixel: Tensor, prior: Prior | None, most: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Boxes [N, 4] of the picture, scores [N] in nats up to a constant, numbers [N, 5], map [1, 1, h, w].
+) -> tuple[list[Mask], Tensor, Tensor]:
+    """Masks of N places, scores [N] in nats up to a constant, map [1, 1, h, w].
 
     `cells_a_pixel` [4] brings boxes in pixels into cells of DINO's grid. No place is larger than `most` of the
     picture, or leaves a prior's own box.
@@ -58,8 +58,5 @@ def empty_places(
     oddest = likeness.masked_fill(inside < HALF, 1.0).amin(dim=1)
     score = standardised(oddest) - 2 * standardised(busiest) - standardised(seen.apart) + standardised(seen.share.log())
     best = nms(boxes, score, CROWDED)[:MOST]
-    numbers = torch.stack(
-        [standardised(v[best]) for v in (seen.ring, seen.apart, -busiest, score, seen.share.log())], dim=1
-    )
     calm = 1 - attention / attention.amax().clamp(min=1e-8)
-    return boxes[best], score[best], numbers, calm[None, None]
+    return [masks[i] for i in best.tolist()], score[best], calm[None, None]

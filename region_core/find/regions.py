@@ -1,255 +1,123 @@
-"""Candidate regions with evidence: what of a picture may be meant by a caption.
-
-Nothing here reads a cosine as such. Every number is a deviation among the regions of the same picture,
-or of the caption among other texts, so that an increasing straight line through CLIP's cosines changes
-nothing that is found.
-"""
+"""A region is a mask of the picture; its box is derived. Regions are what a search found, best first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import overload
 
-import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import box_iou, nms
 
-from ..encoders import ClipScorer, PatchFeatures
-from ..settings import SearchSettings
-from .anchors import pick_anchors
-from .empty import empty_places
-from .masks import Mask, boxes_round, fitted_mask, level_masks, of_size, similarity_masks, window_masks
-from .prior import Prior
-from .probes import CropEvidence, MapEvidence, crop_evidence, map_evidence
-from .relevance import centred_cells, relevance_maps, shared_by_likeness, zoom_weights
-from .texts import is_ground, rivals, standardised
+from ..boxes import boxes_to_masks
+from ..errors import InputError
 
-MOST = 32  # regions proposed
-WHOLE = 16  # a window of 15 cells to each side of its own is the published grid of 32 x 32: the whole picture
-LEAST_SHARE = 0.003  # of the picture: smaller ones are specks of the grid
-FITTED = 16  # of the best regions, fitted anew by DINO
-ASKED = 24  # regions that CLIP sees close up, two encodings each
-SAME, DISTINCT = 0.9, 0.7  # IoU above which two regions are one to CLIP, and one to choose from
-WINDOWED = 3  # anchors of the relevance map that windows are laid round
-SHARPNESS = 2.0  # exponent of a region's expected overlap in its probability
-# Median of three numbers, in standard deviations among other texts, each the highest of a few dozen regions. Chosen
-# on three CLIPs: 2.5 misses 0, 2 and 12 % of what is there and tells 88, 87 and 67 % of what is not (shapes, things
-# with a conv CLIP and with a weaker transformer; 24 to 56 scenes each). A wrong "nothing is there" bars the way.
-PRESENT = 2.5
-OnRound = Callable[[Tensor, Tensor], None]
+Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class RegionProposals:
-    """Candidate regions of one picture, best first.
+class Region:
+    """Part of a picture of `size` (H, W) pixels.
 
-    boxes [N, 4] xyxy in pixels of the working picture; log_evidence [N], a log-softmax over them, in
-    nats; numbers [N, generator.network.NUMBERS], standardised over them; relevance [1, 1, h, w] in 0..1,
-    where in the picture the caption is; whether anything answers to the caption, and the number that
-    decided, against `PRESENT`.
+    `cells` bool [h, w] is its mask on a grid that lies over the whole picture, as fine as what found it: the
+    picture's own pixels, or a few dozen cells a side. `evidence` is the logarithm of its probability among the
+    regions it was found with.
     """
 
-    boxes: Tensor
-    log_evidence: Tensor
-    numbers: Tensor
+    cells: Tensor
+    size: tuple[int, int]
+    evidence: float = 0.0
+
+    @classmethod
+    def from_mask(cls, mask: Tensor, evidence: float = 0.0) -> Region:
+        """Where a mask [1, 1, H, W] is above 0.5. InputError where nothing is."""
+        cells = mask[0, 0] > 0.5
+        if not bool(cells.any()):
+            raise InputError("the region's mask is empty (no pixel above 0.5); paint it where the region is")
+        return cls(cells.cpu(), (int(mask.shape[-2]), int(mask.shape[-1])), evidence)
+
+    @classmethod
+    def from_box(cls, box: Sequence[float], height: int, width: int, evidence: float = 0.0) -> Region:
+        """The pixels of a box (x0, y0, x1, y1) of a picture, cut at its border."""
+        boxes = torch.tensor([[float(v) for v in box]])
+        return cls.from_mask(boxes_to_masks(boxes, height, width), evidence)
+
+    @cached_property
+    def box(self) -> Box:
+        """The smallest box (x0, y0, x1, y1) round it, in whole pixels, half open, never empty."""
+        height, width = self.size
+        rows, columns = (self.cells.any(dim=axis).nonzero().flatten() for axis in (1, 0))
+        down, across = height / self.cells.shape[0], width / self.cells.shape[1]
+        x0, x1 = round(float(columns[0]) * across), round(float(columns[-1] + 1) * across)
+        y0, y1 = round(float(rows[0]) * down), round(float(rows[-1] + 1) * down)
+        x0, y0 = min(x0, width - 1), min(y0, height - 1)
+        return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
+
+    @property
+    def mask(self) -> Tensor:
+        """[1, 1, H, W], 1 in the region and 0 outside; a new one each time, for large pictures have large ones."""
+        cells = self.cells[None, None].float()
+        if tuple(self.cells.shape) == self.size:
+            return cells
+        return (F.interpolate(cells, self.size, mode="bilinear", align_corners=False) >= 0.5).float()
+
+    @property
+    def area(self) -> float:
+        """The share of the picture that its box covers."""
+        x0, y0, x1, y1 = self.box
+        return (x1 - x0) * (y1 - y0) / (self.size[0] * self.size[1])
+
+
+@dataclass(frozen=True)
+class Regions(Sequence[Region]):
+    """What was found for a caption in one picture, best first; empty where nothing was.
+
+    `key` is the fingerprint of the picture (`EncodedPicture.key`). relevance [1, 1, h, w] 0..1, where in the picture
+    the caption is; `presence`, the number that decided whether it is there at all (NaN where it was not asked); `why`
+    nothing was found, in one sentence, else empty; `likeliest`, the regions that came nearest where nothing was found.
+    """
+
+    regions: tuple[Region, ...]
+    key: str
+    caption: str
     relevance: Tensor
-    present: bool
-    presence: float
+    presence: float = float("nan")
+    why: str = ""
+    likeliest: tuple[Region, ...] = field(default=())
 
     def __len__(self) -> int:
-        return len(self.boxes)
+        return len(self.regions)
 
-    def select(self, kept: Tensor) -> RegionProposals:
-        """Those that are `kept`, bool [N], in the same order."""
-        evidence = self.log_evidence[kept].log_softmax(0)
-        return replace(self, boxes=self.boxes[kept], log_evidence=evidence, numbers=self.numbers[kept])
+    def __iter__(self) -> Iterator[Region]:
+        return iter(self.regions)
 
-
-@dataclass(frozen=True)
-class Finding:
-    """What does not depend on how a picture is painted: CLIP's embeddings of the picture [1, E] and of prompt and
-    caption [2, E], and the regions proposed. Kilobytes; it holds no model and no picture."""
-
-    embedding: Tensor
-    texts: Tensor
-    proposals: RegionProposals
-
-
-class PictureEvidence:
-    """One picture [1, 3, h, w] and one edit's texts in front of CLIP and DINO, each encoded once; not at all where
-    there is an `earlier` finding of the same."""
-
-    def __init__(
-        self,
-        picture: Tensor,
-        caption: str,
-        prompt: str,
-        scorer: ClipScorer,
-        features: PatchFeatures,
-        earlier: Finding | None = None,
-    ) -> None:
-        self.picture, self.caption, self.prompt = picture, caption, prompt
-        self.scorer, self.features, self.earlier = scorer, features, earlier
-        if earlier is not None:
-            self.embedding, self.texts = earlier.embedding, earlier.texts
-            return
-        self.embedding = scorer.encode_images(picture)  # [1, E]
-        self.texts = torch.cat([scorer.encode_text(prompt), scorer.encode_text(caption)])  # [2, E]
-
-    def found(self, settings: SearchSettings, prior: Tensor | None, on_round: OnRound) -> Finding:
-        """The regions of `propose_regions`, or of the earlier finding."""
-        if self.earlier is None:
-            return Finding(self.embedding, self.texts, propose_regions(self, settings, prior, on_round))
-        on_round(self.earlier.proposals.boxes[:8], self.earlier.proposals.log_evidence[:8])
-        return self.earlier
+    @overload
+    def __getitem__(self, index: int) -> Region: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Region]: ...
+    def __getitem__(self, index: int | slice) -> Region | Sequence[Region]:
+        return self.regions[index]
 
     @property
-    def grid(self) -> tuple[int, int]:
-        """DINO's (rows, columns)."""
-        rows, columns = self.features.features.shape[-2:]
-        return int(rows), int(columns)
+    def found(self) -> bool:
+        """Whether there is a region to paint."""
+        return not self.why
 
-    @property
-    def cells_a_pixel(self) -> Tensor:
-        """What boxes in pixels of the picture are multiplied by to be in cells of DINO's grid: [4]."""
-        rows, columns = self.grid
-        height, width = self.picture.shape[-2:]
-        return torch.tensor([columns / width, rows / height] * 2)
+    def pick(self, index: int) -> Regions:
+        """The region of a place alone, 0 the best. InputError where there is none."""
+        if not 0 <= index < len(self):
+            have = f"choose 0 to {len(self) - 1}" if len(self) else "nothing was found"
+            raise InputError(f"region {index} was asked for; {have}")
+        return replace(self, regions=(self.regions[index],))
 
-
-def propose_regions(
-    evidence: PictureEvidence, settings: SearchSettings, prior: Tensor | None = None, on_round: OnRound | None = None
-) -> RegionProposals:
-    """At most MOST regions; with a prior [1, 1, h, w] they lie where it is white.
-
-    `on_round` is told the best boxes [n, 4] so far and their evidence [n], best first.
-    """
-    scorer, picture = evidence.scorer, evidence.picture
-    white = None if prior is None else Prior(prior)
-    if is_ground(evidence.caption):
-        boxes, score, numbers, relevance = empty_places(
-            evidence.features, evidence.cells_a_pixel, white, _most(settings)
-        )
-        return RegionProposals(boxes, score.log_softmax(0), numbers, relevance, True, float("nan"))
-
-    # 1. Where is the caption?
-    caption, others = evidence.texts[1:].float(), rivals(scorer)
-    features = evidence.features.features.squeeze(0)
-    cells = centred_cells(features.cpu())
-    attention = evidence.features.attention.squeeze(0).float().cpu()
-    read = relevance_maps(scorer, picture, features, caption, others)
-    seen, outstanding = (attention[None], None) if read is None else read
-    seen = shared_by_likeness(seen, cells)
-    values = seen.mean(dim=0)
-
-    # 2. What may be a region there?
-    masks = _candidates(seen, attention, cells, evidence, settings, white)
-    first = _first(_judged(masks, seen, cells))
-    fitted = [fitted_mask(masks[i], cells) for i in first.topk(min(FITTED, len(first))).indices.tolist()]
-    masks = _distinct([*masks, *(mask for mask in fitted if mask is not None)], evidence, settings, white)
-    boxes = boxes_round(masks)
-    maps = _judged(masks, seen, cells)
-    first = _first(maps)
-    pixels = boxes / evidence.cells_a_pixel
-    pixels = pixels if white is None else white.within(pixels)
-    if on_round is not None:
-        best = first.topk(min(8, len(first))).indices
-        on_round(pixels[best], first[best])
-
-    # 3. CLIP looks close at the best of them; the rest are as good as the one they overlap most
-    asked = nms(boxes, first, SAME)[:ASKED]
-    crops = crop_evidence(scorer, picture, pixels[asked], caption, others)
-    overlap, which = box_iou(boxes, boxes[asked]).max(dim=1)
-    crop, blur = ((standardised(said)[which] * overlap) for said in (crops.crop, crops.blur))
-    score = first + crop + blur  # five deviations, each of weight one
-
-    # 4. The region that is expected to overlap most with what is meant
-    expected = box_iou(boxes, boxes) @ score.softmax(0)
-    kept = nms(boxes, expected, DISTINCT)[:MOST]
-    if on_round is not None:
-        on_round(pixels[kept[:8]], expected[kept[:8]])
-    numbers = torch.stack([standardised(v[kept]) for v in (maps.ring, maps.apart, crop, blur, maps.share.log())], dim=1)
-    # the places were asked all over the picture, and within a prior that is no answer
-    presence = _presence(crops, outstanding if white is None else None)
-    return RegionProposals(
-        pixels[kept],
-        (SHARPNESS * expected[kept].clamp(min=1e-6).log()).log_softmax(0),
-        numbers,
-        _zero_to_one(values),
-        presence >= PRESENT,
-        presence,
-    )
-
-
-def _candidates(
-    seen: Tensor,
-    attention: Tensor,
-    cells: Tensor,
-    evidence: PictureEvidence,
-    settings: SearchSettings,
-    white: Prior | None,
-) -> list[Mask]:
-    """Masks of all kinds, each box once: round the anchors of DINO's attention and of the map."""
-    values, grid = seen.mean(dim=0), evidence.grid
-    count = min(settings.point_number, values.numel())
-    peaks, salient = (
-        [(int(row), int(column)) for row, column in pick_anchors(each, count, settings.anchor_distance)]
-        for each in (_within(values, white, evidence), _within(attention, white, evidence))
-    )
-    levels = [mask for each in seen for mask in level_masks(each)]
-    masks = [*similarity_masks(cells, [*peaks, *salient]), *levels, *window_masks(peaks[:WINDOWED], grid)]
-    if white is not None:
-        masks.append(white.own_mask(evidence.cells_a_pixel, grid))
-    return _distinct(masks, evidence, settings, white)
-
-
-def _within(values: Tensor, white: Prior | None, evidence: PictureEvidence) -> Tensor:
-    """The map with nothing to be found outside a prior's own box."""
-    if white is None:
-        return values
-    x0, y0, x1, y1 = (white.bounds * evidence.cells_a_pixel).tolist()
-    inside = torch.zeros_like(values, dtype=torch.bool)
-    inside[int(y0) : max(int(y0) + 1, round(y1)), int(x0) : max(int(x0) + 1, round(x1))] = True
-    return values.masked_fill(~inside, -torch.inf)
-
-
-def _distinct(
-    masks: list[Mask], evidence: PictureEvidence, settings: SearchSettings, white: Prior | None
-) -> list[Mask]:
-    """The masks of a size that may be, each box once; those within a prior where there is one."""
-    kept = of_size(masks, LEAST_SHARE, _most(settings))
-    if white is None:
-        return kept
-    inside = [kept[i] for i in white.keep(boxes_round(kept) / evidence.cells_a_pixel).tolist()]
-    # a small area, or an odd one, may hold none: then it is the region itself
-    return inside or [white.own_mask(evidence.cells_a_pixel, evidence.grid)]
-
-
-def _most(settings: SearchSettings) -> float:
-    """Of the picture that the largest region may cover."""
-    return ((settings.max_window_size + 1) / WHOLE) ** 2
-
-
-def _first(maps: MapEvidence) -> Tensor:
-    """What the maps say of each region: the sum of three deviations, each of weight one."""
-    return standardised(maps.ring) + standardised(maps.rest) + standardised(maps.apart)
-
-
-def _presence(crops: CropEvidence, outstanding: float | None) -> float:
-    """How far the caption stands out among other texts where it does most: the middle one of what the
-    crops, the blurred windows and the places say, so that no single one decides."""
-    said = [float(crops.crop_spread.max()), float(crops.blur_spread.max())]
-    return sum(said) / 2 if outstanding is None else sorted([*said, outstanding])[1]
-
-
-def _judged(masks: list[Mask], seen: Tensor, cells: Tensor) -> MapEvidence:
-    """What the maps [Z, h, w] say of each mask, each at the zoom that suits its size."""
-    stacked = torch.from_numpy(np.stack(masks)).float()
-    weights = zoom_weights(stacked.mean(dim=(1, 2))) if len(seen) > 1 else None
-    return map_evidence(stacked, seen, cells, weights)
-
-
-def _zero_to_one(values: Tensor) -> Tensor:
-    values = values - values.min()
-    return (values / values.max().clamp(min=1e-8))[None, None]
+    def check(self, key: str, caption: str) -> None:
+        """InputError where they were found in another picture, or for another caption."""
+        if self.key != key:
+            raise InputError("the regions were found in another picture; find them in this one, or leave them out")
+        if self.caption.split() != caption.split():
+            raise InputError(
+                f"the regions were found for {self.caption!r} and the caption is {caption.strip()!r}; find them for "
+                "this caption, or leave them out"
+            )

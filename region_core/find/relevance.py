@@ -6,12 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..boxes import cut_squares
-from ..encoders import ClipScorer
+from ..views import ZOOMS, View
 from .texts import contrast, spread
 
-ZOOMS = (1.0, 2.0, 3.0)  # the picture's side over a window's, the larger for what is small: 1 + 4 + 9 windows
-PLACES = 16  # cells a side of DINO's features in a window
 FRAMED = 0.6  # side of a subject in a picture as people take them, in shares of the picture's
 NEAR = 0.3  # of the picture's side: how far similar cells support one another
 SHARP = 10.0  # nats a unit of cosine between DINO's cells; ProxyCLIP's 3 suits more, and wider, patches
@@ -26,53 +23,31 @@ def centred_cells(features: Tensor) -> Tensor:
     return F.normalize(maps - maps.mean(dim=(1, 2), keepdim=True), dim=0)
 
 
-def windows(height: int, width: int, zoom: float) -> Tensor:
-    """Squares [n, 4] that tile a picture, of its geometric mean side over `zoom` or its shorter side.
-
-    CLIP reads each at its own size: a transformer knows no other, and a subject that fills a window is
-    seen as photographs show it.
-    """
-    side = min((height * width) ** 0.5 / zoom, float(min(height, width)))
-    rows, columns = (max(1, round(length / side + 0.49)) for length in (height, width))
-    return torch.tensor(
-        [
-            [x, y, x + side, y + side]
-            for y in torch.linspace(0, height - side, rows).tolist()
-            for x in torch.linspace(0, width - side, columns).tolist()
-        ]
-    )
-
-
 def relevance_maps(
-    scorer: ClipScorer, picture: Tensor, features: Tensor, caption: Tensor, rivals: Tensor
+    views: tuple[View, ...], features: Tensor, shape: torch.Size, caption: Tensor, rivals: Tensor
 ) -> tuple[Tensor, float] | None:
-    """How much each cell of DINO's grid answers to a caption against other texts, seen at each of `ZOOMS`,
-    and how far the most answering place stands out among those texts.
+    """How much each cell of DINO's grid answers to a caption against other texts, seen at each zoom, and how far the
+    most answering place stands out among those texts.
 
-    picture [1, 3, H, W], features [D, h, w], caption [1, E], rivals [n, E] of unit length. A map is made
-    of what the places of the windows say and, where there are several windows, of what each says as a
-    whole, each in units of its own spread, so no scale of CLIP's is left in [Z, h, w]. The number is in
-    standard deviations of the rivals' cosines at the place. None where CLIP's tower shows no places.
+    features [D, h, w] of a picture of `shape` [1, 3, H, W], caption [1, E], rivals [n, E] of unit length. A map is made
+    of what the places of the windows say and, where there are several windows, of what each says as a whole, each in
+    units of its own spread, so no scale of CLIP's is left in [Z, h, w]. The number is in standard deviations of the
+    rivals' cosines at the place. None where CLIP's tower shows no places.
     """
-    height, width = picture.shape[-2:]
+    height, width = shape[-2:]
     rows, columns = features.shape[-2:]
     maps, outstanding = [], 0.0
-    for zoom in ZOOMS:
-        boxes = windows(height, width, zoom)
-        seen = scorer.places(
-            cut_squares(picture, boxes, scorer.image_size),
-            cut_squares(features[None], boxes * torch.tensor([columns / width, rows / height] * 2), PLACES),
-        )
-        if seen is None:
+    for view in views:
+        if view.places is None:
             return None
-        whole = contrast(F.normalize(seen[0], dim=1), caption, rivals).float().cpu()
-        unit = F.normalize(seen[1], dim=1).movedim(1, 3)  # [n, h, w, E]
+        whole = contrast(F.normalize(view.whole, dim=1), caption, rivals).float().cpu()
+        unit = F.normalize(view.places, dim=1).movedim(1, 3)  # [n, h, w, E]
         places = unit.flatten(0, 2)
         answer = contrast(places, caption, rivals).float().cpu().reshape(unit.shape[:3])
         outstanding = max(outstanding, float(spread(places, caption, rivals).max()))
-        near = boxes * torch.tensor([columns / width, rows / height] * 2)
+        near = view.boxes * torch.tensor([columns / width, rows / height] * 2)
         parts = [_laid(answer, near, rows, columns)]
-        if len(boxes) > 1:
+        if len(view.boxes) > 1:
             parts.append(_laid(whole[:, None, None], near, rows, columns))
         maps.append(torch.stack([part / part.std(correction=0).clamp(min=1e-8) for part in parts]).sum(dim=0))
     return torch.stack(maps), outstanding

@@ -1,8 +1,8 @@
 """Where an edit ends: a region is grown before it is painted, and what was painted fades into the picture.
 
-Growth is what hides the old thing, whose edge a found box may cut; the fade is what hides the seam. It
-lies half inside and half outside the grown region's border, but never over the region as found nor over
-the nearer half of its growth: there the old thing would show through.
+Growth is what hides the old thing, whose edge a found region may cut; the fade is what hides the seam. It lies half
+inside and half outside the grown region's border, but never over the region as found nor over the nearer half of its
+growth: there the old thing would show through.
 """
 
 from __future__ import annotations
@@ -11,70 +11,55 @@ import math
 from dataclasses import dataclass
 
 import torch
+from scipy import ndimage
 from torch import Tensor
 
-from ..boxes import grow_boxes, pixel_boxes
-from ..errors import InputError
-from ..settings import SearchSettings
+from ..find import Box
+from ..settings import PaintSettings
 
 
 @dataclass(frozen=True)
 class Borders:
-    """Widths in percent of a region's side (the geometric mean of both), and in pixels of the picture
-    what they are at least; whether an edit takes on the tint round it. Raises InputError below 0."""
+    """Whole pixels round a region: `growth`, to be painted too; `solid`, in which the edit alone shows; `fade`, beyond
+    that, in which it fades out."""
 
-    grow_percent: float = 0
-    feather_percent: float = 0
-    grow: float = 0
-    feather: float = 0
-    tinted: bool = True
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not (math.isfinite(value) and value >= 0):
-                raise InputError(f"{name} is {value}; it must be 0 or more.")
+    growth: int
+    solid: int
+    fade: int
 
     @classmethod
-    def of(cls, settings: SearchSettings) -> Borders:
-        """As the settings say; the published method knows of no tint."""
-        tinted = settings.method != "published"
-        return cls(settings.grow_percent, settings.feather_percent, settings.grow, settings.feather, tinted)
+    def round(cls, box: Box, settings: PaintSettings) -> Borders:
+        """Of a region by its box: percent of its side, the geometric mean of both, or the pixels that are the least."""
+        x0, y0, x1, y1 = box
+        side = math.sqrt((x1 - x0) * (y1 - y0))
+        growth = math.ceil(max(side * settings.grow_percent / 100 - 1e-3, settings.grow))
+        fade = math.ceil(max(side * settings.feather_percent / 100 - 1e-3, settings.feather))
+        return cls(growth, growth - math.floor(min(fade / 2, growth / 2)), fade)
 
-    def painted(self, boxes: Tensor, height: int, width: int) -> Tensor:
-        """What is painted for the regions [N, 4]: these, grown."""
-        return grow_boxes(boxes, _widths(boxes, self.grow_percent, self.grow), height, width)
+    def touched(self, box: Box, height: int, width: int) -> Box:
+        """The box outside which not one pixel changes."""
+        x0, y0, x1, y1 = box
+        out = self.solid + self.fade
+        return max(x0 - out, 0), max(y0 - out, 0), min(x1 + out, width), min(y1 + out, height)
 
-    def touched(self, boxes: Tensor, height: int, width: int) -> Tensor:
-        """The boxes [N, 4] outside which not one pixel changes: grown, and the fade beyond."""
-        solid, fade = self._solid_and_fade(boxes)
-        return grow_boxes(boxes, solid + fade, height, width)
+    def grown(self, mask: Tensor) -> Tensor:
+        """mask bool [h, w] and all within `growth` pixels of it, bool [h, w]: what is painted."""
+        return _near(mask, self.growth)
 
-    def masks(self, boxes: Tensor, height: int, width: int) -> Tensor:
-        """How much of the edit shows in each pixel: [N, 1, height, width] in 0..1, 1 over the regions
-        [N, 4] as found, 0 outside `touched`."""
-        solid, fade = self._solid_and_fade(boxes)
-        cells = pixel_boxes(grow_boxes(boxes, solid, height, width), height, width)
-        across = _beyond(cells[:, 0:1], cells[:, 2:3], width)
-        down = _beyond(cells[:, 1:2], cells[:, 3:4], height)
-        far = torch.hypot(down[:, :, None], across[:, None, :])[:, None]
-        shown = (1 - far / (fade + 1)[:, None, None, None]).clamp(min=0)
-        mask = shown.square() * (3 - 2 * shown)  # level at both ends: a kink would be seen as a line
-        return mask.masked_fill(mask < 0.5 / 255, 0)  # so that what is black in an 8 bit file is unchanged, too
-
-    def _solid_and_fade(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """Pixels [N] round the regions in which the edit alone shows, and those of the fade beyond."""
-        growth = _widths(boxes, self.grow_percent, self.grow)
-        fade = _widths(boxes, self.feather_percent, self.feather)
-        return growth - torch.minimum(fade / 2, growth / 2).floor(), fade
+    def blend(self, mask: Tensor) -> Tensor:
+        """How much of the edit shows in each pixel round mask bool [h, w]: float [h, w] in 0..1, 1 over the mask."""
+        solid = _near(mask, self.solid)
+        if bool(solid.all()):
+            return solid.float()
+        far = torch.from_numpy(ndimage.distance_transform_edt(~solid.numpy())).float()
+        shown = (1 - far / (self.fade + 1)).clamp(min=0)
+        blend = shown.square() * (3 - 2 * shown)  # level at both ends: a kink would be seen as a line
+        return blend.masked_fill(blend < 0.5 / 255, 0)  # so that what is black in an 8 bit file is unchanged, too
 
 
-def _widths(boxes: Tensor, percent: float, least: float) -> Tensor:
-    """Whole pixels [N], rounded up, for boxes [N, 4]."""
-    sides = (boxes[:, 2:] - boxes[:, :2]).float().prod(dim=1).sqrt()
-    return (sides * percent / 100 - 1e-3).clamp(min=least).ceil()
-
-
-def _beyond(low: Tensor, high: Tensor, length: int) -> Tensor:
-    """How many pixels each of `length` lies outside the pixels low..high - 1: [N, length], 0 within."""
-    at = torch.arange(length, device=low.device)
-    return torch.maximum(low - at, at - (high - 1)).clamp(min=0).float()
+def _near(mask: Tensor, pixels: int) -> Tensor:
+    """All within so many pixels of a mask, across, down and aslant."""
+    if not pixels or bool(mask.all()):
+        return mask
+    far = ndimage.distance_transform_cdt(~mask.numpy(), metric="chessboard")
+    return torch.from_numpy(far <= pixels)

@@ -1,8 +1,8 @@
-"""What an inpainting model must do, and what inpainters have in common."""
+"""What a painting model must do, and what painters have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -13,7 +13,46 @@ from ..errors import InputError
 
 
 @dataclass
-class Latents:
+class StepInfo:
+    """One sampling step: `done` of `total`, and the model's estimate of the end, latents [N, c, h, w] or None."""
+
+    done: int
+    total: int
+    latents: Tensor | None = None
+
+
+class Painter(Protocol):
+    """A painting model bound to its prompt: paints squares of `size` pixels under a mask.
+
+    It may count what it does in `evaluations` (UNet forwards of one picture; guidance takes two),
+    `vae_encodings` and `vae_decodings`; see `cost`.
+    """
+
+    @property
+    def size(self) -> int:
+        """Native side s in pixels."""
+
+    def __call__(
+        self,
+        pictures: Tensor,
+        masks: Tensor,
+        *,
+        seed: int,
+        steps: int,
+        guidance: float,
+        strength: float,
+        on_step: Callable[[StepInfo], None] | None = None,
+    ) -> Tensor:
+        """Paint pictures [N, 3, s, s] in 0..1 where masks [N, 1, s, s] are 1; gives pictures of the same shape.
+
+        All N start from the same noise, that of `seed`. `guidance` of 1 or less means none; `strength`
+        (0, 1] below 1 starts from the noised picture, that much of the schedule on. `on_step` is called
+        after each step and may raise to stop. Where memory is short fewer rows go at once.
+        """
+
+
+@dataclass
+class Latents:  # goes when nothing pauses a sampler any more
     """Candidates part of the way through sampling.
 
     z [N,c,h,w] is the noisy state, denoised [N,c,h,w] the model's estimate of the end, step of
@@ -59,7 +98,7 @@ class Latents:
         )
 
 
-class Inpainter(Protocol):
+class Inpainter(Protocol):  # goes with Latents; see Painter
     """An inpainting model with its prompt, as the search sees it."""
 
     @property
@@ -97,9 +136,12 @@ def first_step(steps: int, strength: float, last: int) -> int:
     return min(max(last, 0), round(steps * (1 - strength)))
 
 
-def with_hole(images: Tensor, masks: Tensor) -> Tensor:
-    """images [N,3,s,s], grey where masks [N,1,s,s] are above 0.5: what an inpainting model sees of them."""
-    return torch.where(masks > 0.5, torch.full_like(images, 0.5), images)
+def masked_image(pictures: Tensor, masks: Tensor) -> Tensor:
+    """pictures [N, 3, s, s], grey where masks [N, 1, s, s] are above 0.5: what an inpainting model sees of them."""
+    return torch.where(masks > 0.5, torch.full_like(pictures, 0.5), pictures)
+
+
+with_hole = masked_image  # its old name; goes with Latents
 
 
 def checked_finite(rows: Tensor, what: str, way_out: str) -> Tensor:

@@ -3,17 +3,13 @@ the generator."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 from torch.distributions import Categorical
 
 from ..errors import InputError
-from ..find.anchors import CandidateSet
-
-if TYPE_CHECKING:
-    from .network import RegionGenerator
+from .anchors import CandidateSet
+from .network import RegionGenerator
 
 
 def expected_loss(logits: Tensor, losses: Tensor, previewed: Tensor) -> Tensor:

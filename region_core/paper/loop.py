@@ -1,84 +1,93 @@
 """The search as published (Lin et al., "Text-Driven Image Editing via Learnable Regions", CVPR 2024).
 
-Its defects mended and nothing else: gradients reach the generator, anchors and pooled boxes are where
-they belong, a sampled box that was edited before is not edited again (all edits share one noise), and
-every edit that was made is ranked. It knows no evidence from the text: it is there to compare.
+Its defects mended and nothing else: gradients reach the generator, anchors and pooled boxes are where they belong, a
+sampled box that was edited before is not edited again (all edits share one noise), and every edit that was made is
+ranked. It knows no evidence from the text, and it cannot say that a thing is not there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ..boxes import descending
-from ..encoders import PatchFeatures
-from ..events import SearchProgress
-from ..find.anchors import place_candidates
-from ..find.regions import PictureEvidence
-from ..paint.canvas import Canvas, Work
-from ..rank import last
-from ..settings import SearchSettings
+from ..encode import EncodedPicture, reduced
+from ..encoders import ClipScorer
+from ..events import Progress
+from ..find import Region
+from ..paint import Edit, Painter, paint_regions
+from ..rank import nan_to_neg_inf
+from ..settings import EditSettings
+from .anchors import place_candidates
 from .learning import gumbel_noise, teach
 from .losses import RegionLoss
 from .network import RegionGenerator
-from .trainer import numbers_of
 
 
 @dataclass(frozen=True)
-class Published:
-    """All edits, best first: the finished work, the parts of the number that put them in order, and
-    that number [n] itself, `alpha cos(edit, prompt) + beta cos(edit, source)`; the source's own."""
+class Learned:
+    """All edits that were made, best first, the score of leaving the picture alone, and the windows [N, 4] that were
+    laid, in pixels of the source."""
 
-    work: Work
-    parts: dict[str, Tensor]
-    score: Tensor
+    edits: list[Edit]
     source_score: float
+    windows: Tensor
 
 
-def search_as_published(
-    canvas: Canvas,
-    features: PatchFeatures,
-    evidence: PictureEvidence,
+def search(
+    encoded: EncodedPicture,
+    caption: str,
+    prompt: str,
     module: RegionGenerator,
-    settings: SearchSettings,
-    progress: SearchProgress,
+    *,
+    painter: Painter,
+    scorer: ClipScorer,
+    settings: EditSettings,
+    progress: Progress,
     prior: Tensor | None = None,
-) -> Published:
-    """Rounds in which every anchor samples one size by Gumbel-softmax, all are edited in full, and the
-    generator learns by the losses of the whole picture.
+) -> Learned:
+    """Rounds in which every anchor samples one size by Gumbel-softmax, all are edited in full, and the generator,
+    which is taught in place, learns by the losses of the whole picture.
 
-    With a prior mask [1, 1, H, W] anchors lie only where it is white. `settings.learning` "exact" learns by the
-    expected loss of all edits so far in place of the sampled one, "off" not at all.
+    With a prior mask [1, 1, H, W] anchors lie only where it is white. `learning` "exact" learns by the expected loss of
+    all edits so far in place of the sampled one, "off" not at all. The score of an edit is the paper's:
+    alpha cos(edit, prompt) + beta cos(edit, source).
     """
-    candidates = place_candidates(features, canvas.height, canvas.width, settings, prior)
-    maps = features.features[0]
-    loss = RegionLoss.of(evidence, settings)
-    noise = torch.Generator("cpu").manual_seed(settings.seed)
-    boxes = candidates.boxes.cpu()
+    paper, seed = settings.paper, settings.seed
+    height, width = (int(side) for side in encoded.picture.rgb.shape[-2:])
+    candidates = place_candidates(encoded.features, height, width, paper, prior)
+    maps, boxes = encoded.features.features[0], candidates.boxes.cpu()
+    texts = torch.cat([scorer.encode_text(prompt), scorer.encode_text(caption)])
+    loss = RegionLoss(scorer, encoded, texts, paper, seed)
+    noise = torch.Generator("cpu").manual_seed(seed)
     losses, edited = torch.zeros(len(boxes)), torch.zeros(len(boxes), dtype=torch.bool)
     with torch.inference_mode(False):
-        optimizer = torch.optim.Adam(module.parameters(), lr=settings.lr)
-    done: dict[int, Work] = {}
-    best: tuple[float, Tensor, Tensor] | None = None
-    for _ in range(settings.per_image_iteration):
+        optimizer = torch.optim.Adam(module.parameters(), lr=paper.lr)
+    done: dict[int, Edit] = {}
+    for _ in range(paper.per_image_iteration):
         with torch.no_grad():
             logits = module(maps, candidates.cells)
         drawn = draw_sizes(logits, noise)
         fresh = [j for j in drawn.tolist() if j not in done]
         if fresh:
-            work = canvas.begin(boxes[fresh], settings.steps)
-            work = canvas.decoded(canvas.advance(work, settings.steps, settings.guidance_scale))
-            pictures = canvas.pictures(work)
-            values = numbers_of(loss(pictures, canvas.small_boxes(boxes[fresh])).total.cpu())
-            losses[fresh], edited[fresh] = values, True
-            done.update({j: work.select([place]) for place, j in enumerate(fresh)})
-            least = int(values.argmin())
-            if best is None or float(values[least]) < best[0]:
-                best = float(values[least]), pictures[least : least + 1].clone(), boxes[fresh[least]]
+            regions = [Region.from_box(boxes[j].tolist(), height, width) for j in fresh]
+            edits = paint_regions(
+                encoded.picture,
+                regions,
+                painter,
+                seed=seed,
+                settings=settings.paint,
+                tint=False,
+                on_step=progress.painting(regions[0]),
+            )
+            pictures = torch.cat([reduced(edit.stitched()[0].clamp(0, 1)) for edit in edits])
+            losses[fresh], edited[fresh] = nan_to_worst(loss(pictures).total.cpu()), True
+            done.update(
+                zip(fresh, _scored(edits, scorer.encode_images(pictures), encoded, texts, settings), strict=True)
+            )
         expected = float("nan")
-        if settings.learning != "off":
+        if paper.learning != "off":
             history = teach(
                 module,
                 optimizer,
@@ -86,14 +95,16 @@ def search_as_published(
                 candidates,
                 losses,
                 edited,
-                settings.generator_steps,
+                paper.generator_steps,
                 generator=noise,
-                estimator="gumbel" if settings.learning == "gumbel" else "expected",
+                estimator="gumbel" if paper.learning == "gumbel" else "expected",
             )
             expected = history[-1] if history else expected
-        assert best is not None
-        progress.previewed(boxes[drawn], torch.cat([losses[list(done)], losses[drawn]]), expected, best[1], best[2])
-    return _ranked(canvas, [done[j] for j in sorted(done)], evidence, settings, progress)
+        best = max(done.values(), key=lambda edit: edit.score)
+        progress.round(boxes[drawn], losses[drawn], float(losses[edited].min()), expected, best)
+    source = settings.rank.test_alpha * float(encoded.embedding[0] @ texts[0]) + settings.rank.test_beta
+    ranked = sorted((done[j] for j in sorted(done)), key=lambda edit: edit.score, reverse=True)
+    return Learned(ranked, source, boxes)
 
 
 def draw_sizes(logits: Tensor, noise: torch.Generator) -> Tensor:
@@ -102,17 +113,21 @@ def draw_sizes(logits: Tensor, noise: torch.Generator) -> Tensor:
     return torch.arange(len(logits)) * logits.shape[1] + sizes
 
 
-@torch.inference_mode()
-def _ranked(
-    canvas: Canvas, works: list[Work], evidence: PictureEvidence, settings: SearchSettings, progress: SearchProgress
-) -> Published:
-    pictures = torch.cat([canvas.pictures(work) for work in works])
-    embeddings = evidence.scorer.encode_images(pictures)
-    text = settings.test_alpha * (embeddings @ evidence.texts[0]).float().cpu()
-    picture = settings.test_beta * (embeddings @ evidence.embedding[0]).float().cpu()
-    score = last(text + picture)
-    order = descending(score)
-    source = settings.test_alpha * float(evidence.embedding[0] @ evidence.texts[0]) + settings.test_beta
-    work = Work.cat([works[place] for place in order.tolist()])
-    progress.finished(work.boxes, pictures[order[:1]], float(score[order[0]]))
-    return Published(work, {"text": text[order], "picture": picture[order]}, score[order], source)
+def _scored(
+    edits: list[Edit], seen: Tensor, encoded: EncodedPicture, texts: Tensor, settings: EditSettings
+) -> list[Edit]:
+    """The edits with their scores, by CLIP's embeddings [n, E] of their pictures."""
+    text = settings.rank.test_alpha * (seen @ texts[0]).float().cpu()
+    picture = settings.rank.test_beta * (seen @ encoded.embedding[0]).float().cpu()
+    score = nan_to_neg_inf(text + picture)
+    return [
+        replace(edit, score=value, rank_score=value, parts={"text": by_text, "picture": by_picture})
+        for edit, value, by_text, by_picture in zip(edits, score.tolist(), text.tolist(), picture.tolist(), strict=True)
+    ]
+
+
+def nan_to_worst(losses: Tensor) -> Tensor:
+    """losses [n], where one that is no number (an edit that a model spoilt) is as bad as the worst."""
+    sound = losses.isfinite()
+    worst = losses[sound].max() if bool(sound.any()) else losses.new_zeros(())
+    return torch.where(sound, losses, worst)

@@ -4,50 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..boxes import expand, pixel_boxes
+from ..encode import EncodedPicture
 from ..encoders import ClipScorer
 from ..errors import InputError
 from ..resize import resize
+from ..settings import PaperSettings
 
-if TYPE_CHECKING:
-    from ..find.regions import PictureEvidence
-    from ..settings import SearchSettings
-
-CROP_FACTOR = 1.5  # a box is judged with half its size of surroundings, so that CLIP sees a scene
 FLOOR = 0.02  # of the texts' distance: a shorter change has no direction
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """Weights of the terms. `clip`, `direction`, `structure` are the paper's alpha, beta, gamma.
-
-    `crop` weighs the text terms on the crop round the box against 1 for the whole picture, which
-    alone rewards what leaks out of the region; 0 leaves the crops out.
-    """
-
-    clip: float = 1.0
-    direction: float = 1.0
-    structure: float = 1.0
-    crop: float = 1.0
-
-    @classmethod
-    def of(cls, settings: SearchSettings) -> LossWeights:
-        """The weights that a search's settings name."""
-        return cls(settings.loss_alpha, settings.loss_beta, settings.loss_gamma, settings.loss_crop)
 
 
 @dataclass
 class LossTerms:
     """Each [N], one number an edit, lower is better; `total` is the weighted sum of the others.
 
-    clip and direction lie in 0..2 (means over views, and over whole picture and crop), structure, a
-    mean square, in 0..4.
+    clip and direction lie in 0..2 (means over views), structure, a mean square, in 0..4.
     """
 
     total: Tensor
@@ -95,32 +70,23 @@ def random_views(count: int, seed: int) -> list[View]:
 
 
 class RegionLoss:
-    """The loss of edits of one source picture [1, 3, H, W]; `texts` [2, E] are embeddings of prompt and caption.
+    """The loss of edits of one encoded picture; texts [2, E] are embeddings of prompt and caption.
 
-    CLIP sees so many `views` of each picture. What it makes of the source is kept from the first call on.
+    CLIP sees `settings.views` views of each edit, the same of all. What it makes of the source is kept.
     """
 
     def __init__(
-        self, scorer: ClipScorer, source: Tensor, texts: Tensor, weights: LossWeights, views: int, seed: int
+        self, scorer: ClipScorer, encoded: EncodedPicture, texts: Tensor, settings: PaperSettings, seed: int
     ) -> None:
-        if source.ndim != 4 or source.shape[:2] != (1, 3):
-            raise InputError(f"The source has shape {tuple(source.shape)}; pass one picture, [1, 3, H, W].")
-        self.scorer, self.source, self.weights = scorer, source, weights
+        self.scorer, self.source, self.settings = scorer, encoded.small, settings
         self.target, self.text_direction = texts[0], texts[0] - texts[1]
-        self.views = random_views(views, seed)
-        self._source_crops: dict[tuple[int, ...], Tensor] = {}  # pixels of a crop -> [E]
-
-    @classmethod
-    def of(cls, evidence: PictureEvidence, settings: SearchSettings) -> RegionLoss:
-        """The loss of an edit whose texts are encoded already."""
-        weights = LossWeights.of(settings)
-        return cls(evidence.scorer, evidence.picture, evidence.texts, weights, settings.views, settings.seed)
+        self.views = random_views(settings.views, seed)
 
     @cached_property
     def _source_seen(self) -> tuple[Tensor, Tensor | None]:
         """Embeddings of the source's views [V, E] and, where it has a weight, its structure [1, N, N]."""
         embeddings, tokens = self.scorer.encode_images_and_tokens(
-            self._seen(self.source), with_tokens=1 if self.weights.structure else 0
+            self._seen(self.source), with_tokens=1 if self.settings.loss_gamma else 0
         )
         return embeddings, self_similarity(tokens) if len(tokens) else None
 
@@ -132,59 +98,32 @@ class RegionLoss:
         size = self.scorer.image_size
         return resize(images.float(), size, size).clamp(0, 1)
 
-    def _cut(self, image: Tensor, pixels: tuple[int, ...]) -> Tensor:
-        x0, y0, x1, y1 = pixels
-        return self._small(image[..., y0:y1, x0:x1])
-
     @torch.no_grad()
-    def __call__(self, edits: Tensor, boxes: Tensor) -> LossTerms:
-        """edits [N, 3, H, W], boxes [N, 4] in pixels -> the loss of each, on the edits' device.
+    def __call__(self, edits: Tensor) -> LossTerms:
+        """edits [N, 3, H, W] of the source's size -> the loss of each, on the edits' device.
 
         L_clip = 1 - cos(E(edit), T(prompt));
         L_dir = 1 - cos(E(edit) - E(source), T(prompt) - T(caption));
         L_str = mean((S(edit) - S(source))^2), on the whole picture.
-        All views and crops of all edits go to CLIP as one batch. InputError where shapes differ.
+        All views of all edits go to CLIP as one batch. InputError where shapes differ.
         """
-        height, width = self.source.shape[-2:]
-        count = len(edits)
-        if edits.shape[1:] != self.source.shape[1:] or tuple(boxes.shape) != (count, 4):
+        if edits.shape[1:] != self.source.shape[1:]:
             raise InputError(
-                f"The edits have shape {tuple(edits.shape)} and the boxes {tuple(boxes.shape)}; "
-                f"pass [N, 3, {height}, {width}], the source's size, and [N, 4]."
+                f"The edits have shape {tuple(edits.shape)}; pass {['N', *self.source.shape[1:]]}, the source's size."
             )
         source_views, source_structure = self._source_seen
-        weights = self.weights
-        cuts: list[tuple[int, ...]] = []
-        if weights.crop:
-            around = expand(boxes, CROP_FACTOR, height, width)
-            cuts = [tuple(row) for row in pixel_boxes(around, height, width).tolist()]
-        new = [cut for cut in dict.fromkeys(cuts) if cut not in self._source_crops]
-
-        batch = [self._seen(edits)]
-        batch += [self._cut(edit[None], cut) for edit, cut in zip(edits, cuts, strict=False)]
-        batch += [self._cut(self.source.to(edits.device), cut) for cut in new]
+        settings, count = self.settings, len(edits)
         embeddings, tokens = self.scorer.encode_images_and_tokens(
-            torch.cat(batch), with_tokens=count if weights.structure else 0
+            self._seen(edits), with_tokens=count if settings.loss_gamma else 0
         )
-        views = len(self.views)
-        whole, crops, fresh = embeddings.split([views * count, len(cuts), len(new)])
-        self._source_crops.update(zip(new, fresh, strict=True))
-
-        before = source_views.to(whole)[:, None]
-        clip, direction = self._text_terms(whole.unflatten(0, (views, count)), before)
-        if cuts:
-            old = torch.stack([self._source_crops[cut].to(crops) for cut in cuts])
-            clip_crop, direction_crop = self._text_terms(crops[None], old[None])
-            clip = (clip + weights.crop * clip_crop) / (1 + weights.crop)
-            direction = (direction + weights.crop * direction_crop) / (1 + weights.crop)
-
+        after = embeddings.unflatten(0, (len(self.views), count))
+        clip, direction = self._text_terms(after, source_views.to(after)[:, None])
         structure = torch.zeros_like(clip)
         if source_structure is not None:
             change = self_similarity(tokens) - source_structure.to(tokens)
             structure = change.square().mean(dim=(1, 2))
-        total = weights.clip * clip + weights.direction * direction + weights.structure * structure
-        terms = (total, clip, direction, structure)
-        return LossTerms(*(term.to(edits.device) for term in terms))
+        total = settings.loss_alpha * clip + settings.loss_beta * direction + settings.loss_gamma * structure
+        return LossTerms(*(term.to(edits.device) for term in (total, clip, direction, structure)))
 
     def _text_terms(self, after: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         """after [V, N, E], before [V, N or 1, E] -> L_clip, L_dir: means over views, each [N]."""

@@ -11,50 +11,43 @@ from torch import Tensor, nn
 
 from ..boxes import cut_squares
 from ..errors import InputError
-from ..settings import SearchSettings
+from ..settings import PaperSettings
 from .checkpoint import read_checkpoint, write_checkpoint
-
-NUMBERS = 5  # what the proposals say of each region beside DINO's features
 
 
 class RegionGenerator(nn.Module):
-    """Logits over M box sizes at each anchor, from RoI-pooled features; the search by evidence has one size, that
-    of the region itself.
+    """Logits over M box sizes at each anchor, from RoI-pooled features.
 
-    The pooled maps of an anchor's M boxes are concatenated over channels and go through two
-    convolutions and two linear layers with ReLU between, as in the paper. Two things are added: a
-    1x1 convolution first brings the D feature channels down to 16, since M * D channels (15 * 768)
-    would make the network larger than what it learns from; and `extra_dim` numbers a box (what CLIP
-    and DINO say of it), which the paper's generator, blind to the text, has no place for.
+    The pooled maps of an anchor's M boxes are concatenated over channels and go through two convolutions and two linear
+    layers with ReLU between, as in the paper. One thing is added: a 1x1 convolution first brings the D feature channels
+    down to 16, since M * D channels (15 * 768) would make the network larger than what it learns from.
     """
 
     PROJECTED = 16
 
-    def __init__(self, feature_dim: int, sizes: int, hidden: int = 64, pool: int = 7, extra_dim: int = 0) -> None:
+    def __init__(self, feature_dim: int, sizes: int, hidden: int = 64, pool: int = 7) -> None:
         super().__init__()
         self.feature_dim, self.sizes, self.hidden = feature_dim, sizes, hidden
-        self.pool, self.extra_dim = pool, extra_dim
+        self.pool = pool
         self.project = nn.Conv2d(feature_dim, self.PROJECTED, 1)
         self.conv1 = nn.Conv2d(sizes * self.PROJECTED, hidden, 3, padding=1)
         self.conv2 = nn.Conv2d(hidden, hidden, 3, padding=1)
-        self.linear1 = nn.Linear(hidden * pool * pool + sizes * extra_dim, hidden)
+        self.linear1 = nn.Linear(hidden * pool * pool, hidden)
         self.linear2 = nn.Linear(hidden, sizes)
-        # One weight a number, the same for every box: what holds for one size holds for all.
-        self.direct = nn.Linear(extra_dim, 1, bias=False) if extra_dim else None
 
     @property
     def config(self) -> dict[str, int]:
         """The arguments that build a network of this shape."""
-        names = ("feature_dim", "sizes", "hidden", "pool", "extra_dim")
+        names = ("feature_dim", "sizes", "hidden", "pool")
         return {name: int(getattr(self, name)) for name in names}
 
-    def forward(self, features: Tensor, cells: Tensor, extra: Tensor | None = None) -> Tensor:
-        """features [D, h, w], cells [K*M, 4] xyxy in cells, extra [K*M, extra_dim] -> [K, M].
+    def forward(self, features: Tensor, cells: Tensor) -> Tensor:
+        """features [D, h, w], cells [K*M, 4] xyxy in cells -> [K, M].
 
         Candidate j = k * M + m fills row k, column m. InputError where a shape does not fit.
         """
-        self._check(features, cells, extra)
-        return self.judge_pooled(self.pool_boxes(features, cells), extra)
+        self._check(features, cells)
+        return self.judge_pooled(self.pool_boxes(features, cells))
 
     def pool_boxes(self, features: Tensor, cells: Tensor) -> Tensor:
         """features [D, h, w], cells [K*M, 4] -> RoI-pooled maps [K*M, D, p, p]; nothing learned.
@@ -66,21 +59,16 @@ class RegionGenerator(nn.Module):
         scaled = F.normalize(features.float(), dim=0) * self.feature_dim**0.5
         return cut_squares(scaled[None], cells, self.pool)  # the boxes are in cells already
 
-    def judge_pooled(self, pooled: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Pooled maps [K*M, D, p, p] (and extra [K*M, extra_dim]) -> logits [K, M]."""
+    def judge_pooled(self, pooled: Tensor) -> Tensor:
+        """Pooled maps [K*M, D, p, p] -> logits [K, M]."""
         anchors = pooled.shape[0] // self.sizes
         projected = self.project(pooled)
         # [K*M, C, p, p] -> [K, M*C, p, p]: candidates are anchor-major, so a row is one anchor's.
         x = projected.reshape(anchors, self.sizes * self.PROJECTED, self.pool, self.pool)
         x = F.relu(self.conv2(F.relu(self.conv1(x)))).flatten(1)
-        if extra is not None:
-            x = torch.cat([x, extra.float().reshape(anchors, -1)], dim=1)
-        logits = self.linear2(F.relu(self.linear1(x)))
-        if self.direct is not None and extra is not None:
-            logits = logits + self.direct(extra.float()).reshape(anchors, self.sizes)
-        return logits
+        return self.linear2(F.relu(self.linear1(x)))
 
-    def _check(self, features: Tensor, cells: Tensor, extra: Tensor | None) -> None:
+    def _check(self, features: Tensor, cells: Tensor) -> None:
         if features.ndim != 3 or features.shape[0] != self.feature_dim:
             raise InputError(
                 f"The features have shape {tuple(features.shape)}, this generator takes "
@@ -91,33 +79,20 @@ class RegionGenerator(nn.Module):
                 f"The candidates have shape {tuple(cells.shape)}, this generator takes [n, 4] with "
                 f"n a multiple of {self.sizes}; use the window sizes it was built for."
             )
-        shape = None if extra is None else tuple(extra.shape)
-        if shape != ((cells.shape[0], self.extra_dim) if self.extra_dim else None):
-            raise InputError(
-                f"The extra numbers have shape {shape}, this generator takes "
-                f"{self.extra_dim or 'no'} numbers for each of {cells.shape[0]} boxes."
-            )
 
 
 def build_generator(
-    feature_dim: int,
-    sizes: int,
-    seed: int,
-    *,
-    hidden: int = 64,
-    pool: int = 7,
-    extra_dim: int = 0,
-    device: torch.device | str = "cpu",
+    feature_dim: int, sizes: int, seed: int, *, hidden: int = 64, pool: int = 7, device: torch.device | str = "cpu"
 ) -> RegionGenerator:
     """A new generator whose weights depend on `seed` alone and can be trained.
 
-    Its last layers are 0: it prefers no box until it has been taught.
+    Its last layer is 0: it prefers no box until it has been taught.
 
     Callable inside `torch.inference_mode()` (where ComfyUI runs nodes): the weights are made
     outside it, or they would silently never learn. The global random state stays as it was.
     """
     with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
-        module = RegionGenerator(feature_dim, sizes, hidden, pool, extra_dim)
+        module = RegionGenerator(feature_dim, sizes, hidden, pool)
         source = torch.Generator("cpu").manual_seed(seed)
         with torch.no_grad():
             for layer in module.modules():
@@ -126,10 +101,9 @@ def build_generator(
                     layer.weight.uniform_(-bound, bound, generator=source)
                     if layer.bias is not None:
                         layer.bias.uniform_(-bound, bound, generator=source)
-            # What a fresh network would say by chance must not send the first previews anywhere.
-            for last in (module.linear2, module.direct):
-                for weights in () if last is None else last.parameters():
-                    weights.zero_()
+            # What a fresh network would say by chance must not send the first edits anywhere.
+            for weights in module.linear2.parameters():
+                weights.zero_()
         return module.to(device)
 
 
@@ -149,7 +123,6 @@ def load_generator(
     *,
     feature_dim: int | None = None,
     sizes: int | None = None,
-    extra_dim: int | None = None,
     device: torch.device | str = "cpu",
     finite: bool = True,
 ) -> tuple[RegionGenerator, dict]:
@@ -164,7 +137,7 @@ def load_generator(
         raise InputError(
             f"The file '{path}' does not say what shape its generator has; name a checkpoint saved by this project."
         )
-    check_shape(config, f"The generator in '{path}' was saved with", feature_dim, sizes, extra_dim)
+    check_shape(config, f"The generator in '{path}' was saved with", feature_dim, sizes)
     if not _fits(config, tensors):
         raise InputError(f"The generator in '{path}' does not match its own description; save it again.")
     if finite and not all(bool(weights.isfinite().all()) for weights in tensors.values()):
@@ -179,8 +152,8 @@ def _is_config(config: object) -> TypeGuard[dict[str, int]]:
     """Whether it says, of a file by anybody, what shape a generator has."""
     return (
         isinstance(config, dict)
-        and config.keys() == {"feature_dim", "sizes", "hidden", "pool", "extra_dim"}
-        and all(type(value) is int and value >= (name != "extra_dim") for name, value in config.items())
+        and config.keys() == {"feature_dim", "sizes", "hidden", "pool"}
+        and all(type(value) is int and value > 0 for value in config.values())
     )
 
 
@@ -196,26 +169,17 @@ def _fits(config: dict[str, int], tensors: dict[str, Tensor]) -> bool:
     }
 
 
-def generator_shape(settings: SearchSettings) -> tuple[int, int]:
-    """(sizes, extra_dim) of the generator that a search has: one size a row and the numbers of the
-    proposals, or as published the sizes of an anchor and nothing beside them."""
-    if settings.method == "published":
-        return settings.max_window_size, 0
-    return 1, NUMBERS
+def check_fit(module: RegionGenerator, option: str, feature_dim: int, settings: PaperSettings) -> None:
+    """Raise InputError where a loaded generator reads other features or sizes than a run has."""
+    check_shape(module.config, f"The generator of {option} was saved with", feature_dim, settings.max_window_size)
 
 
-def check_fit(module: RegionGenerator, option: str, feature_dim: int, settings: SearchSettings) -> None:
-    """Raise InputError where a loaded generator reads other features, sizes or numbers than a run has."""
-    check_shape(module.config, f"The generator of {option} was saved with", feature_dim, *generator_shape(settings))
-
-
-def check_shape(config: dict, saved: str, feature_dim: int | None, sizes: int | None, extra_dim: int | None) -> None:
+def check_shape(config: dict, saved: str, feature_dim: int | None, sizes: int | None) -> None:
     """Raise InputError, beginning with `saved`, where a generator's `config` differs from what is wanted; None
     wants nothing."""
     ways = {
         "feature_dim": (feature_dim, "use the DINO model it was saved with"),
-        "sizes": (sizes, "use the preset and the max_window_size it was saved with"),
-        "extra_dim": (extra_dim, "teach one anew with this version"),
+        "sizes": (sizes, "use the max_window_size it was saved with"),
     }
     for name, (wanted, way_out) in ways.items():
         if wanted is not None and config.get(name) != wanted:

@@ -1,15 +1,20 @@
-"""The settings of a search: each described once, its presets, and what is made from a description."""
+"""The settings of an edit: each described once, its presets, and what is made from a description."""
 
-from .search import LEARNING, PRESETS, PREVIEWS, REMOVED, SETTINGS, SearchSettings, current_name, preset
+from .edit import MAX_SEED, PRESETS, REMOVED, SETTINGS, EditSettings, current_name, preset
 from .setting import Setting
+from .steps import LEARNING, FindSettings, PaintSettings, PaperSettings, RankSettings
 
 __all__ = [
     "LEARNING",
+    "MAX_SEED",
     "PRESETS",
-    "PREVIEWS",
     "REMOVED",
     "SETTINGS",
-    "SearchSettings",
+    "EditSettings",
+    "FindSettings",
+    "PaintSettings",
+    "PaperSettings",
+    "RankSettings",
     "Setting",
     "current_name",
     "preset",

@@ -17,19 +17,18 @@ PRESET_NAMES = ("fast", "standard", "quality", "paper")
 class Setting:
     """A setting's description.
 
-    `low` and `high` are the range of a number, both included; with `above` it must be above `low`.
-    `step` is what one click on a widget's arrow changes. `choices` are the values of a text. `en` and
-    `zh` say what it does, in whole sentences. `presets` has its value in those presets where it is not
-    the default. `widget` is the node and the input that set it in ComfyUI, as "Node.input", or ""; with
-    `only_custom` it counts in the preset "custom" alone. `not_in` names the presets in
-    which it changes nothing. `option` says whether the command line has it.
-    `old_names` are still read, by the command line and by `SearchSettings.with_values`.
+    `low` and `high` are the range of a number, both included; with `above` it must be above `low`. `step` is what one
+    click on a widget's arrow changes. `choices` are the values of a text. `en` and `zh` say what it does, in whole
+    sentences. `stages` name the steps that read it: find, paint, rank, paper. `presets` has its value in those presets
+    where it is not the default. `widget` is the node and the input that set it in ComfyUI, as "Node.input", or "".
+    `option` says whether the command line has it. `old_names` are still read.
     """
 
     name: str
     default: Any
     en: str
     zh: str
+    stages: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
     above: bool = False
@@ -37,8 +36,6 @@ class Setting:
     choices: tuple[str, ...] = ()
     presets: Mapping[str, Any] = field(default_factory=dict)
     widget: str = ""
-    only_custom: bool = False
-    not_in: tuple[str, ...] = ()
     option: bool = True
     old_names: tuple[str, ...] = ()
 
@@ -46,6 +43,11 @@ class Setting:
     def kind(self) -> type:
         """int, float, bool or str."""
         return type(self.default)
+
+    @property
+    def only_paper(self) -> bool:
+        """Whether the published method alone reads it."""
+        return self.stages == ("paper",)
 
     def problem(self, value: Any) -> str:
         """A sentence about a value out of range, with the limit; empty where there is none."""
@@ -65,23 +67,21 @@ class Setting:
         """Its value in each preset, "fast 5, standard 9, quality 12"; empty where they all agree."""
         if not self.presets:
             return ""
-        return separator.join(
-            f"{name} {self.presets.get(name, self.default)}" for name in PRESET_NAMES if name not in self.not_in
-        )
+        names = [name for name in PRESET_NAMES if name != "paper" or "paper" in self.stages]
+        return separator.join(f"{name} {self.presets.get(name, self.default)}" for name in names)
 
     def tooltip(self, language: str) -> str:
         """What its widget in ComfyUI says, in "en" or "zh"."""
         if language == "en":
-            first = 'Only with preset "custom": ' if self.only_custom else ""
             values = self.values_by_preset()
-            return f"{first}{self.en}{f' ({values})' if values else ''}"
-        first = "仅用于 custom：" if self.only_custom else ""
+            return f"{self.en}{f' ({values})' if values else ''}"
         values = self.values_by_preset("，")
-        return f"{first}{self.zh}{f'（{values}）' if values else ''}"
+        return f"{self.zh}{f'（{values}）' if values else ''}"
 
     def help(self) -> str:
         """What the command line says of it."""
-        return f"{self.en} ({self.values_by_preset() or f'default: {self.default}'})"
+        first = "With --preset paper: " if self.only_paper else ""
+        return f"{first}{self.en} ({self.values_by_preset() or f'default: {self.default}'})"
 
 
 def setting(default: Any, low: float | None = None, high: float | None = None, **more: Any) -> Any:
@@ -89,10 +89,12 @@ def setting(default: Any, low: float | None = None, high: float | None = None, *
     return field(default=default, metadata={_KEY: {"low": low, "high": high, **more}})
 
 
-def described(cls: Any) -> dict[str, Setting]:
-    """The descriptions of a dataclass's fields, by name, in order; their texts are in `texts.json`."""
+def described(cls: Any, stage: str) -> dict[str, Setting]:
+    """The descriptions of a dataclass's own settings, by name, in order; their texts are in `texts.json`."""
     texts = json.loads(files(__package__).joinpath("texts.json").read_text(encoding="utf-8"))
+    stages = (stage,) if stage else ()
     return {
-        made.name: Setting(name=made.name, default=made.default, **made.metadata[_KEY], **texts[made.name])
-        for made in fields(cls)
+        one.name: Setting(name=one.name, default=one.default, stages=stages, **one.metadata[_KEY], **texts[one.name])
+        for one in fields(cls)
+        if _KEY in one.metadata
     }

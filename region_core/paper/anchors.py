@@ -12,7 +12,7 @@ from ..boxes import nms_points
 from ..encoders import PatchFeatures
 from ..errors import InputError
 from ..resize import covered
-from ..settings import SearchSettings
+from ..settings import PaperSettings
 
 
 @dataclass
@@ -80,15 +80,10 @@ def candidate_boxes(
     pixels. A half side of s cells spans 2s + 1 cells. `window_sizes`: the half sides to use (they
     are sorted); without it every one from 1 to `max_window_size`. Boxes are cut at the border and
     never dropped, so an object at the edge is found too.
-    Raises InputError where a size lies outside 1..max(grid), or `max_window_size` is exceeded.
+    A size larger than the grid is the whole picture. Raises InputError where a size is below 1 or `max_window_size` is
+    exceeded.
     """
     rows, columns = grid
-    largest = max(grid)
-    if not 1 <= max_window_size <= largest:
-        raise InputError(
-            f"The largest window size is {max_window_size} cells; choose 1 to {largest} for this "
-            f"{rows} x {columns} grid."
-        )
     sizes = sorted(window_sizes) if window_sizes is not None else range(1, max_window_size + 1)
     if not sizes or len(set(sizes)) != len(sizes):
         raise InputError(f"The window sizes are {list(sizes)}; name at least one, each only once.")
@@ -112,7 +107,7 @@ def candidate_boxes(
 
 
 def place_candidates(
-    features: PatchFeatures, height: int, width: int, settings: SearchSettings, region_prior: Tensor | None = None
+    features: PatchFeatures, height: int, width: int, settings: PaperSettings, region_prior: Tensor | None = None
 ) -> CandidateSet:
     """Anchors where DINO attends (and, with a prior mask [1, 1, H, W], only where it is white),
     and boxes of growing size round each.

@@ -1,0 +1,82 @@
+"""The first step: all that the models see of a picture, before any text is asked of it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .encoders import ClipScorer, DinoEncoder, PatchFeatures
+from .errors import InputError
+from .picture import Picture, picture_from
+from .resize import resize
+from .views import View, look
+
+SMALL_SIDE = 512  # the search works at this size at most; CLIP sees less still
+
+
+@dataclass(frozen=True)
+class EncodedPicture:
+    """One picture as the models see it; it holds no text and no model.
+
+    `small` [1, 3, h, w] is the copy that is searched, no side longer than `SMALL_SIDE`; `features` are DINO's, of the
+    whole picture; `embedding` [1, E] is CLIP's of it, of unit length; `views` are what CLIP sees through windows,
+    empty where they were not asked for. `key` tells pictures apart.
+    """
+
+    picture: Picture
+    small: Tensor
+    features: PatchFeatures
+    embedding: Tensor
+    views: tuple[View, ...]
+    key: str
+
+    def check(self, picture: Picture) -> None:
+        """InputError where it was made of another picture."""
+        source = picture.rgb.float()
+        if fingerprint(reduced(source), source) != self.key:
+            raise InputError("another picture was encoded; encode this one, or leave the encoding out")
+
+
+@torch.inference_mode()
+def encode_picture(
+    image: Any,
+    *,
+    dino: DinoEncoder | None,
+    scorer: ClipScorer,
+    features: PatchFeatures | None = None,
+    with_views: bool = True,
+) -> EncodedPicture:
+    """Encode a picture once, for any number of captions and edits.
+
+    image: a `Picture`, PIL picture, array [H, W, C] or tensor [1, 3, H, W] in 0..1, at least 32 pixels a side. dino may
+    be None where `features` of the picture are given. Without `with_views`, which cost most of it, no caption can be
+    looked for: the published method does not. Raises InputError for what is no picture.
+    """
+    picture = image if isinstance(image, Picture) else picture_from(image)
+    source = picture.rgb.float()
+    if features is None:
+        if dino is None:
+            raise InputError("neither a DINO encoder nor patch features are given; pass one")
+        features = dino(source)
+    small = reduced(source)
+    views = look(scorer, small, features.features) if with_views else ()
+    return EncodedPicture(picture, small, features, scorer.encode_images(small), views, fingerprint(small, source))
+
+
+def reduced(source: Tensor) -> Tensor:
+    """The copy of source [1, 3, H, W] in which no side is longer than SMALL_SIDE."""
+    height, width = source.shape[-2:]
+    scale = min(1.0, SMALL_SIDE / max(height, width))
+    if scale == 1:
+        return source
+    return resize(source, max(1, round(height * scale)), max(1, round(width * scale))).clamp(0, 1)
+
+
+def fingerprint(small: Tensor, source: Tensor) -> str:
+    """What tells one picture from another: its size, and the values of its small copy."""
+    values = small.detach().float().cpu().contiguous().numpy().tobytes()
+    return hashlib.blake2b(repr(tuple(source.shape)).encode() + values, digest_size=16).hexdigest()

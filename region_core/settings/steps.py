@@ -1,0 +1,69 @@
+"""The settings of each step, and of the published method. A step takes its own and reads no others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .setting import setting
+
+LEARNING = ("exact", "gumbel", "off")
+
+_GENERATOR, _LOSS, _EDIT = "RegionGenerator", "ClipRegionLoss", "RegionInpaintOptimize"
+_POINTS = {"presets": {"fast": 5, "quality": 12}, "widget": f"{_GENERATOR}.point_number"}
+_WINDOW = {"presets": {"quality": 20}, "widget": f"{_GENERATOR}.max_window_size"}
+
+
+@dataclass(frozen=True)
+class FindSettings:
+    """What the search for regions reads."""
+
+    point_number: int = setting(9, 1, 256, **_POINTS)
+    max_window_size: int = setting(15, 1, 128, **_WINDOW)
+
+
+@dataclass(frozen=True)
+class PaintSettings:
+    """What painting regions reads."""
+
+    steps: int = setting(20, 1, 1000, widget=f"{_EDIT}.steps")
+    guidance_scale: float = setting(7.5, 0, 100, step=0.1, widget=f"{_EDIT}.cfg")
+    strength: float = setting(1.0, 0, 1, above=True, step=0.01, widget=f"{_EDIT}.denoise")
+    num_regions: int = setting(
+        2, 1, 64, presets={"fast": 1, "quality": 3}, widget=f"{_EDIT}.finalists", old_names=("finalists",)
+    )
+    grow_percent: float = setting(10.0, 0, 100, step=1, widget=f"{_EDIT}.mask_grow_percent")
+    feather_percent: float = setting(15.0, 0, 100, step=1, widget=f"{_EDIT}.mask_feather_percent")
+    grow: int = setting(0, 0, 4096, widget=f"{_EDIT}.mask_grow")
+    feather: int = setting(0, 0, 4096, widget=f"{_EDIT}.mask_feather")
+
+
+@dataclass(frozen=True)
+class RankSettings:
+    """Weights of the final score, by which painted regions are put in order."""
+
+    test_alpha: float = setting(2.0, 0, 1000, step=0.05, widget=f"{_EDIT}.test_alpha")
+    test_beta: float = setting(1.0, 0, 1000, step=0.05, widget=f"{_EDIT}.test_beta")
+
+
+@dataclass(frozen=True)
+class PaperSettings:
+    """What the published method reads beside how it paints and ranks."""
+
+    point_number: int = setting(9, 1, 256, **_POINTS)
+    max_window_size: int = setting(15, 1, 128, **_WINDOW)
+    anchor_distance: float = setting(2.0, 0, 128, step=0.5)
+    per_image_iteration: int = setting(
+        10, 1, 1000, presets={"fast": 5, "quality": 20}, widget=f"{_EDIT}.per_image_iteration"
+    )
+    lr: float = setting(5e-3, 0, 10, above=True, step=1e-4, widget=f"{_EDIT}.lr")
+    learning: str = setting("gumbel", choices=LEARNING, widget=f"{_EDIT}.learning")
+    generator_steps: int = setting(8, 0, 10_000, widget=f"{_EDIT}.generator_steps")
+    loss_alpha: float = setting(1.0, 0, 1000, step=0.05, widget=f"{_LOSS}.loss_alpha")
+    loss_beta: float = setting(1.0, 0, 1000, step=0.05, widget=f"{_LOSS}.loss_beta")
+    loss_gamma: float = setting(1.0, 0, 1000, step=0.05, widget=f"{_LOSS}.loss_gamma")
+    views: int = setting(2, 1, 64, widget=f"{_LOSS}.views")
+
+    @property
+    def losses_are_off(self) -> bool:
+        """Whether nothing is left to learn from."""
+        return not (self.loss_alpha or self.loss_beta or self.loss_gamma)
