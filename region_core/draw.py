@@ -6,7 +6,6 @@ Only Pillow is needed. Every function returns a new RGB image.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import zip_longest
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -48,11 +47,11 @@ def draw_boxes(
         draw.rectangle(rect, outline=(0, 0, 0, 130), width=width + 2 * halo)
         draw.rectangle(_inset(rect, halo), outline=color, width=width)
 
-    for box, text in zip_longest(boxes, labels, fillvalue=""):
+    for number, box in enumerate(boxes):
         rect = _scaled(box, zoom, picture.size)
         frame(rect, line, (*_OTHERS, 215))
-        if text:
-            _label(draw, text, rect, picture.size, SOFT)
+        if labels:
+            _label(draw, labels[number], rect, picture.size, SOFT)
     if best is not None:
         rect = _scaled(best, zoom, picture.size)
         frame(rect, line * 3, (*ACCENT, 255))
@@ -62,7 +61,7 @@ def draw_boxes(
 
 
 def heat_map(source: Tensor, heat: Tensor) -> Image.Image:
-    """The source [1, 3, H, W], greyed, under a map [1, 1, h, w] of 0 to 1: blue where it is low, red where it is high."""
+    """The source [1, 3, H, W], greyed, under a map [1, 1, h, w] of 0 to 1: blue is low, yellow higher, red high."""
     grey = on_paper(source).convert("L").convert("RGB")
     level = to_pil(heat.expand(-1, 3, -1, -1)).resize(grey.size, Image.Resampling.BICUBIC).convert("L")
     return Image.blend(grey, ImageOps.colorize(level, (20, 30, 110), (200, 30, 30), (250, 210, 70)), 0.6)
@@ -99,9 +98,7 @@ def contact_sheet(
     return sheet
 
 
-def _label(
-    draw: ImageDraw.ImageDraw, text: str, rect: Rect, size: tuple[int, int], color: Color = ACCENT
-) -> None:
+def _label(draw: ImageDraw.ImageDraw, text: str, rect: Rect, size: tuple[int, int], color: Color = ACCENT) -> None:
     """A filled tag where there is room for it: above the box, below it, inside at its top or foot."""
     font = ImageFont.load_default(max(12, round(max(size) / 42)))
     pad = round(_height(font) * 0.3)

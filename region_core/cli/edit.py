@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+from ..cost import cost_so_far
 from ..edit import Edits
 from ..encoders.loading import Models
-from ..paint.painter import Painter
+from ..find import Regions
+from ..paint import Painter
 from ..paper.network import check_fit, save_generator
 from ..report_text import summary, table
 from . import STOPPED
@@ -18,7 +21,7 @@ from .engine import Engine
 from .job import Job, check_edit
 from .progress import Progress
 from .report import write_result, write_stopped
-from .saved_regions import FOLDER, save_regions
+from .saved_regions import FOLDER, picked, save_regions
 
 
 def run(job: Job, engine: Engine, more: Callable[[Edits], dict[str, Any]] = lambda _: {}) -> tuple[int, Edits | None]:
@@ -31,16 +34,23 @@ def run(job: Job, engine: Engine, more: Callable[[Edits], dict[str, Any]] = lamb
         print(job.picture.note, file=sys.stderr)
     models = engine.load(job.choice)
     if job.generator is not None:
-        check_fit(job.generator, "load_checkpoint_path", models.dino.feature_dim, job.settings)
+        check_fit(job.generator, "load_checkpoint_path", models.dino.feature_dim, job.settings.paper)
     painter = engine.painter(models, job.prompt, job.negative_prompt)
     asked = {"image_caption": job.caption, "editing_prompt": job.prompt}
-    with Progress(shown=job.shown) as progress:
+    found: list[Regions] = []
+
+    def keep(regions: Regions) -> None:
+        if not found and job.regions is None:
+            save_regions(job.output_dir / FOLDER, regions)
+        found.append(regions)
+
+    with Progress(shown=job.shown, found=keep) as progress:
         try:
             edits = _edited(job, engine, models, painter, progress)
         except KeyboardInterrupt:
             spent = {"unet_evaluations": getattr(painter, "evaluations", 0), "seconds": time.perf_counter() - started}
             kept = write_stopped(job.output_dir, job.picture, progress, job.settings, job.stem, {**spent, **asked})
-            print(_stopped(job, progress, kept), file=sys.stderr)
+            print(_stopped(job, progress, kept, bool(found)), file=sys.stderr)
             return STOPPED, None
     rest = {**asked, **more(edits)}
 
@@ -52,42 +62,41 @@ def run(job: Job, engine: Engine, more: Callable[[Edits], dict[str, Any]] = lamb
     except KeyboardInterrupt:  # all the work is done: it is kept, if nobody insists
         write()
         raise
-    if job.save_path is not None:
+    if job.save_path is not None and edits.generator is not None:
         taught_on = {"image": job.stem, **asked, "rounds": len(edits.rounds)}
         save_generator(edits.generator, job.save_path, job.settings.flat(), {"pictures": [taught_on]})
     return 0, edits
 
 
 def _edited(job: Job, engine: Engine, models: Models, painter: Painter, progress: Progress) -> Edits:
-    """Find, which is kept at once, and paint."""
+    before, started = cost_so_far(painter, models.dino, models.scorer), time.monotonic()
     encoded, regions = None, job.regions
-    if regions is None and job.settings.method == "evidence":
+    if regions is None and job.pick is not None:
         encoded = engine.encode(models, job.image)
         regions = engine.find(models, encoded, job.caption, job.settings.find)
-        save_regions(job.output_dir / FOLDER, regions)
-        progress.found = True
-        if job.pick is not None and regions.found:
-            regions = regions.pick(job.pick)
-    return engine.edit(
+        progress.found(regions)
+        regions = picked(regions, job.pick)
+    edits = engine.edit(
         models,
         job.image,
         job.caption,
         job.prompt,
         painter=painter,
         settings=job.settings,
-        seed=job.settings.seed,
         encoded=encoded,
         regions=regions,
         generator=job.generator,
         on_event=progress,
     )
+    cost = cost_so_far(painter, models.dino, models.scorer) - before
+    return replace(edits, cost=cost, seconds=time.monotonic() - started)
 
 
-def _stopped(job: Job, progress: Progress, kept: bool) -> str:
+def _stopped(job: Job, progress: Progress, kept: bool, found: bool) -> str:
     best = f"the best picture so far is '{job.output_dir / 'edited.png'}'."
     said = f"Stopped after {progress.done:.0%} of the work; " + (best if kept else "there was no picture to keep yet.")
-    if progress.found:
-        said += f" With --regions '{job.output_dir / FOLDER}' the same command searches nothing again."
+    if found:
+        said += f" What was found is in '{job.output_dir / FOLDER}': with --regions the command goes on from there."
     return said
 
 

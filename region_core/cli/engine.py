@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..edit import Edits, edit_image
-from ..encode import EncodedPicture, encode
+from ..encode import EncodedPicture, encode_picture
 from ..encoders.loading import Models, load_encoders, load_models
-from ..find.find import find
-from ..find.regions import Regions
+from ..find import Regions, find_regions
+from ..paint import Painter
 from ..paint.diffusers_painter import DiffusersPainter
-from ..paint.painter import Painter
 from ..settings import FindSettings
 from .job import ModelChoice
 
@@ -28,11 +27,11 @@ class Engine:
 
     def encode(self, models: Models, image: Any) -> EncodedPicture:
         """What the models see of a picture, whatever is asked of it."""
-        return encode(image, dino=models.dino, scorer=models.scorer)
+        return encode_picture(image, dino=models.dino, scorer=models.scorer)
 
     def find(self, models: Models, encoded: EncodedPicture, caption: str, settings: FindSettings) -> Regions:
         """The regions of a caption, best first; nothing is painted."""
-        return find(encoded, caption, scorer=models.scorer, settings=settings)
+        return find_regions(encoded, caption, scorer=models.scorer, settings=settings)
 
     def painter(self, models: Models, prompt: str, negative_prompt: str) -> Painter:
         """What paints a prompt."""

@@ -16,7 +16,7 @@ from .. import checks
 from ..demo import models
 from ..errors import InputError, first_line
 from ..files import path_of
-from ..find.regions import Regions
+from ..find import Regions
 from ..memory import is_out_of_memory
 from ..paint.diffusers_painter import DEFAULT_MODEL, MIRRORS
 from ..paper.checkpoint import check_replaceable
@@ -26,7 +26,7 @@ from ..quiet import without_warnings
 from ..settings import EditSettings
 from .options import settings_from
 from .report import RESULTS
-from .saved_regions import FOLDER, load_regions
+from .saved_regions import FOLDER, load_regions, picked
 
 DINO_MODEL = "facebook/dino-vitb8"
 CLIP_MODEL, CLIP_PRETRAINED = "ViT-B-16", "openai"
@@ -47,8 +47,8 @@ class ModelChoice:
 
 @dataclass(frozen=True)
 class Job:
-    """What to edit, with what, and where to. `pick` is the place of the region to paint, from 0, None for the best;
-    `regions` are those of a search that was kept."""
+    """What to edit, with what, and where to. `pick` is the place of the region to paint, from 1, None for the best;
+    `regions` are those of a search that was kept, the picked one alone."""
 
     choice: ModelChoice
     picture: Picture
@@ -165,8 +165,8 @@ def starting_generator(path: str | None, settings: Iterable[EditSettings]) -> Re
         generator, _ = load_generator(generator_file(path, existing=True), sizes=sizes)
     if any(one.method != "paper" for one in settings):
         raise InputError(
-            "load_checkpoint_path is read by preset paper alone, and another preset is asked for; give --preset paper, or "
-            "leave it out."
+            "load_checkpoint_path is read by preset paper alone, and another preset is asked for; give --preset "
+            "paper, or leave it out."
         )
     return generator
 
@@ -176,18 +176,17 @@ def check_learning(settings: Iterable[EditSettings], names: str) -> None:
     for one in settings:
         if one.method != "paper":
             raise InputError(
-                f"{names} is about the region generator that preset paper learns, and another preset is asked for; give "
-                "--preset paper, or leave it out."
+                f"{names} is about the region generator that preset paper learns, and another preset is asked for; "
+                "give --preset paper, or leave it out."
             )
         if one.paper.learning == "off":
             raise InputError(f"learning is off, and {names} is about what is learned; leave one of them out.")
 
 
-def pick_of(asked: SimpleNamespace) -> int | None:
-    """The region that is asked for, from 0; None where none is. InputError for a number that is none."""
-    if asked.pick is not None and asked.pick < 1:
-        raise InputError(f"pick is {asked.pick}; it must be at least 1, the likeliest region.")
-    return None if asked.pick is None else asked.pick - 1
+def check_pick(pick: int | None) -> None:
+    """Raise InputError for a number that no region has."""
+    if pick is not None and pick < 1:
+        raise InputError(f"pick is {pick}; it must be at least 1, the likeliest region.")
 
 
 def check_edit(asked: SimpleNamespace) -> Job:
@@ -196,13 +195,13 @@ def check_edit(asked: SimpleNamespace) -> Job:
     checks.check_texts(asked.image_caption, asked.editing_prompt, asked.negative_prompt)
     path = path_of(asked.image_file_path)
     picture = load_picture(path)
-    pick = pick_of(asked)
-    if settings.method == "paper" and (pick is not None or asked.regions is not None):
+    check_pick(asked.pick)
+    if settings.method == "paper" and (asked.pick is not None or asked.regions is not None):
         raise InputError("pick and regions are of what is found, and preset paper learns its region; leave them out.")
     regions = None
     if asked.regions is not None:
         regions = load_regions(path_of(asked.regions), picture, asked.image_caption)
-        regions = regions if pick is None else regions.pick(pick)
+        regions = regions if asked.pick is None else picked(regions, asked.pick)
     choice = choose_models(asked)
     stem = stem_of(path)
     names = (*RESULTS, f"{FOLDER}/-", *([f"boxes/{stem}.png"] if asked.draw_box else []))
@@ -222,7 +221,7 @@ def check_edit(asked: SimpleNamespace) -> Job:
         settings=settings,
         draw_box=asked.draw_box,
         shown=not asked.quiet,
-        pick=pick,
+        pick=asked.pick,
         regions=regions,
         generator=starting_generator(asked.load_checkpoint_path, [settings]),
         save_path=save_path,

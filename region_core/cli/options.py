@@ -52,11 +52,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "clip_model": {"metavar": "NAME", "show_default": "ViT-B-16", "help": "open_clip model or local-dir:FOLDER"},
     "clip_pretrained": {"metavar": "NAME", "show_default": "openai", "help": "its weights, a tag or a file"},
-    "dino_model": {
-        "metavar": "MODEL",
-        "show_default": "facebook/dino-vitb8",
-        "help": "DINO ViT: a hub id or a folder",
-    },
+    "dino_model": {"metavar": "MODEL", "show_default": "facebook/dino-vitb8", "help": "DINO ViT: a hub id or a folder"},
     "load_checkpoint_path": {
         "metavar": "FILE",
         "help": "with --preset paper: start from a saved region generator, a file, or a folder with "
@@ -131,8 +127,8 @@ _MODELS = f"{_ENCODERS} diffusion_model_path"
 _EDIT_SETTINGS = " ".join(name for name, one in SETTINGS.items() if one.option)
 _FIND_SETTINGS = " ".join(name for name, one in SETTINGS.items() if "find" in one.stages)
 
-# of each command: what it does, what it says longer, its options by heading, what is said otherwise than in OPTIONS, and
-# what is no option but known of it
+# of each command: what it does, its options by heading, what is said `instead` of what is in OPTIONS, what is no option
+# but `known` of it
 COMMANDS: dict[str, dict[str, Any]] = {
     "demo": {
         "help": "Edit a made-up picture with the embedded models: one of a few coloured shapes is to become another, "
@@ -144,7 +140,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "find": {
         "help": "Find what captions name in a PICTURE, and paint nothing: each one's regions, best first, with its "
         "box, mask and heat map. The picture is encoded once.",
-        "headings": {"Options": "out pick json", "Models": f"{_ENCODERS} device", "Settings": f"preset {_FIND_SETTINGS}"},
+        "headings": {"Options": "out pick json", "Models": f"{_ENCODERS} device", "Settings": _FIND_SETTINGS},
         "instead": {"pick": {"default": 1, "help": "the region whose mask and box are shown, 1 the likeliest"}},
     },
     "edit": {
@@ -245,7 +241,8 @@ def _option(name: str, instead: dict[str, Any]) -> click.Option:
     if name in SETTINGS:
         one = SETTINGS[name]
         metavar = {int: "N", float: "X", str: "NAME"}[one.kind]
-        described: dict[str, Any] = {"type": one.kind, "metavar": metavar, "help": one.en}
+        text = f"with --preset paper: {one.en}" if one.only_paper else one.en
+        described: dict[str, Any] = {"type": one.kind, "metavar": metavar, "help": text}
         described["show_default"] = one.values_by_preset() or str(one.default)
     else:
         described = {"show_default": True, **OPTIONS[name]}
@@ -281,12 +278,12 @@ def suited(asked: SimpleNamespace) -> dict[str, Any]:
 
 def settings_from(asked: SimpleNamespace) -> EditSettings:
     """The preset with what suits the models and, before that, what was given on the command line; checked."""
-    given = given_settings(asked)
-    settings = preset(asked.preset).with_values(**{**suited(asked), **given})
+    given, name = given_settings(asked), asked.preset or "standard"
+    settings = preset(name).with_values(**{**suited(asked), **given})
     settings.validate()
-    idle = [f"--{name}" for name in given if not _is_read(name, settings)]
+    idle = [f"--{one}" for one in given if not _is_read(one, settings)]
     if idle:
-        print(f"{', '.join(idle)} do{'es' * (len(idle) == 1)} nothing in preset {asked.preset}.", file=sys.stderr)
+        print(f"{', '.join(idle)} do{'es' * (len(idle) == 1)} nothing in preset {name}.", file=sys.stderr)
     return settings
 
 

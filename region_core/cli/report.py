@@ -17,7 +17,7 @@ from ..picture import Picture, save_png, to_pil
 from ..report_text import where
 from ..settings import EditSettings
 from .progress import Progress
-from .saved_regions import mask_image
+from .saved_regions import box_report, mask_image
 
 RESULTS = ("edited.png", "region.png", "candidates.png", "loss.png", "report.json")
 _LIBRARIES = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "numpy", "pillow")
@@ -72,7 +72,7 @@ def _write_curve(folder: Path, rounds: list[dict]) -> None:
 def report_of(picture: Picture, edits: Edits, more: dict[str, Any]) -> dict[str, Any]:
     """What `report.json` says of an edit, with `more` in it too."""
     return {
-        "box": None if edits.box is None else list(edits.box),
+        **box_report(edits.box),
         "where": None if edits.box is None else where(edits.box, picture.width, picture.height),
         "score": edits.score,
         "source_score": edits.source_score,
@@ -85,7 +85,7 @@ def report_of(picture: Picture, edits: Edits, more: dict[str, Any]) -> dict[str,
         "rounds": edits.rounds,
         "candidates": [
             {
-                "box": list(one.box),
+                **box_report(one.box),
                 "where": where(one.box, picture.width, picture.height),
                 "rank_score": one.rank_score,
                 "parts": one.parts,
@@ -94,7 +94,7 @@ def report_of(picture: Picture, edits: Edits, more: dict[str, Any]) -> dict[str,
             }
             for one in edits
         ],
-        "presence": edits.presence,
+        "presence": None if edits.regions is None else edits.regions.presence,
         "unet_evaluations": edits.unet_evaluations,
         "cost": edits.cost.as_dict(),
         "seconds": edits.seconds,
@@ -119,7 +119,7 @@ def write_stopped(
     for name in ("region.png", "candidates.png", f"boxes/{stem}.png"):
         remove(folder / name)
     report = {
-        "box": progress.best_box,
+        **box_report(progress.best_box),
         "score": progress.score,
         "verdict": "stopped",
         "seed": settings.seed,

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..encode import picture_key
+from ..encode import fingerprint, reduced
 from ..errors import InputError
-from ..files import write_json
-from ..find.regions import Region, Regions
+from ..files import remove, write_json
+from ..find import Box, Region, Regions
 from ..picture import Picture, save_png, to_pil
 
 FOLDER, FILE = "regions", "regions.json"
@@ -23,8 +23,12 @@ KEPT = 8  # regions, best first
 
 def save_regions(folder: Path, regions: Regions) -> None:
     """Write the best regions' masks, 1.png and so on, as large as the picture, and what is known of them, last."""
-    for place, region in enumerate(regions[:KEPT], 1):
-        save_png(mask_image(region.mask), folder / f"{place}.png")
+    remove(folder / FILE)  # it spoke of other masks
+    for place in range(KEPT):
+        if place < len(regions):
+            save_png(mask_image(regions[place].mask), folder / f"{place + 1}.png")
+        else:
+            remove(folder / f"{place + 1}.png")
     save_png(mask_image(regions.relevance), folder / "relevance.png")
     write_json(folder / FILE, regions_report(regions))
 
@@ -38,10 +42,25 @@ def regions_report(regions: Regions) -> dict[str, Any]:
         "presence": regions.presence,
         "picture": regions.key,
         "regions": [
-            {"place": place, "box": list(one.box), "share": one.area, "evidence": one.evidence, "mask": f"{place}.png"}
+            {"pick": place, **box_report(one.box), "evidence": one.evidence, "mask": f"{place}.png"}
             for place, one in enumerate(regions[:KEPT], 1)
         ],
     }
+
+
+def box_report(box: Box | None) -> dict[str, Any]:
+    """A box as reports have it: its corners, and as ComfyUI writes a BOUNDING_BOX."""
+    if box is None:
+        return {"box": None, "bounding_box": None}
+    x0, y0, x1, y1 = box
+    return {"box": list(box), "bounding_box": {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}}
+
+
+def picked(regions: Regions, place: int) -> Regions:
+    """The region of a place alone, 1 the best; InputError where there are fewer. Where nothing was found, that."""
+    if regions.found and place > len(kept := regions[:KEPT]):
+        raise InputError(f"pick is {place}, and there are {len(kept)} regions; choose from 1 to {len(kept)}.")
+    return regions.pick(place - 1) if regions.found else regions
 
 
 def load_regions(folder: Path, picture: Picture, caption: str) -> Regions:
@@ -62,9 +81,10 @@ def load_regions(folder: Path, picture: Picture, caption: str) -> Regions:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"regions is '{folder}', and no regions can be read there ({error}); give the folder that find or edit wrote."
+            f"regions is '{folder}', and no regions can be read there ({error}); give a folder that find or edit wrote."
         ) from None
-    regions.check(picture_key(picture.rgb), caption)
+    source = picture.rgb.float()
+    regions.check(fingerprint(reduced(source), source), caption)
     return regions
 
 

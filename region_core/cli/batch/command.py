@@ -159,6 +159,7 @@ class Batch:
                 f"{len(rows)} items: {', '.join(f'{n} {what}' for what, n in counts.items())}"
                 f"\n{seconds:.1f} seconds with {world} process{'es' * (world > 1)}"
                 f"\nwritten to {self.job.output_dir}: index.html, summary.csv, results, items"
-                + ", boxes" * self.job.draw_box
+                + ", boxes"
+                * self.job.draw_box
             )
         return well

@@ -7,7 +7,6 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -15,10 +14,10 @@ from typing import Any
 import torch
 
 from ...edit import Edits
-from ...encode import EncodedPicture
+from ...encode import EncodedPicture, fingerprint, reduced
 from ...encoders.loading import Models
 from ...errors import InputError, shown
-from ...find.regions import Regions
+from ...find import Regions
 from ...paper.network import RegionGenerator, check_fit
 from ...picture import Picture, check_header, load_picture
 from ...settings import FindSettings
@@ -87,7 +86,7 @@ class Editor:
         models = self.engine.load(self.job.choice)
         if self.job.generator is not None:
             for item in self.job.items:
-                check_fit(self.job.generator, "load_checkpoint_path", models.dino.feature_dim, item.settings)
+                check_fit(self.job.generator, "load_checkpoint_path", models.dino.feature_dim, item.settings.paper)
         return models
 
     def edit(
@@ -115,10 +114,9 @@ class Editor:
                 item.prompt,
                 painter=self.engine.painter(models, item.prompt, item.negative_prompt),
                 settings=item.settings,
-                seed=item.settings.seed,
                 generator=generator,
                 on_event=lambda event: self.bar.reach((self._saving is not None) + event.done),
-                **self._known(models, image, item),
+                **self._known(models, picture, image, item),
             )
         except Exception as error:  # whatever it is, the other items are not to suffer from it
             self._fail(index, stamp, error)
@@ -142,12 +140,13 @@ class Editor:
         self.flush()  # one edit at most waits to be written: it holds its pictures in memory
         self._saving = index, stamp, self._pool.submit(write)
 
-    def _known(self, models: Models, image: torch.Tensor, item: Item) -> dict[str, Any]:
+    def _known(self, models: Models, picture: Picture, image: torch.Tensor, item: Item) -> dict[str, Any]:
         """What was encoded and found before: items of one picture that follow each other encode it once, and those of
         one caption search once."""
         if item.settings.method == "paper":
             return {}
-        if self._encoded is None or not self._encoded.is_of(image):
+        source = picture.rgb.float()
+        if self._encoded is None or self._encoded.key != fingerprint(reduced(source), source):
             self._encoded, self._regions = self.engine.encode(models, image), {}
         asked = (item.caption, item.settings.find)
         if asked not in self._regions:
@@ -171,6 +170,5 @@ class Editor:
         item = self.job.items[index]
         reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         print(f"failed: {item.key}: {' '.join(reason.split())}", file=sys.stderr)
-        with suppress(InputError, OSError):  # a full disk, say: stderr has it
-            self.job.place(index).fail(reason, {"key": item.key, "stamp": stamp})
+        self.job.place(index).fail(reason, {"key": item.key, "stamp": stamp})
         self.bar.step()

@@ -66,9 +66,10 @@ class BatchJob:
         """What each item's result comes of, but for a shared generator: equal where doing it again would give the
         same picture. A process reads each picture for it once."""
         common = [FORMAT, __version__, model_identity(self.choice), self.generator_digest]
+        texts = [[one.key, one.caption, one.prompt, one.negative_prompt] for one in self.items]
         return [
-            digest_of([*common, one.key, one.caption, one.prompt, one.negative_prompt, one.settings.flat(), _digest(one)])
-            for one in self.items
+            digest_of([*common, *mine, one.settings.flat(), _digest(one)])
+            for one, mine in zip(self.items, texts, strict=True)
         ]
 
     @cached_property
@@ -147,8 +148,8 @@ def _check_shared(items: list[Item]) -> None:
     sizes = sorted({item.settings.paper.max_window_size for item in items})
     if len(sizes) > 1:
         raise InputError(
-            f"The items have max_window_size {', '.join(map(str, sizes))}, and one shared generator reads one; give all "
-            "the same, or leave out save_path and epochs."
+            f"The items have max_window_size {', '.join(map(str, sizes))}, and one shared generator reads one; give "
+            "all the same, or leave out save_path and epochs."
         )
 
 

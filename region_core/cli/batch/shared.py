@@ -122,6 +122,7 @@ class SharedLearning:
     def _keep(self, step: Step, index: int, edits: Edits) -> None:
         """Put what a picture taught beside it."""
         file = self._lesson_file(index)
+        assert edits.generator is not None  # the published method always has one
         save_generator(edits.generator, file, edits.settings.flat(), self._lessons_of(step))
 
     def _update(self, step: Step) -> None:
