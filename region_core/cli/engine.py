@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ..edit import Edits, edit_image
@@ -10,6 +11,7 @@ from ..encoders.loading import Models, load_encoders, load_models
 from ..find import Regions, find_regions
 from ..paint import Painter
 from ..paint.diffusers_painter import DiffusersPainter
+from ..picture import Picture, check_header, load_picture
 from ..settings import FindSettings
 from .job import ModelChoice
 
@@ -24,6 +26,11 @@ class Engine:
     def load_encoders(self, choice: ModelChoice) -> Models:
         """The encoders of a choice, without what paints."""
         return load_encoders(choice.clip, choice.dino, choice.device)
+
+    def read(self, path: Path) -> Picture:
+        """A picture of a list; InputError where it cannot be read."""
+        check_header(path)  # also that it is still a file
+        return load_picture(path)
 
     def encode(self, models: Models, image: Any) -> EncodedPicture:
         """What the models see of a picture, whatever is asked of it."""

@@ -119,7 +119,7 @@ class Batch:
         """Items of this process's share, each with a copy of the generator."""
         if not self.job.shared:
             self.bar.begin(len(indices))
-        for index, reading in read_ahead(self.job, indices):
+        for index, reading in read_ahead(self.job, self.engine, indices):
             editor.edit(index, reading, copy.deepcopy(generator), self.job.stamp(index))
 
     def _shared(self, editor: Editor) -> None:

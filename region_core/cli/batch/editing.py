@@ -19,7 +19,7 @@ from ...encoders.loading import Models
 from ...errors import InputError, shown
 from ...find import Regions
 from ...paper.network import RegionGenerator, check_fit
-from ...picture import Picture, check_header, load_picture
+from ...picture import Picture
 from ...settings import FindSettings
 from ..engine import Engine
 from .bar import Bar
@@ -27,7 +27,7 @@ from .items import Item
 from .plan import BatchJob
 
 
-def read_ahead(job: BatchJob, indices: Sequence[int]) -> Iterator[tuple[int, Future[Picture]]]:
+def read_ahead(job: BatchJob, engine: Engine, indices: Sequence[int]) -> Iterator[tuple[int, Future[Picture]]]:
     """The items named, in that order, each with its picture; `num_workers` pictures at most, and no more than
     there are cores, are read before they are asked for."""
     ahead = min(job.num_workers, os.cpu_count() or 1)
@@ -35,7 +35,7 @@ def read_ahead(job: BatchJob, indices: Sequence[int]) -> Iterator[tuple[int, Fut
     pool = ThreadPoolExecutor(max(ahead, 1), thread_name_prefix="reading")
     try:
         for index in indices:
-            waiting.append((index, pool.submit(_read, job.items[index], job.pin_mem)))
+            waiting.append((index, pool.submit(_read, engine, job.items[index], job.pin_mem)))
             if len(waiting) > ahead:
                 yield waiting.popleft()
         yield from waiting
@@ -43,10 +43,9 @@ def read_ahead(job: BatchJob, indices: Sequence[int]) -> Iterator[tuple[int, Fut
         pool.shutdown(cancel_futures=True)
 
 
-def _read(item: Item, pin_mem: bool) -> Picture:
+def _read(engine: Engine, item: Item, pin_mem: bool) -> Picture:
     try:
-        check_header(item.path)  # also that it is still a file
-        picture = load_picture(item.path)
+        picture = engine.read(item.path)
     except InputError:
         raise
     except Exception as error:  # whatever a decoder makes of a bad file

@@ -114,7 +114,7 @@ class SharedLearning:
     def _edit(self, step: Step) -> None:
         """This process's items of a step, each with a copy of the shared generator."""
         mine = [n for n in self.share.of(step.members) if not self._is_taught(step, n)]
-        for index, reading in read_ahead(self.job, mine):
+        for index, reading in read_ahead(self.job, self.editor.engine, mine):
             keep = partial(self._keep, step, index)
             self.editor.edit(index, reading, copy.deepcopy(self.module), self.job.stamp(index, step.epoch), keep)
         self.editor.flush()

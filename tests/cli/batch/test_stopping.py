@@ -66,7 +66,23 @@ def test_stopping_leaves_what_is_finished(
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     "more",
-    [(), ("--save_path", "g", "--batch_size", "3", "--epochs", "2", "--max_window_size", "4")],
+    [
+        (),
+        (
+            "--save_path",
+            "g",
+            "--batch_size",
+            "3",
+            "--epochs",
+            "2",
+            "--ckpt_interval",
+            "2",
+            "--preset",
+            "paper",
+            "--max_window_size",
+            "4",
+        ),
+    ],
     ids=["a generator each", "a shared one"],
 )
 def test_killed_at_any_moment_it_goes_on(monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]) -> None:
