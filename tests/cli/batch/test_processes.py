@@ -78,6 +78,18 @@ def test_a_process_that_dies_takes_nothing_with_it(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("six")
+def test_a_process_with_a_failure_does_not_end_the_others() -> None:
+    """torchrun ends all processes as soon as one ends with another code than 0."""
+    assert batch() == 0
+    for n in (0, 1, 3, 5):  # one item is left to the first process, three to the second
+        next(Path("out/results").glob(f"{n}-*")).unlink()
+    ended = run(2, "out", BATCH_FAIL="thing 0", BATCH_SLEEP="0.5")
+    assert ended.returncode != 0
+    assert "6 items: 1 failed, 5 edited" in ended.stdout
+    assert [row["status"] for row in table()] == ["failed"] + ["edited"] * 5
+
+
+@pytest.mark.usefixtures("six")
 def test_bad_input_is_told_once() -> None:
     Path("in/3.png").unlink()
     refused = run(2, "out")
