@@ -40,10 +40,7 @@ def summary(edits: Edits) -> list[tuple[str, str]]:
     ]
     if edits.regions is None:
         lines.append(("rounds", f"{len(edits.rounds)} of the published method, which cannot tell what is not there"))
-    lines += [
-        ("cost", of_cost(edits.cost)),
-        ("seconds", f"{edits.seconds:.1f}, seed {edits.seed}"),
-    ]
+    lines += [("cost", of_cost(edits.cost)), ("seconds", f"{edits.seconds:.1f}, seed {edits.seed}")]
     lines += [
         (
             f"painted {place}",

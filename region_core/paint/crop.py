@@ -44,7 +44,11 @@ def crop_region(picture: Tensor, region: Region, size: int, settings: PaintSetti
     borders = Borders.round(region.box, settings)
     touched = borders.touched(region.box, height, width)
     window = window_for(touched, height, width, size)
-    mask = _box_mask(region.box, touched)
+    left, top, right, bottom = touched
+    if settings.mask_shape == "box":
+        mask = _box_mask(region.box, touched)
+    else:
+        mask = region.mask[0, 0, top:bottom, left:right] > 0.5
 
     def at_size(part: Tensor) -> Tensor:
         """A part [h, w] of the window, where `touched` is, at the size that is painted."""

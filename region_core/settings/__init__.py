@@ -2,10 +2,11 @@
 
 from .edit import MAX_SEED, PRESETS, REMOVED, SETTINGS, EditSettings, current_name, preset
 from .setting import Setting
-from .steps import LEARNING, FindSettings, PaintSettings, PaperSettings, RankSettings
+from .steps import LEARNING, MASK_SHAPES, FindSettings, PaintSettings, PaperSettings, RankSettings
 
 __all__ = [
     "LEARNING",
+    "MASK_SHAPES",
     "MAX_SEED",
     "PRESETS",
     "REMOVED",

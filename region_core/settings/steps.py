@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .setting import setting
 
 LEARNING = ("exact", "gumbel", "off")
+MASK_SHAPES = ("box", "object")
 
 _GENERATOR, _LOSS, _EDIT = "RegionGenerator", "ClipRegionLoss", "RegionInpaintOptimize"
 _POINTS = {"presets": {"fast": 5, "quality": 12}, "widget": f"{_GENERATOR}.point_number"}
@@ -35,6 +36,7 @@ class PaintSettings:
     feather_percent: float = setting(15.0, 0, 100, step=1, widget=f"{_EDIT}.mask_feather_percent")
     grow: int = setting(0, 0, 4096, widget=f"{_EDIT}.mask_grow")
     feather: int = setting(0, 0, 4096, widget=f"{_EDIT}.mask_feather")
+    mask_shape: str = setting("box", choices=MASK_SHAPES, widget=f"{_EDIT}.mask_shape")
 
 
 @dataclass(frozen=True)

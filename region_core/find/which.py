@@ -1,0 +1,50 @@
+"""Which of several things is meant: all of them, the largest, the leftmost, the second best; and what is not."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from ..boxes import iou
+from .regions import Region, Regions
+
+ANOTHER = 0.3  # IoU below which two regions are two things
+LIKELY = 0.25  # of the best region's probability: with as much a region may be another of the kind
+SAME = 0.5  # IoU from which what is not meant is this region
+
+
+def things(regions: Regions) -> list[Region]:
+    """The likely regions that are things of their own, best first: of those that overlap the best alone."""
+    kept: list[Region] = []
+    for region in regions:
+        if region.evidence < regions[0].evidence + math.log(LIKELY):
+            continue
+        if all(_iou(region, other) < ANOTHER for other in kept):
+            kept.append(region)
+    return kept
+
+
+def choose(regions: Regions, which: str, place: int = 0, without: Regions | None = None) -> list[Region]:
+    """The regions that `which` means (see `requests.WHICH`), `place` the place among the best where it is a number;
+    those that are the best of `without` are left out."""
+    several = things(regions)
+    if without is not None and without.found:
+        several = [region for region in several if _iou(region, without[0]) < SAME]
+    if not several or which == "all":
+        return several
+    keys = {
+        "largest": lambda region: -region.area,
+        "smallest": lambda region: region.area,
+        "leftmost": lambda region: region.box[0] + region.box[2],
+        "rightmost": lambda region: -region.box[0] - region.box[2],
+        "topmost": lambda region: region.box[1] + region.box[3],
+        "bottommost": lambda region: -region.box[1] - region.box[3],
+    }
+    if which in keys:
+        return [min(several, key=keys[which])]
+    return several[place : place + 1]
+
+
+def _iou(one: Region, other: Region) -> float:
+    return float(iou(torch.tensor([one.box]), torch.tensor([other.box])))

@@ -1,0 +1,115 @@
+"""Several edits of one picture: it is encoded once, and each edit has its own region, prompt, crop and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .cost import progress_scope
+from .encode import EncodedPicture, encode_picture, reduced
+from .encoders import ClipScorer, DinoEncoder
+from .find import Region, Regions, find_regions
+from .find.which import choose
+from .paint import Edit, Painter, is_paintable, paint_regions, stitch
+from .picture import picture_from
+from .rank import rank_edits
+from .requests import Request
+from .settings import EditSettings
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one request: what was found, the edits that were put into the picture and, where there are none,
+    the `reason`; `notes` tell of overlaps with earlier edits."""
+
+    request: Request
+    regions: Regions
+    edits: tuple[Edit, ...] = ()
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SeveralEdits:
+    """image [1, 3, H, W] with all edits in it, and mask [1, 1, H, W], 0 where it is the source bit for bit; an answer a
+    request."""
+
+    image: Tensor
+    mask: Tensor
+    encoded: EncodedPicture
+    answers: list[Answer] = field(default_factory=list)
+
+
+def edit_several(
+    image: Any,
+    requests: Sequence[Request],
+    *,
+    painter_of: Callable[[str], Painter],
+    dino: DinoEncoder | None,
+    scorer: ClipScorer,
+    settings: EditSettings | None = None,
+    encoded: EncodedPicture | None = None,
+    on_forward: Callable[[], None] = lambda: None,
+) -> SeveralEdits:
+    """The requests one after another on one picture; `painter_of` gives the painter of a prompt.
+
+    Request number n is painted with the noise of `settings.seed` + n. Regions that overlap an earlier edit are painted
+    on it, and that is noted; all others on the source. An edit that is no better than none is left out, with a reason.
+    """
+    settings = settings or EditSettings()
+    settings.validate()
+    for request in requests:
+        request.check()
+    with progress_scope(on_forward):
+        if encoded is None:
+            encoded = encode_picture(picture_from(image), dino=dino, scorer=scorer)
+        source = encoded.picture.rgb.float()
+        done = SeveralEdits(source, torch.zeros_like(source[:, :1]), encoded)
+        for number, request in enumerate(requests):
+            one = settings.with_values(seed=(settings.seed + number) % 2**64)
+            done = _one_more(done, request, painter_of(request.prompt), scorer, one)
+    return replace(done, image=encoded.picture.restored(done.image, done.mask))
+
+
+def _one_more(
+    done: SeveralEdits, request: Request, painter: Painter, scorer: ClipScorer, settings: EditSettings
+) -> SeveralEdits:
+    encoded = done.encoded
+    regions = find_regions(encoded, request.caption, scorer=scorer, settings=settings.find)
+    without = None
+    if request.without and regions.found:
+        without = find_regions(encoded, request.without, scorer=scorer, settings=settings.find)
+    chosen = choose(regions, request.which, request.place, without)
+    answer = Answer(request, regions, reason=regions.why)
+    if regions.found and not chosen:
+        answer = replace(answer, reason=f"all that was found for {request.caption!r} is {request.without!r}")
+    for region in chosen:
+        if not is_paintable(region, painter.size):
+            answer = replace(answer, reason="what was found is too small to be painted")
+            continue
+        done, answer = _painted(done, answer, region, painter, scorer, settings)
+    return replace(done, answers=[*done.answers, answer])
+
+
+def _painted(
+    done: SeveralEdits, answer: Answer, region: Region, painter: Painter, scorer: ClipScorer, settings: EditSettings
+) -> tuple[SeveralEdits, Answer]:
+    """One region of a request, painted on what is there and put in where it is better than none."""
+    base, request = done.encoded, answer.request
+    x0, y0, x1, y1 = region.box
+    if bool((done.mask[..., y0:y1, x0:x1] > 0).any()):  # an earlier edit is the picture here
+        small = reduced(done.image)
+        picture = replace(base.picture, rgb=done.image, own=None)
+        base = replace(base, picture=picture, small=small, embedding=scorer.encode_images(small))
+        answer = replace(answer, notes=(*answer.notes, f"the region {region.box} overlaps an earlier edit"))
+    made = paint_regions(base.picture, [region], painter, seed=settings.seed, settings=settings.paint)
+    edit = rank_edits(made, base, request.caption, request.prompt, scorer=scorer, settings=settings.rank)[0]
+    if not edit.improves:
+        return done, replace(answer, reason="the edit is no better than leaving it alone")
+    image, mask = stitch(done.image, edit.crop, edit.painted)
+    done = replace(done, image=image, mask=torch.maximum(done.mask, mask))
+    return done, replace(answer, edits=(*answer.edits, edit), reason="")
