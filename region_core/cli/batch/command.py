@@ -91,7 +91,8 @@ class Batch:
                     self._edit(editor, self._left(), self.job.generator)
             code = FAILED if editor.failed else 0
             # nobody leaves before all are done: torchrun ends all where one ends with another code than 0
-            wait_for(range(len(self.places)), lambda n: self._is_current(n) or self._has_failed(n))
+            others = set(range(len(self.places))) - set(self.mine)
+            wait_for(sorted(others), lambda n: self._is_current(n) or self._has_failed(n))
         except KeyboardInterrupt:
             code = STOPPED
         finally:

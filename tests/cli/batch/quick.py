@@ -130,6 +130,10 @@ class QuickEngine(Engine):
         """A DINO of few features, and nothing else."""
         return Models(None, SimpleNamespace(feature_dim=FEATURES), None)  # type: ignore[arg-type]
 
+    def load_encoders(self, choice: Any) -> Models:
+        """As `load`."""
+        return self.load(choice)
+
     def encode(self, models: Models, image: Any) -> EncodedPicture:
         """The picture, unseen; a line in the log."""
         self._log("encoded")
