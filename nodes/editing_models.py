@@ -92,7 +92,7 @@ class LoadEditingModels(io.ComfyNode):
                 path, embedding_directory=folder_paths.get_folder_paths("embeddings")
             )
             given = tuple(own if one is None else one for one, own in zip(given, loaded, strict=False))
-        dino, scorer = LoadDinoEncoder.execute(dino_name, 256), LoadClipScorer.execute(clip_name)
+        dino, scorer = LoadDinoEncoder.execute(dino_name, 0), LoadClipScorer.execute(clip_name)
         return io.NodeOutput(*given, *dino.args, *scorer.args)
 
 

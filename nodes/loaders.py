@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..region_core.encoders import DinoEncoder, load_clip, load_dino
+from ..region_core.encoders.open_clip_package import open_clip
 from ..region_core.errors import InputError, shown
 from .comfy.downloads import fetch_files
 from .comfy.offloaded import ManagedEncoder
@@ -43,39 +43,50 @@ CLIP_HUB = {  # file name here: (hub repository, file there, how much); the name
     ),
 }
 DOWNLOAD = "download: "
+_MARKERS = ("config.json", "open_clip_config.json")  # of a folder that is one model
 
 for _folder in (DINO_FOLDER, CLIP_FOLDER):
     folder_paths.add_model_folder_path(_folder, os.path.join(folder_paths.models_dir, _folder))
 
 
-def _local(kind: str, marker: str) -> dict[str, Path]:
-    """What lies in the model folders of a kind: folders with `marker`, and .safetensors files. What cannot be read
-    is as if it were not there: all nodes would be missing for it."""
+def _local(kind: str) -> dict[str, Path]:
+    """Models in the folders of a kind and in folders within, by their paths there with /: folders with a marker, and
+    for CLIP .safetensors files. What cannot be read is as if it were not there: all nodes would be missing for it."""
     found: dict[str, Path] = {}
-    for root in map(Path, folder_paths.get_folder_paths(kind)):
-        names: list[str] = []
-        with suppress(OSError):
-            names = sorted(os.listdir(root))
-        for path in (root / name for name in names):
-            if os.path.isfile(path / marker) or (marker != "config.json" and path.suffix == ".safetensors"):
-                found.setdefault(path.name, path)
-    return found
+    for root in folder_paths.get_folder_paths(kind):
+        seen: set[str] = set()
+        for place, folders, files in os.walk(root, followlinks=True):
+            inside, real = Path(place).relative_to(root), os.path.realpath(place)
+            is_model = inside.name and any(marker in files for marker in _MARKERS)
+            if is_model:
+                names = [""]
+            elif kind == CLIP_FOLDER and real not in seen:
+                names = [name for name in files if name.endswith(".safetensors")]
+            else:
+                names = []
+            for name in names:
+                found.setdefault((inside / name).as_posix(), Path(place, name))
+            further = not is_model and real not in seen  # a link may lead back
+            # hidden ones are drafts of downloads and caches
+            folders[:] = [name for name in folders if further and not name.startswith(".")]
+            seen.add(real)
+    return dict(sorted(found.items()))
 
 
-def _options(kind: str, marker: str, hub: Iterable[str]) -> list[str]:
+def _options(kind: str, hub: Iterable[str]) -> list[str]:
     # what has been downloaded stays among them: saved workflows name it
-    return [*_local(kind, marker), *(DOWNLOAD + name for name in hub)]
+    return [*_local(kind), *(DOWNLOAD + name for name in hub)]
 
 
-def _is_known(option: str, name: object, kind: str, marker: str, hub: Iterable[str]) -> bool | str:
-    if name is None or name in _options(kind, marker, hub):
+def _is_known(option: str, name: object, kind: str, hub: Iterable[str]) -> bool | str:
+    if name is None or name in _options(kind, hub):
         return True
     return shown(f"{option} is {name!r}, which is not in models/{kind}; put it there or choose another")
 
 
-def _found(kind: str, marker: str, option: str, name: str) -> Path:
+def _found(kind: str, option: str, name: str) -> Path:
     """Where a model on disk is; InputError where a linked text names none."""
-    local = _local(kind, marker)
+    local = _local(kind)
     if name not in local:
         raise InputError(
             f"{option} is {name!r}, which is not in models/{kind}; put it there or choose "
@@ -89,7 +100,7 @@ def _first_folder(kind: str) -> Path:
 
 
 class LoadDinoEncoder(io.ComfyNode):
-    """A DINO ViT from models/dino."""
+    """A DINO, DINOv2 or DINOv3 from models/dino."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -98,8 +109,8 @@ class LoadDinoEncoder(io.ComfyNode):
             "LoadDinoEncoder",
             search_aliases=["dino", "vit", "self supervised features"],
             inputs=[
-                io.Combo.Input("dino_name", options=_options(DINO_FOLDER, "config.json", DINO_HUB)),
-                io.Int.Input("image_size", default=256, min=32, max=1024, step=8),
+                io.Combo.Input("dino_name", options=_options(DINO_FOLDER, DINO_HUB)),
+                io.Int.Input("image_size", default=0, min=0, max=1024, step=8),
             ],
             outputs=[Dino.Output("dino")],
         )
@@ -107,7 +118,7 @@ class LoadDinoEncoder(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, dino_name: str | None = None) -> bool | str:
         """A download that was chosen may have become a folder since; both stay valid."""
-        return _is_known("dino_name", dino_name, DINO_FOLDER, "config.json", DINO_HUB)
+        return _is_known("dino_name", dino_name, DINO_FOLDER, DINO_HUB)
 
     @classmethod
     @checked
@@ -121,8 +132,8 @@ class LoadDinoEncoder(io.ComfyNode):
             files = ("model.safetensors", "config.json")  # the last one makes it a model: see _local
             fetch_files(repository, {name: path / name for name in files}, DINO_HUB[repository])
         else:
-            path = _found(DINO_FOLDER, "config.json", "dino_name", dino_name)
-        dino = load_dino(path, image_size=image_size)
+            path = _found(DINO_FOLDER, "dino_name", dino_name)
+        dino = load_dino(path, image_size=image_size or None)
         dino.batch_size = 1  # a batch's attention maps would outgrow what the manager is told
         return io.NodeOutput(ManagedEncoder(dino, dino_name, _attention_bytes(dino)))
 
@@ -130,13 +141,13 @@ class LoadDinoEncoder(io.ComfyNode):
 def _attention_bytes(dino: DinoEncoder) -> int:
     """What the attention maps of all layers take for one picture."""
     config: Any = dino.model.config
-    tokens = (dino.image_size // dino.patch_size) ** 2 + 1
+    tokens = (dino.image_size // dino.patch_size) ** 2 + 1 + getattr(config, "num_register_tokens", 0)
     size = next(dino.model.parameters()).element_size()
     return config.num_hidden_layers * config.num_attention_heads * tokens**2 * size
 
 
 class LoadClipScorer(io.ComfyNode):
-    """An OpenCLIP model from models/open_clip."""
+    """A CLIP or SigLIP from models/open_clip."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -144,14 +155,14 @@ class LoadClipScorer(io.ComfyNode):
         return schema(
             "LoadClipScorer",
             search_aliases=["clip", "open_clip", "openclip", "text image similarity"],
-            inputs=[io.Combo.Input("clip_name", options=_options(CLIP_FOLDER, "open_clip_config.json", CLIP_HUB))],
+            inputs=[io.Combo.Input("clip_name", options=_options(CLIP_FOLDER, CLIP_HUB))],
             outputs=[ClipScorerSocket.Output("scorer")],
         )
 
     @classmethod
     def validate_inputs(cls, clip_name: str | None = None) -> bool | str:
         """A download that was chosen may have become a file since; both stay valid."""
-        return _is_known("clip_name", clip_name, CLIP_FOLDER, "open_clip_config.json", CLIP_HUB)
+        return _is_known("clip_name", clip_name, CLIP_FOLDER, CLIP_HUB)
 
     @classmethod
     @checked
@@ -165,7 +176,7 @@ class LoadClipScorer(io.ComfyNode):
             path = _first_folder(CLIP_FOLDER) / name
             fetch_files(repository, {file: path}, size)
         else:
-            path = _found(CLIP_FOLDER, "open_clip_config.json", "clip_name", clip_name)
+            path = _found(CLIP_FOLDER, "clip_name", clip_name)
         if path.is_dir():
             scorer = load_clip(f"local-dir:{path}")
         else:
@@ -175,9 +186,7 @@ class LoadClipScorer(io.ComfyNode):
 
 def _architecture(file: str) -> str:
     """The open_clip model a file is named after: the longest name that it begins with."""
-    import open_clip
-
-    known = [name for name in open_clip.list_models() if file.startswith(name)]
+    known = [name for name in open_clip().list_models() if file.startswith(name)]
     if not known:
         raise InputError(
             f"{file} does not begin with the name of an open_clip model; rename it, "

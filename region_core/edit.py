@@ -13,12 +13,13 @@ from torch import Tensor
 
 from .checks import check_texts
 from .cost import Cost, cost_so_far, progress_scope, work_so_far
-from .encode import EncodedPicture, encode_picture
+from .encode import EncodedPicture, encode_picture, key_of
 from .encoders import ClipScorer, DinoEncoder, PatchFeatures
+from .errors import InputError
 from .events import Progress, Watcher, expected_cost
 from .find import Box, Regions, find_regions
 from .find.prior import check_prior
-from .find.texts import is_ground
+from .find.texts import is_background
 from .paint import Edit, Painter, is_paintable, paint_regions
 from .paint.crop import LEAST_SHARE, LEAST_SIDE
 from .paper.loop import search
@@ -165,6 +166,14 @@ def edit_image(
     picture = picture_from(image)
     check_prior(prior, picture.rgb)
     by_paper = settings.method == "paper"
+    if encoded is not None:
+        encoded.check(picture)
+    if regions is not None:
+        if by_paper:
+            raise InputError(
+                "the published method finds its own regions; leave `regions` out, or choose another preset"
+            )
+        regions.check(key_of(picture), caption)
     before = cost_so_far(painter, dino, scorer)
     total = expected_cost(settings, search=regions is None)
     progress = Progress(on_event, lambda: work_so_far(painter, dino, scorer), total)
@@ -174,16 +183,13 @@ def edit_image(
             dino=dino,
             scorer=scorer,
             features=features,
-            with_views=regions is None and not by_paper and not is_ground(caption),
+            with_views=regions is None and not by_paper and not is_background(caption),
         )
-        if encoded is not None:
-            encoded.check(picture)
         if by_paper:
             answer = _by_paper(own, caption, prompt, painter, scorer, settings, generator, prior, progress)
         else:
-            if regions is not None:
-                regions.check(own.key, caption)
-            regions = regions or find_regions(own, caption, scorer=scorer, settings=settings.find, prior=prior)
+            if regions is None:
+                regions = find_regions(own, caption, scorer=scorer, settings=settings.find, prior=prior)
             answer = _paint_and_rank(own, regions, caption, prompt, painter, scorer, settings, progress)
     if answer["edits"]:
         progress.finished(answer["edits"][0])

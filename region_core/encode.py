@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .cells import CellGraph, read_cells
 from .encoders import ClipScorer, DinoEncoder, PatchFeatures
 from .errors import InputError
 from .picture import Picture, picture_from
 from .resize import resize
-from .views import View, look
+from .views import WindowViews, look_through_windows
 
 SMALL_SIDE = 512  # the search works at this size at most; CLIP sees less still
 
@@ -23,21 +24,21 @@ class EncodedPicture:
     """One picture as the models see it; it holds no text and no model.
 
     `small` [1, 3, h, w] is the copy that is searched, no side longer than `SMALL_SIDE`; `features` are DINO's, of the
-    whole picture; `embedding` [1, E] is CLIP's of it, of unit length; `views` are what CLIP sees through windows,
-    empty where they were not asked for. `key` tells pictures apart.
+    whole picture; `embedding` [1, E] is CLIP's of it, of unit length. `views` are what CLIP sees through windows, and
+    `cells` what DINO's features say of its cells; None where they were not asked for. `key` tells pictures apart.
     """
 
     picture: Picture
     small: Tensor
     features: PatchFeatures
     embedding: Tensor
-    views: tuple[View, ...]
+    views: WindowViews | None
+    cells: CellGraph | None
     key: str
 
     def check(self, picture: Picture) -> None:
         """InputError where it was made of another picture."""
-        source = picture.rgb.float()
-        if fingerprint(reduced(source), source) != self.key:
+        if key_of(picture) != self.key:
             raise InputError("another picture was encoded; encode this one, or leave the encoding out")
 
 
@@ -63,8 +64,11 @@ def encode_picture(
             raise InputError("neither a DINO encoder nor patch features are given; pass one")
         features = dino(source)
     small = reduced(source)
-    views = look(scorer, small, features.features) if with_views else ()
-    return EncodedPicture(picture, small, features, scorer.encode_images(small), views, fingerprint(small, source))
+    key = _key(small, source)
+    if not with_views:
+        return EncodedPicture(picture, small, features, scorer.encode_images(small), None, None, key)
+    views = look_through_windows(scorer, small, features.features)
+    return EncodedPicture(picture, small, features, views.picture, views, read_cells(features.features), key)
 
 
 def reduced(source: Tensor) -> Tensor:
@@ -76,7 +80,13 @@ def reduced(source: Tensor) -> Tensor:
     return resize(source, max(1, round(height * scale)), max(1, round(width * scale))).clamp(0, 1)
 
 
-def fingerprint(small: Tensor, source: Tensor) -> str:
-    """What tells one picture from another: its size, and the values of its small copy."""
+def key_of(picture: Picture) -> str:
+    """`EncodedPicture.key` of a picture, which nothing has to be encoded for."""
+    source = picture.rgb.float()
+    return _key(reduced(source), source)
+
+
+def _key(small: Tensor, source: Tensor) -> str:
+    """Of a picture's size, and the values of its small copy."""
     values = small.detach().float().cpu().contiguous().numpy().tobytes()
     return hashlib.blake2b(repr(tuple(source.shape)).encode() + values, digest_size=16).hexdigest()

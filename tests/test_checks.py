@@ -241,26 +241,20 @@ def test_a_folder_that_can_be_written_to_is_left_as_it_was(tmp_path: Path) -> No
     assert (tmp_path / "file").read_text() == "kept"
 
 
-def test_a_disk_that_is_full_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import tempfile
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of files there")
+def test_a_place_without_room_is_told(tmp_path: Path) -> None:
+    """A limit of the process's files in the place of a full disk: the system refuses the same write."""
+    import resource
 
-    class Full:
-        def __enter__(self) -> Full:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-        def write(self, data: bytes) -> None:
-            if len(data) > room:
-                raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
-    room = 2**22
-    check_writable("it", tmp_path)
-    room -= 1  # some pictures need more
-    with pytest.raises(InputError, match="cannot be written to .No space left on device"):
+    least, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**22, most))
         check_writable("it", tmp_path)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**22 - 1, most))  # some pictures need more
+        with pytest.raises(InputError, match="cannot be written to .File too large"):
+            check_writable("it", tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (least, most))
 
 
 def test_a_result_is_put_where_the_picture_is_not(tmp_path: Path) -> None:

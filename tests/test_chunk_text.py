@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from region_core.chunk_text import pieces_that_fit
-from region_core.paint.diffusers_painter import DiffusersInpainter
+from region_core.paint.diffusers_painter import DiffusersPainter
 
 CHINESE = "在一片宁静的湖面上有一只红色的小船" * 12
 
@@ -42,7 +42,7 @@ def test_where_not_a_character_fits() -> None:
 
 def test_long_chinese_prompts_that_differ_at_the_end_are_two_prompts(pipe) -> None:
     one, other, same = (
-        DiffusersInpainter(pipe, CHINESE * 3 + end).positive for end in ("圆形", "蓝色的方块和三角形", "圆形")
+        DiffusersPainter(pipe, CHINESE * 3 + end).positive for end in ("圆形", "蓝色的方块和三角形", "圆形")
     )
     assert torch.equal(one, same)
     assert not torch.equal(one, other)

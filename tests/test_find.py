@@ -1,4 +1,4 @@
-"""The region alone: in pixels of the picture, whatever its size, and None where nothing is meant."""
+"""Regions alone: in pixels of the picture, whatever its size, and none where nothing is meant."""
 
 from __future__ import annotations
 
@@ -6,27 +6,48 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from region_core import InputError, find_regions
 from region_core.boxes import iou
 from region_core.demo.worlds import held_out
 from region_core.encoders.loading import Models
-from region_core.find.find_region import find_region
 from region_core.picture import picture_from
-from region_core.settings import SearchSettings
+
+GREY = torch.full((1, 3, 128, 128), 0.5) + 0.02 * torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(1))
 
 
 @pytest.mark.parametrize("zoom", [1, 6])
 def test_the_box_is_in_pixels_of_the_picture(models: Models, zoom: int) -> None:
     scene, wish = held_out(5, 1)
     picture = F.interpolate(picture_from(scene.image).rgb.float(), scale_factor=zoom, mode="nearest")
-    box = find_region(picture, wish.caption, wish.prompt, models.dino, models.scorer, SearchSettings())
-    assert box is not None
+    regions = find_regions(picture, wish.caption, dino=models.dino, scorer=models.scorer)
+    assert regions.found
+    assert regions.why == ""
+    box = regions[0].box
     truth = torch.tensor([scene.objects[wish.target].box]).float() * zoom
     assert float(iou(torch.tensor([box]).float(), truth)) > 0.5
-    assert all(isinstance(v, int) for v in box)
+    assert all(isinstance(side, int) for side in box)
+    assert regions[0].mask.shape == (1, 1, 128 * zoom, 128 * zoom)
+    evidence = [one.evidence for one in regions]
+    assert evidence == sorted(evidence, reverse=True)
+    assert 0 <= float(regions.relevance.min()) <= float(regions.relevance.max()) <= 1
 
 
 def test_nothing_is_found_where_nothing_is(models: Models) -> None:
-    grey = torch.full((1, 3, 128, 128), 0.5) + 0.02 * torch.rand(
-        1, 3, 128, 128, generator=torch.Generator().manual_seed(1)
-    )
-    assert find_region(grey, "a red circle", "a blue star", models.dino, models.scorer, SearchSettings()) is None
+    regions = find_regions(GREY, " a red circle", dino=models.dino, scorer=models.scorer)
+    assert not regions.found
+    assert len(regions) == 0
+    assert regions.why.startswith("nothing in the picture answers to 'a red circle'; to add something new")
+    assert len(regions.likeliest) > 0
+    prior = torch.ones(1, 1, 128, 128)
+    regions = find_regions(GREY, "a red circle", dino=models.dino, scorer=models.scorer, prior=prior)
+    assert "nothing where the region prior is white answers to 'a red circle'; paint the prior where it" in regions.why
+
+
+def test_what_cannot_be_looked_for_is_refused(models: Models) -> None:
+    for caption, prior, says in (
+        (" ", None, "image_caption is empty"),
+        ("a fox", torch.ones(1, 1, 64, 64), "region prior has shape"),
+        ("a fox", torch.zeros(1, 1, 128, 128), "region prior is empty"),
+    ):
+        with pytest.raises(InputError, match=says):
+            find_regions(GREY, caption, dino=models.dino, scorer=models.scorer, prior=prior)

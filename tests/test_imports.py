@@ -96,7 +96,7 @@ def test_a_circle_would_be_found() -> None:
     """The reading itself: relative, absolute, in a function, for typing."""
     source = (
         "from __future__ import annotations\nfrom typing import TYPE_CHECKING\n"
-        "from . import checks\nif TYPE_CHECKING:\n    from .edit import EditResult\n"
+        "from . import checks\nif TYPE_CHECKING:\n    from .edit import Edits\n"
         "def f():\n    from ..nodes import common\n    import benchmark.rows\n"
     )
     found = imported("region_core.boxes", source, package=False)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from region_core.demo.models import WEIGHTS
 from region_core.encoders import load_clip, load_dino
 from region_core.errors import InputError
 from region_core.memory import in_chunks, is_out_of_memory
-from region_core.paint.diffusers_painter import DiffusersInpainter, load_pipeline
+from region_core.paint.diffusers_loading import load_pipeline
+from region_core.paint.diffusers_painter import DiffusersPainter
 
 OUT = (
     torch.OutOfMemoryError("CUDA out of memory."),
@@ -70,33 +74,65 @@ def test_other_errors_pass_once(error: BaseException) -> None:
 LONG = "a red circle beside a green square " * 40  # several times what an encoder reads
 
 
-def limited(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, room: int) -> None:
-    """Let a model's call run out of memory with more than `room` rows."""
-    call = getattr(owner, name)
+class Device:
+    """Models as on a device with room for so many rows at once: their forwards are watched by hooks."""
 
-    def short(*args: Any, **more: Any) -> Any:
-        rows = next(v for v in (*args, *more.values()) if isinstance(v, torch.Tensor))
-        if len(rows) > room:
-            raise OUT[0]
-        return call(*args, **more)
+    def __init__(self, models: Any) -> None:
+        visual = models.scorer.visual
+        first = next(one for one in visual.modules() if isinstance(one, torch.nn.Conv2d))
+        self.parts = {
+            "UNet": models.pipe.unet,
+            "text encoder": models.pipe.text_encoder,
+            "VAE encode": models.pipe.vae.encoder,
+            "VAE decode": models.pipe.vae.decoder,
+            "DINO": models.dino.model,
+            "CLIP pictures": first,
+            "CLIP texts": models.scorer.model.token_embedding,
+        }
 
-    monkeypatch.setattr(owner, name, short)
+    @contextmanager
+    def room(self, **rows: int) -> Iterator[None]:
+        """Out of memory in the named parts above so many rows."""
+
+        def limit(most: int) -> Any:
+            def hook(_module: Any, args: tuple[Any, ...], more: dict[str, Any]) -> None:
+                given = next(v for v in (*args, *more.values()) if isinstance(v, torch.Tensor))
+                if len(given) > most:
+                    raise OUT[0]
+
+            return hook
+
+        hooks = [
+            self.parts[name.replace("_", " ")].register_forward_pre_hook(limit(most), with_kwargs=True)
+            for name, most in rows.items()
+        ]
+        try:
+            yield
+        finally:
+            for one in hooks:
+                one.remove()
+
+
+@pytest.fixture
+def device(models: Any) -> Iterator[Device]:
+    batches = models.dino.batch_size, models.scorer.batch_size
+    yield Device(models)
+    models.dino.batch_size, models.scorer.batch_size = batches
 
 
 def everything(models: Any) -> list[torch.Tensor]:
     images = torch.rand(5, 3, 128, 128, generator=torch.Generator().manual_seed(3))
     masks = torch.zeros(5, 1, 128, 128)
     masks[..., 30:70, 30:90] = 1
-    inpainter = DiffusersInpainter(models.pipe, LONG)
-    latents = inpainter.advance(inpainter.begin(images, masks, 1, 2, strength=0.6), 2, 3.0)
-    assert inpainter.evaluations == 5 * (2 - latents.steps + 2) * 2 or inpainter.evaluations > 0
+    painter = DiffusersPainter(models.pipe, LONG)
+    painted = painter(images, masks, seed=1, steps=2, guidance=3.0, strength=0.6)
+    assert painter.evaluations == 5 * 2 * 1  # the rest was never begun
     seen = models.dino(images)
     return [
-        inpainter.positive,
+        painter.positive,
+        painted,
         models.scorer.encode_text(LONG),
         models.scorer.encode_texts(["a red circle", "a blue square", "a tree"]),
-        latents.z,
-        inpainter.decode(latents),
         models.scorer.encode_images(images),
         models.scorer.encode_images_and_tokens(images)[1],
         *models.scorer.places(images, seen.features),
@@ -105,47 +141,40 @@ def everything(models: Any) -> list[torch.Tensor]:
     ]
 
 
-def test_every_model_goes_on_in_smaller_chunks(models: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_model_goes_on_in_smaller_chunks(models: Any, device: Device) -> None:
     plain = everything(models)
-    for owner, name, room in (
-        (models.pipe.unet, "forward", 2),
-        (models.pipe.text_encoder, "forward", 1),
-        (models.scorer.model, "encode_text", 1),
-        (models.pipe.vae, "encode", 1),
-        (models.pipe.vae, "decode", 2),
-        (models.dino.model, "forward", 2),
-        (models.scorer.model, "encode_image", 1),
-        (models.scorer.visual, "forward_intermediates", 2),
-        (models.scorer.visual.trunk, "forward_features", 2),
-    ):
-        limited(monkeypatch, owner, name, room)
-    monkeypatch.setattr(models.dino, "batch_size", 8)
-    monkeypatch.setattr(models.scorer, "batch_size", 32)
-    for before, after in zip(plain, everything(models), strict=True):
+    rows = {"UNet": 2, "text_encoder": 1, "VAE_encode": 1, "VAE_decode": 2, "DINO": 2, "CLIP_pictures": 2}
+    with device.room(**rows, CLIP_texts=1):
+        made = everything(models)
+    for before, after in zip(plain, made, strict=True):
         torch.testing.assert_close(after, before, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("part", "name", "way_out"),
+    ("part", "way_out"),
     [
-        ("pipe.unet", "forward", "dtype float16"),
-        ("pipe.vae", "decode", "dtype float16"),
-        ("dino.model", "forward", "DINO"),
-        ("scorer.model", "encode_image", "CLIP"),
-        ("scorer.model", "encode_text", "CLIP"),
-        ("pipe.text_encoder", "forward", "dtype float16"),
+        ("UNet", "dtype float16"),
+        ("VAE_encode", "dtype float16"),
+        ("VAE_decode", "dtype float16"),
+        ("text_encoder", "dtype float16"),
+        ("DINO", "DINO"),
+        ("CLIP_pictures", "CLIP"),
+        ("CLIP_texts", "CLIP"),
     ],
 )
-def test_a_model_too_large_for_one_picture_is_told(
-    models: Any, monkeypatch: pytest.MonkeyPatch, part: str, name: str, way_out: str
-) -> None:
-    owner = models
-    for step in part.split("."):
-        owner = getattr(owner, step)
-    limited(monkeypatch, owner, name, 0)
-    with pytest.raises(InputError, match="memory does not suffice") as caught:
+def test_a_model_too_large_for_one_picture_is_told(models: Any, device: Device, part: str, way_out: str) -> None:
+    with device.room(**{part: 0}), pytest.raises(InputError, match="memory does not suffice") as caught:
         everything(models)
     assert way_out in str(caught.value)
+
+
+class NoRoom(TorchFunctionMode):
+    """A device that has no room for a single weight: nothing can be moved to it."""
+
+    def __torch_function__(self, call: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if call is torch.Tensor.to and isinstance(args[0], torch.nn.Parameter):
+            raise OUT[0]
+        return call(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize(
@@ -159,21 +188,6 @@ def test_a_model_too_large_for_one_picture_is_told(
         (lambda: load_pipeline(WEIGHTS / "inpaint"), "inpainting model .* is too large for cpu"),
     ],
 )
-def test_a_model_too_large_for_a_device_is_told(monkeypatch: pytest.MonkeyPatch, load: Any, says: str) -> None:
-    def full(*_args: Any, **_more: Any) -> None:
-        raise OUT[0]
-
-    monkeypatch.setattr(torch.nn.Module, "to", full)
-    with pytest.raises(InputError, match=says):
+def test_a_model_too_large_for_a_device_is_told(load: Any, says: str) -> None:
+    with NoRoom(), pytest.raises(InputError, match=says):
         load()
-
-
-def test_a_model_too_large_to_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some versions of diffusers move it to the device as soon as it is read."""
-
-    def full(*_args: Any, **_more: Any) -> None:
-        raise OUT[0]
-
-    monkeypatch.setattr("diffusers.StableDiffusionInpaintPipeline.from_pretrained", full)
-    with pytest.raises(InputError, match="inpainting model .* is too large for cpu"):
-        load_pipeline(WEIGHTS / "inpaint")

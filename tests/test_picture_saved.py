@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -17,36 +18,45 @@ def test_saving_makes_folders_and_leaves_nothing_beside_the_file(tmp_path):
     assert os.listdir(target.parent) == ["out.png"]
 
 
-def test_a_failed_save_leaves_the_old_file_and_no_draft(tmp_path, monkeypatch):
+class Watched(Image.Image):
+    """A picture that can be saved: half of it, or with a look at the folder when it is done."""
+
+    def __init__(self, made: Image.Image, look: Callable[[str], None]) -> None:
+        super().__init__()
+        self.made, self.look = made, look
+
+    def save(self, path, **options) -> None:
+        self.made.save(path, **options)
+        self.look(path)
+
+
+def test_a_failed_save_leaves_the_old_file_and_no_draft(tmp_path):
     target = save_png(Image.new("RGB", (40, 40), (1, 2, 3)), tmp_path / "out.png")
     before = target.read_bytes()
 
-    def half(self, path, **options):
-        with open(path, "wb") as file:
-            file.write(b"half a file")
+    def full(path):
+        with open(path, "r+b") as file:
+            file.truncate(20)
         raise OSError("disk full")
 
-    monkeypatch.setattr(Image.Image, "save", half)
     with pytest.raises(InputError, match="disk full"):
-        save_png(Image.new("RGB", (40, 40)), target)
+        save_png(Watched(Image.new("RGB", (40, 40)), full), target)
     assert target.read_bytes() == before
     assert os.listdir(tmp_path) == ["out.png"]
 
 
-def test_the_file_is_whole_before_it_gets_its_name(tmp_path, monkeypatch):
+def test_the_file_is_whole_before_it_gets_its_name(tmp_path):
     seen = []
-    real = os.replace
 
-    def replace(draft, target):
+    def look(draft):
         with Image.open(draft) as written:
             written.load()
             seen.append(written.size)
-        assert not os.path.exists(target)
-        real(draft, target)
+        assert not os.path.exists(tmp_path / "out.png")
 
-    monkeypatch.setattr(os, "replace", replace)
-    save_png(Image.new("RGB", (40, 44)), tmp_path / "out.png")
+    save_png(Watched(Image.new("RGB", (40, 44)), look), tmp_path / "out.png")
     assert seen == [(40, 44)]
+    assert os.listdir(tmp_path) == ["out.png"]
 
 
 def test_only_png_names_are_taken(tmp_path):

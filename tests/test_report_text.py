@@ -7,12 +7,13 @@ import re
 import pytest
 from PIL import Image
 
-from region_core.cli.report import report_of
 from region_core.cost import PRICE
 from region_core.demo.worlds import held_out
+from region_core.edit import edit_image
 from region_core.report_text import summary, where
 
-from .edits import CAPTION, PROMPT, QUICK, edit
+from .edits import CAPTION, PAPER, PROMPT, QUICK, edit
+from .painters import FillingPainter
 
 
 @pytest.mark.parametrize(
@@ -34,29 +35,42 @@ def test_a_place_in_words(box, said):
 
 
 def test_a_report_does_not_contradict_itself(models):
-    source = Image.fromarray(held_out(5, 3)[0].image)
-    result = edit(models, source, QUICK.with_values(num_regions=3, previews="always"))
+    result = edit(models, Image.fromarray(held_out(5, 3)[0].image), QUICK.with_values(num_regions=3))
     lines = dict(summary(result))
     painted = [lines[f"painted {place}"] for place in (1, 2, 3)]
     decided = [float(re.search(r": (-?[\d.]+) = ", line)[1]) for line in painted]
-    better = [one.improves for one in result.candidates]
+    better = [one.improves for one in result]
     assert better == ["no better than leaving it alone" not in line for line in painted]
     order = sorted(zip(better, decided, strict=True), reverse=True)
     assert decided == [number for _, number in order], "those that are no better than the source come last"
     for line, number in zip(painted, decided, strict=True):
-        evidence, generator, final, text, picture = (
-            float(re.search(rf"{name} (-?[\d.]+)", line)[1])
-            for name in ("evidence", "generator", "final score", "text", "picture")
+        evidence, final, text, picture = (
+            float(re.search(rf"{name} (-?[\d.]+)", line)[1]) for name in ("evidence", "final score", "text", "picture")
         )
-        assert number == pytest.approx(evidence + generator + final, abs=0.02)
+        assert number == pytest.approx(evidence + final, abs=0.02)
         assert final == pytest.approx(text + picture, abs=0.02)
     assert lines["asked"] == f"{CAPTION!r} -> {PROMPT!r}"
-    assert lines["region"].startswith(str(result.candidates[0].box) if result.box else "none")
-    assert result.stopped in lines["previews"]
+    assert lines["region"].startswith(str(result[0].box) if result.box else "none")
+    assert "rounds" not in lines
     total = float(lines["cost"].split()[0])
     counts = {name.replace(" ", "_"): float(n) for n, name in re.findall(r"([\d.]+) ([\w ]+?)[,)]", lines["cost"])}
     assert total == pytest.approx(sum(PRICE[name] * n for name, n in counts.items()), rel=0.01)
-    told = report_of(result)
-    assert [one["improves"] for one in told["candidates"]] == better
-    assert told["where"] == (where(result.box, 128, 128) if result.box else None)
-    assert {"box", "score", "source_score", "verdict", "reason", "candidates", "cost", "stopped"} <= set(told)
+
+
+def test_of_the_published_method_it_says_that_it_cannot_tell_what_is_not_there(models):
+    result = edit(models, Image.fromarray(held_out(5, 3)[0].image), PAPER, painter=FillingPainter(64))
+    lines = dict(summary(result))
+    assert lines["rounds"] == "2 of the published method, which cannot tell what is not there"
+    assert float(lines["source"].split(",")[0]) == pytest.approx(result.source_score, abs=0.01)
+    assert "evidence" not in lines["painted 1"]
+
+
+def test_nothing_found_is_said_with_its_reason(models):
+    scene, asked = held_out(4242, 1, "absent")
+    result = edit_image(
+        scene.image, asked.caption, asked.prompt, painter=FillingPainter(64), dino=models.dino, scorer=models.scorer
+    )
+    lines = dict(summary(result))
+    assert lines["verdict"] == f"no region ({result.reason})"
+    assert lines["region"] == "none"
+    assert "painted 1" not in lines

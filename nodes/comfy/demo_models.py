@@ -18,7 +18,7 @@ from comfy import model_base, model_management, sd1_clip, supported_models, supp
 from comfy.ldm.models.autoencoder import AutoencoderKL
 from comfy.model_patcher import ModelPatcher
 
-from ...region_core.quiet import quiet_libraries
+from .demo_vae import read_vae
 
 
 class _ShapesUNet(supported_models.SD20):
@@ -108,28 +108,12 @@ def load_model(folder: Path) -> ModelPatcher:
     return ModelPatcher(model, load_device=load_device, offload_device=offload_device)
 
 
-class _DiffusersVAE(torch.nn.Module):
-    """A diffusers AutoencoderKL that answers as ComfyUI's autoencoders do: tensors in and out."""
-
-    def __init__(self, vae: Any) -> None:
-        super().__init__()
-        self.vae: Any = vae
-
-    def encode(self, x: torch.Tensor, **_: Any) -> torch.Tensor:
-        return self.vae.encode(x).latent_dist.mean
-
-    def decode(self, z: torch.Tensor, **_: Any) -> torch.Tensor:
-        return self.vae.decode(z).sample
-
-
 def load_vae(folder: Path) -> comfy.sd.VAE:
     """The autoencoder as a VAE.
 
-    ComfyUI's AutoencoderKL normalises in 32 groups, this one in one group; so the diffusers module
-    stands behind the VAE's interface, in the place of a small one that the constructor wants.
+    ComfyUI knows none of its kind, so it stands behind the VAE's interface in the place of a small one that the
+    constructor wants.
     """
-    from diffusers import AutoencoderKL as DiffusersAutoencoder
-
     params = {
         "embed_dim": 4,
         "ddconfig": {
@@ -145,12 +129,11 @@ def load_vae(folder: Path) -> comfy.sd.VAE:
             "dropout": 0.0,
         },
     }
-    with torch.random.fork_rng(devices=[]), quiet_libraries():  # building draws random weights
+    with torch.random.fork_rng(devices=[]):  # building draws random weights
         placeholder = AutoencoderKL(**params)
-        inner = DiffusersAutoencoder.from_pretrained(str(folder / "vae")).float()
     vae = comfy.sd.VAE(sd=placeholder.state_dict(), config={"params": params})
     offload_device = model_management.vae_offload_device()
-    module = _DiffusersVAE(inner.eval()).requires_grad_(False)
+    module = read_vae(folder / "vae").requires_grad_(False)
     vae.first_stage_model = module.to(device=offload_device, dtype=vae.vae_dtype)
     vae.patcher = ModelPatcher(vae.first_stage_model, load_device=vae.device, offload_device=offload_device)
     return vae

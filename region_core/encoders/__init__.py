@@ -1,10 +1,12 @@
-"""The two encoders of the method, under one import path."""
+"""The two kinds of encoder, under one import path."""
 
 from __future__ import annotations
 
+from .base import IMAGENET_MEAN, IMAGENET_STD, PatchEncoder, PatchFeatures, Scorer
 from .clip import TEMPLATE, ClipScorer
 from .clip_loading import load_clip
-from .dino import IMAGENET_MEAN, IMAGENET_STD, DinoEncoder, PatchFeatures, load_dino
+from .dino import DinoEncoder
+from .dino_loading import load_dino
 
 __all__ = [
     "IMAGENET_MEAN",
@@ -12,7 +14,9 @@ __all__ = [
     "TEMPLATE",
     "ClipScorer",
     "DinoEncoder",
+    "PatchEncoder",
     "PatchFeatures",
+    "Scorer",
     "load_clip",
     "load_dino",
 ]

@@ -1,4 +1,4 @@
-"""CLIP through open_clip: unit embeddings of images and texts, and the image's patch tokens."""
+"""CLIP: unit embeddings of texts, of pictures and of their places, and a picture's patch tokens."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from ..chunk_text import pieces_that_fit
 from ..cost import on_forward
 from ..errors import InputError
 from ..memory import in_chunks
-from .dino import check_numbers, nothing, prepare
-from .local import local_embeddings, proxy_affinity
+from .affinity import proxy_affinity
+from .base import check_numbers, nothing, prepare
+from .places import NoPlaces, Reader, reader_of
 
 TEMPLATE = "a high quality image of {}."
 T = TypeVar("T")
@@ -23,12 +24,13 @@ SMALLER = "choose a smaller CLIP model, or run it on another device"
 
 
 class ClipScorer:
-    """An open_clip model that takes pictures in 0..1 of any size and texts of any length.
+    """A CLIP that takes pictures in 0..1 of any size and texts of any length.
 
-    `tokenizer` turns a list of texts into [n, context_length] ids, as open_clip's do. `batch_size`
-    images at most go through the model at once. `before_forward` is called before each of these
-    forwards and may raise to stop. `images_encoded` and
-    `texts_encoded` count what went through the model (an image larger than `image_size` as many).
+    `model` has encode_image, encode_text and visual, its image tower, as open_clip's have; `tokenizer`
+    turns a list of texts into [n, context_length] ids, as open_clip's do. `batch_size` images at most go
+    through the model at once. `before_forward` is called before each of these forwards and may raise to
+    stop. `images_encoded` and `texts_encoded` count what went through the model. `why_no_places` says, to
+    follow "because", why `places` gives None; it is empty where the tower shows places.
     """
 
     before_forward: Callable[[], None] = staticmethod(nothing)
@@ -47,6 +49,17 @@ class ClipScorer:
         self.mean, self.std = tuple(mean), tuple(std)
         self.batch_size = 32
         self.images_encoded, self.texts_encoded = 0.0, 0
+        self.why_no_places = ""
+        self._read: Reader | None = None
+        try:
+            self._read = reader_of(self.visual)
+        except NoPlaces as reason:
+            self.why_no_places = str(reason)
+
+    @property
+    def shows_places(self) -> bool:
+        """Whether `places` gives embeddings of places."""
+        return not self.why_no_places
 
     @property
     def device(self) -> torch.device:
@@ -65,7 +78,7 @@ class ClipScorer:
     @property
     def visual(self) -> Any:
         """The image tower."""
-        return self.model.visual
+        return getattr(self.model, "visual", self.model)
 
     def _pixels(self, images: Tensor) -> Tensor:
         """What the tower is given of a chunk of images, counted."""
@@ -79,8 +92,7 @@ class ClipScorer:
 
     def _in_chunks(self, count: int, work: Callable[[slice], T]) -> list[T]:
         """What `work` gives of all rows, as many at once as fit."""
-        parts, self.batch_size = in_chunks(count, self.batch_size, work, SMALLER)
-        return parts
+        return in_chunks(count, self.batch_size, work, SMALLER)[0]
 
     @torch.no_grad()
     def encode_images(self, images: Tensor) -> Tensor:
@@ -108,9 +120,11 @@ class ClipScorer:
 
         def read(rows: slice) -> tuple[Tensor, Tensor]:
             pixels = self._pixels(images[:wanted][rows])
-            out = self.visual.forward_intermediates(pixels, indices=1, normalize_intermediates=True)
-            grid = out["image_intermediates"][-1].float()
-            return F.normalize(out["image_features"].float(), dim=-1), grid.flatten(2).transpose(1, 2).contiguous()
+            embeddings, tokens = _with_tokens(self.visual, pixels)
+            check_numbers(embeddings, "CLIP model's embeddings of pictures", pixels)
+            check_numbers(tokens, "CLIP model's patch tokens", pixels)
+            on_forward()
+            return F.normalize(embeddings.float(), dim=-1), tokens.float().contiguous()
 
         parts = self._in_chunks(wanted, read)
         embeddings, tokens = [part[0] for part in parts], [part[1] for part in parts]
@@ -127,19 +141,24 @@ class ClipScorer:
         transformer's are averaged over those.
         """
 
-        def read(rows: slice) -> tuple[Tensor, Tensor] | None:
+        reader = self._read
+        if reader is None:
+            return None
+
+        def read(rows: slice) -> tuple[Tensor, Tensor]:
             pixels = self._pixels(images[rows])
-            affinity = partial(proxy_affinity, features[rows].to(pixels.device))
-            seen = local_embeddings(self.visual, pixels, affinity)
-            if seen is None:
-                return None
+            seen = reader(self.visual, pixels, partial(proxy_affinity, features[rows].to(pixels.device)))
             for part in seen:
                 check_numbers(part, "CLIP model's embeddings of places", pixels)
             on_forward()
             return seen[0].float(), seen[1].float()
 
-        seen = [one for one in self._in_chunks(len(images), read) if one is not None]
-        return (torch.cat([pooled for pooled, _ in seen]), torch.cat([places for _, places in seen])) if seen else None
+        try:
+            seen = self._in_chunks(len(images), read)
+        except NoPlaces as reason:  # of some towers only their output shows it
+            self._read, self.why_no_places = None, str(reason)
+            return None
+        return torch.cat([pooled for pooled, _ in seen]), torch.cat([places for _, places in seen])
 
     @torch.no_grad()
     def encode_text(self, text: str) -> Tensor:
@@ -161,6 +180,7 @@ class ClipScorer:
             encoded = self.model.encode_text(self.tokenizer(some).to(self.device))  # type: ignore[operator]
             self.texts_encoded += len(some)
             check_numbers(encoded, "CLIP model's embeddings of texts")
+            on_forward()
             return F.normalize(encoded.float(), dim=-1)
 
         return torch.cat(self._in_chunks(len(texts), read))
@@ -188,3 +208,14 @@ class ClipScorer:
         short = self.tokenizer([text], context_length=limit)[0]
         long = self.tokenizer([text], context_length=limit + 1)[0]
         return torch.equal(short, long[:limit])
+
+
+def _with_tokens(visual: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Embeddings [B, E] and patch tokens [B, N, D] of an image tower, in one forward."""
+    if hasattr(visual, "with_tokens"):
+        return visual.with_tokens(pixels)
+    if hasattr(visual, "forward_intermediates"):  # open_clip's own
+        out = visual.forward_intermediates(pixels, indices=1, normalize_intermediates=True)
+        return out["image_features"], out["image_intermediates"][-1].flatten(2).transpose(1, 2)
+    maps = visual.trunk.forward_features(pixels)
+    return visual.head(visual.trunk.forward_head(maps)), maps.flatten(2).transpose(1, 2)

@@ -13,11 +13,14 @@ from ..encoders import ClipScorer, DinoEncoder
 from ..errors import InputError
 from ..resize import covered
 from ..settings import FindSettings
-from .prior import check_prior
-from .propose import PictureEvidence, propose_regions
+from .empty import empty_places
+from .prior import check_prior, cut_to
+from .propose import FINE, RankedRegions, find_regions_on_grid
 from .regions import Region, Regions
-from .texts import is_ground
+from .relevance import caption_map
+from .texts import distractors, is_background
 
+MAX_CUT = 8  # regions within a prior, which are kept to the pixel
 LIKELIEST = 8  # regions that are told where nothing was found
 
 
@@ -30,42 +33,65 @@ def find_regions(
     scorer: ClipScorer,
     settings: FindSettings | None = None,
     prior: Tensor | None = None,
+    detections: Tensor | None = None,
 ) -> Regions:
     """The regions of a picture that a caption may mean, best first; `Regions.why` says so where it is not there.
 
     picture: an `EncodedPicture` or, with `dino`, a picture to be encoded: a tensor [1, 3, H, W] in 0..1, a PIL picture
     or an array. The caption "background" asks for places where something new may go. prior: a mask [1, 1, H, W] of the
-    picture; regions are found where it is white, and whether the caption is there is judged all the same. Of an encoded
-    picture only texts (and crops of the likeliest regions) are encoded, so another caption costs little. Raises
-    InputError for an empty caption or a prior of another size.
+    picture; regions are found where it is white, and whether the caption is there is judged all the same. detections:
+    masks [N, 1, H, W] of a detector, ranked with ours by the same evidence or, with `settings.detections_only`, alone.
+    Of an encoded picture only the caption is encoded. Raises InputError for an empty caption, or a prior or detections
+    of another size.
     """
     check_text("image_caption", caption)
-    encoded = (
-        picture
-        if isinstance(picture, EncodedPicture)
-        else encode_picture(picture, dino=dino, scorer=scorer, with_views=not is_ground(caption))
-    )
-    source = encoded.picture.rgb
+    settings = settings or FindSettings()
+    ground = is_background(caption)
+    if not isinstance(picture, EncodedPicture):
+        picture = encode_picture(picture, dino=dino, scorer=scorer, with_views=not ground)
+    source = picture.picture.rgb
     check_prior(prior, source)
-    if not encoded.views and not is_ground(caption):
-        raise InputError("the picture was encoded without views; encode it with them to find something in it")
-    small = None if prior is None else covered(prior, *encoded.small.shape[-2:])  # a thin line stays
-    proposed = propose_regions(PictureEvidence(encoded, caption, scorer), settings or FindSettings(), small)
-    size = (int(source.shape[-2]), int(source.shape[-1]))
-    found = tuple(
-        Region(mask, size, evidence)
-        for mask, evidence in zip(proposed.masks, proposed.log_evidence.tolist(), strict=True)
-    )
-    why = "" if proposed.present else _why(caption, prior is not None)
+    _check_detections(detections, source)
+    rows, columns = (FINE * int(side) for side in picture.features.features.shape[-2:])
+    white = None if prior is None else covered(prior, rows, columns)[0, 0] > 0.5  # a thin line stays
+    if ground:
+        found = empty_places(picture.features, white, settings.max_area)
+    else:
+        if picture.views is None or picture.cells is None:
+            raise InputError("the picture was encoded without views; encode it with them to find something in it")
+        where = caption_map(picture.views, picture.cells, scorer.encode_text(caption), distractors(scorer))
+        found = find_regions_on_grid(
+            picture.cells,
+            where,
+            prior=white,
+            max_area=settings.max_area,
+            detections=None if detections is None else covered(detections, rows, columns)[:, 0] > 0.5,
+            detections_only=settings.detections_only,
+        )
+    regions = _regions(found, (int(source.shape[-2]), int(source.shape[-1])), prior)
+    relevance = found.relevance - found.relevance.min()
     return Regions(
-        () if why else found,
-        encoded.key,
+        regions if found.present else (),
+        picture.key,
         caption.strip(),
-        proposed.relevance,
-        proposed.presence,
-        why,
-        found[:LIKELIEST] if why else (),
+        (relevance / relevance.max().clamp(min=1e-8))[None, None],
+        found.presence,
+        "" if found.present else _why(caption, prior is not None),
+        () if found.present else regions[:LIKELIEST],
     )
+
+
+def _regions(found: RankedRegions, size: tuple[int, int], prior: Tensor | None) -> tuple[Region, ...]:
+    rows = zip(found.masks, found.evidence.tolist(), found.separate.tolist(), strict=True)
+    regions = [Region(mask, size, evidence, separate) for mask, evidence, separate in rows]
+    return tuple(regions if prior is None else [cut_to(prior, region) for region in regions[:MAX_CUT]])
+
+
+def _check_detections(detections: Tensor | None, source: Tensor) -> None:
+    if detections is not None and (detections.ndim != 4 or detections.shape[1:] != source[:, :1].shape[1:]):
+        raise InputError(
+            f"the detections have the shape {tuple(detections.shape)}; pass masks {['N', *source[0, :1].shape]}"
+        )
 
 
 def _why(caption: str, within_prior: bool) -> str:

@@ -1,8 +1,8 @@
-"""Candidate regions with evidence: what of a picture may be meant by a caption.
+"""Which region of a picture is meant? The one that is expected to overlap most with what the caption names.
 
-Nothing here reads a cosine as such. Every number is a deviation among the regions of the same picture,
-or of the caption among other texts, so that an increasing straight line through CLIP's cosines changes
-nothing that is found.
+Each cell has a probability of belonging to the thing. A region's expected overlap is what it holds of the thing, over
+what it covers and what it misses of the thing: a part misses the rest, and too large a region pays for all that it
+covers. Only what lies close about a region counts as missed, so two things of a kind are two regions.
 """
 
 from __future__ import annotations
@@ -12,204 +12,148 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
-from torchvision.ops import box_iou, nms
 
-from ..encode import EncodedPicture
-from ..encoders import ClipScorer
-from ..paper.anchors import pick_anchors
-from ..settings import FindSettings
-from .empty import empty_places
-from .masks import Mask, boxes_round, fitted_mask, level_masks, of_size, similarity_masks, window_masks
-from .prior import Prior
-from .probes import CropEvidence, MapEvidence, crop_evidence, map_evidence
-from .relevance import centred_cells, relevance_maps, shared_by_likeness, zoom_weights
-from .texts import is_ground, rivals, standardised
+from ..cells import CellGraph
+from .relevance import CaptionMap
 
-MOST = 32  # regions proposed
-WHOLE = 16  # a window of 15 cells to each side of its own is the published grid of 32 x 32: the whole picture
-LEAST_SHARE = 0.003  # of the picture: smaller ones are specks of the grid
-FITTED = 16  # of the best regions, fitted anew by DINO
-ASKED = 24  # regions that CLIP sees close up, two encodings each
-SAME, DISTINCT = 0.9, 0.7  # IoU above which two regions are one to CLIP, and one to choose from
-ANCHOR_DISTANCE = 2.0  # cells between anchors
-WINDOWED = 3  # anchors of the relevance map that windows are laid round
-SHARPNESS = 2.0  # exponent of a region's expected overlap in its probability
-# Median of three numbers, in standard deviations among other texts, each the highest of a few dozen regions. Chosen
-# on three CLIPs: 2.5 misses 0, 2 and 12 % of what is there and tells 88, 87 and 67 % of what is not (shapes, things
-# with a conv CLIP and with a weaker transformer; 24 to 56 scenes each). A wrong "nothing is there" bars the way.
-PRESENT = 2.5
+FINE = 2  # masks are so many times as fine as DINO's grid, by bilinear interpolation: edges lie between cells
+# Logistic regression of "this cell belongs to the thing", learned on photographs
+BIAS, RELEVANCE, FIGURE = -3.15, 0.82, 0.70
+LEVELS, PIECES = 16, 6  # levels of the map at which it is cut, and connected parts of each, the largest first
+LEAST_AREA = 0.002  # of the picture; less is noise at these grids
+SURROUNDINGS = 0.25  # of a region's sides, on every side
+PEAK = 0.3  # nats a standard deviation by which a region misses the place where most is seen
+SHARPNESS = 6.0  # of the probabilities of the regions: found overlaps to this power
+PRESENT = 1.1  # standard deviations, from which on a caption counts as there
+SAME, APART = 0.8, 0.5  # IoU of two masks that are one; shared part of the smaller of two that are not apart
+MAX_COUNT = 32
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class RegionProposals:
-    """Candidate regions of one picture, best first.
+class RankedRegions:
+    """N regions of one picture, the likeliest first.
 
-    masks of N regions on a grid over the whole picture; log_evidence [N], a log-softmax over them, in
-    nats; relevance [1, 1, h, w] in 0..1,
-    where in the picture the caption is; whether anything answers to the caption, and the number that
-    decided, against `PRESENT`.
+    masks [N, h*FINE, w*FINE] bool; evidence [N], log-probabilities; separate [N] bool: the region shares no part
+    worth naming with a better one that is separate, so the first k separate ones answer "k things of a kind", and
+    what is not separate is the same thing cut wider or closer. relevance [h, w], in standard deviations;
+    probability [h, w] of each cell to belong to the thing; presence, and whether that counts as being there.
     """
 
-    masks: list[Tensor]
-    log_evidence: Tensor
+    masks: Tensor
+    evidence: Tensor
+    separate: Tensor
     relevance: Tensor
-    present: bool
+    probability: Tensor
     presence: float
+    present: bool
 
 
-class PictureEvidence:
-    """An encoded picture and what is asked of it."""
+def find_regions_on_grid(
+    cells: CellGraph,
+    where: CaptionMap,
+    *,
+    prior: Tensor | None = None,
+    max_area: float = 1.0,
+    detections: Tensor | None = None,
+    detections_only: bool = False,
+) -> RankedRegions:
+    """The regions of a caption, at most `MAX_COUNT`.
 
-    def __init__(self, encoded: EncodedPicture, caption: str, scorer: ClipScorer) -> None:
-        self.encoded, self.caption, self.scorer = encoded, caption, scorer
-        self.picture, self.features = encoded.small, encoded.features
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """DINO's (rows, columns)."""
-        rows, columns = self.features.features.shape[-2:]
-        return int(rows), int(columns)
-
-    @property
-    def cells_a_pixel(self) -> Tensor:
-        """What boxes in pixels of the picture are multiplied by to be in cells of DINO's grid: [4]."""
-        rows, columns = self.grid
-        height, width = self.picture.shape[-2:]
-        return torch.tensor([columns / width, rows / height] * 2)
-
-
-def propose_regions(evidence: PictureEvidence, settings: FindSettings, prior: Tensor | None = None) -> RegionProposals:
-    """At most MOST regions; with a prior [1, 1, h, w] they lie where it is white."""
-    scorer, picture = evidence.scorer, evidence.picture
-    white = None if prior is None else Prior(prior)
-    if is_ground(evidence.caption):
-        masks, score, relevance = empty_places(evidence.features, evidence.cells_a_pixel, white, _most(settings))
-        return RegionProposals(_cut(masks, evidence, white), score.log_softmax(0), relevance, True, float("nan"))
-
-    # 1. Where is the caption?
-    caption, others = scorer.encode_text(evidence.caption).float(), rivals(scorer)
-    features = evidence.features.features.squeeze(0)
-    cells = centred_cells(features.cpu())
-    attention = evidence.features.attention.squeeze(0).float().cpu()
-    read = relevance_maps(evidence.encoded.views, features, evidence.picture.shape, caption, others)
-    seen, outstanding = (attention[None], None) if read is None else read
-    seen = shared_by_likeness(seen, cells)
-    values = seen.mean(dim=0)
-
-    # 2. What may be a region there?
-    masks = _candidates(seen, attention, cells, evidence, settings, white)
-    first = _first(_judged(masks, seen, cells))
-    fitted = [fitted_mask(masks[i], cells) for i in first.topk(min(FITTED, len(first))).indices.tolist()]
-    masks = _distinct([*masks, *(mask for mask in fitted if mask is not None)], evidence, settings, white)
-    boxes = boxes_round(masks)
-    maps = _judged(masks, seen, cells)
-    first = _first(maps)
-    pixels = boxes / evidence.cells_a_pixel
-    pixels = pixels if white is None else white.within(pixels)
-
-    # 3. CLIP looks close at the best of them; the rest are as good as the one they overlap most
-    asked = nms(boxes, first, SAME)[:ASKED]
-    crops = crop_evidence(scorer, picture, pixels[asked], caption, others)
-    overlap, which = box_iou(boxes, boxes[asked]).max(dim=1)
-    crop, blur = ((standardised(said)[which] * overlap) for said in (crops.crop, crops.blur))
-    score = first + crop + blur  # five deviations, each of weight one
-
-    # 4. The region that is expected to overlap most with what is meant
-    expected = box_iou(boxes, boxes) @ score.softmax(0)
-    kept = nms(boxes, expected, DISTINCT)[:MOST]
-    # the places were asked all over the picture, and within a prior that is no answer
-    presence = _presence(crops, outstanding if white is None else None)
-    return RegionProposals(
-        _cut([masks[i] for i in kept.tolist()], evidence, white),
-        (SHARPNESS * expected[kept].clamp(min=1e-6).log()).log_softmax(0),
-        _zero_to_one(values),
-        presence >= PRESENT,
-        presence,
+    prior: [h*FINE, w*FINE] bool with some white in it; nothing is found outside. max_area: share of the picture that
+    the box round a region may cover. detections: [M, h*FINE, w*FINE] bool, regions of another source, judged with
+    ours by the same evidence, or alone.
+    """
+    logits = BIAS + RELEVANCE * where.relevance + FIGURE * cells.figure
+    fine = _finer(logits, cells.grid)
+    white = np.ones(fine.shape, dtype=bool) if prior is None else prior.cpu().numpy().astype(bool)
+    probability = np.where(white, 1 / (1 + np.exp(-fine)), 0.0)
+    given = [] if detections is None else [mask & white for mask in detections.cpu().numpy().astype(bool)]
+    given = [mask for mask in given if mask.any()]
+    masks = given if detections_only and given else given + level_masks(fine, white)
+    masks = _of_size(masks, max_area)
+    overlap = expected_overlaps(masks, probability)
+    seen = np.where(white, _finer(where.seen, cells.grid), -np.inf)
+    peaks = np.array([seen[mask].max() for mask in masks])
+    missed = (seen.max() - peaks) / max(float(where.seen.std()), 1e-6)
+    score = np.log(np.maximum(overlap, 1e-6)) - PEAK * missed
+    kept, separate = _distinct(masks, np.argsort(-score, kind="stable"))
+    return RankedRegions(
+        torch.from_numpy(np.stack([masks[i] for i in kept])),
+        (SHARPNESS * torch.from_numpy(score[kept]).float()).log_softmax(dim=0),
+        torch.tensor(separate),
+        where.relevance.reshape(cells.grid),
+        logits.sigmoid().reshape(cells.grid),
+        where.presence,
+        where.presence >= PRESENT,
     )
 
 
-def _candidates(
-    seen: Tensor,
-    attention: Tensor,
-    cells: Tensor,
-    evidence: PictureEvidence,
-    settings: FindSettings,
-    white: Prior | None,
-) -> list[Mask]:
-    """Masks of all kinds, each box once: round the anchors of DINO's attention and of the map."""
-    values, grid = seen.mean(dim=0), evidence.grid
-    count = min(settings.point_number, values.numel())
-    peaks, salient = (
-        [(int(row), int(column)) for row, column in pick_anchors(each, count, ANCHOR_DISTANCE)]
-        for each in (_within(values, white, evidence), _within(attention, white, evidence))
-    )
-    levels = [mask for each in seen for mask in level_masks(each)]
-    masks = [*similarity_masks(cells, [*peaks, *salient]), *levels, *window_masks(peaks[:WINDOWED], grid)]
-    if white is not None:
-        masks.append(white.own_mask(evidence.cells_a_pixel, grid))
-    return _distinct(masks, evidence, settings, white)
+def level_masks(values: NDArray[np.float32], white: Mask) -> list[Mask]:
+    """The connected parts of a map above each of `LEVELS` levels, their holes filled; all that is white where none is
+    large enough."""
+    low, high = float(values[white].min()), float(values[white].max())
+    masks: dict[bytes, Mask] = {}
+    for level in np.linspace(low, high, LEVELS + 2)[1:-1]:
+        parts, _ = ndimage.label((values >= level) & white)
+        sizes = np.bincount(parts.ravel())[1:]
+        for index in np.argsort(-sizes, kind="stable")[:PIECES]:
+            if sizes[index] >= LEAST_AREA * values.size:
+                mask = ndimage.binary_fill_holes(parts == index + 1) & white
+                masks.setdefault(mask.tobytes(), mask)
+    return list(masks.values()) or [white]
 
 
-def _within(values: Tensor, white: Prior | None, evidence: PictureEvidence) -> Tensor:
-    """The map with nothing to be found outside a prior's own box."""
-    if white is None:
-        return values
-    x0, y0, x1, y1 = (white.bounds * evidence.cells_a_pixel).tolist()
-    inside = torch.zeros_like(values, dtype=torch.bool)
-    inside[int(y0) : max(int(y0) + 1, round(y1)), int(x0) : max(int(x0) + 1, round(x1))] = True
-    return values.masked_fill(~inside, -torch.inf)
+def expected_overlaps(masks: list[Mask], probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The expected IoU [N] of each mask with a thing whose cells have these probabilities [h, w].
+
+    The ratio of the expectations, which is close to the expectation of the ratio. What of the thing lies outside is
+    counted within a quarter of the region's sides about its box.
+    """
+    rows, columns = probability.shape
+    sums = np.zeros((rows + 1, columns + 1))
+    sums[1:, 1:] = probability.cumsum(axis=0).cumsum(axis=1)
+    overlaps = []
+    for mask in masks:
+        down, across = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        dy, dx = (max(FINE, round((line[-1] + 1 - line[0]) * SURROUNDINGS)) for line in (down, across))
+        y0, y1 = max(0, down[0] - dy), min(rows, down[-1] + 1 + dy)
+        x0, x1 = max(0, across[0] - dx), min(columns, across[-1] + 1 + dx)
+        inside = probability[mask].sum()
+        about = sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]
+        overlaps.append(inside / (mask.sum() + max(about - inside, 0.0)))
+    return np.array(overlaps)
 
 
-def _distinct(masks: list[Mask], evidence: PictureEvidence, settings: FindSettings, white: Prior | None) -> list[Mask]:
-    """The masks of a size that may be, each box once; those within a prior where there is one."""
-    kept = of_size(masks, LEAST_SHARE, _most(settings))
-    if white is None:
-        return kept
-    inside = [kept[i] for i in white.keep(boxes_round(kept) / evidence.cells_a_pixel).tolist()]
-    # a small area, or an odd one, may hold none: then it is the region itself
-    return inside or [white.own_mask(evidence.cells_a_pixel, evidence.grid)]
+def _finer(values: Tensor, grid: tuple[int, int]) -> NDArray[np.float32]:
+    size = (grid[0] * FINE, grid[1] * FINE)
+    wide = F.interpolate(values.float().reshape(1, 1, *grid), size, mode="bilinear", align_corners=False)
+    return wide.squeeze((0, 1)).numpy()
 
 
-def _most(settings: FindSettings) -> float:
-    """Of the picture that the largest region may cover."""
-    return ((settings.max_window_size + 1) / WHOLE) ** 2
+def _of_size(masks: list[Mask], max_area: float) -> list[Mask]:
+    """The masks whose boxes cover at most `max_area` of the picture; where none does, the one with the smallest."""
+    shares = [mask.any(axis=0).mean() * mask.any(axis=1).mean() for mask in masks]
+    kept = [mask for mask, share in zip(masks, shares, strict=True) if share <= max_area + 1e-6]
+    return kept or [masks[int(np.argmin(shares))]]
 
 
-def _first(maps: MapEvidence) -> Tensor:
-    """What the maps say of each region: the sum of three deviations, each of weight one."""
-    return standardised(maps.ring) + standardised(maps.rest) + standardised(maps.apart)
-
-
-def _presence(crops: CropEvidence, outstanding: float | None) -> float:
-    """How far the caption stands out among other texts where it does most: the middle one of what the
-    crops, the blurred windows and the places say, so that no single one decides."""
-    said = [float(crops.crop_spread.max()), float(crops.blur_spread.max())]
-    return sum(said) / 2 if outstanding is None else sorted([*said, outstanding])[1]
-
-
-def _judged(masks: list[Mask], seen: Tensor, cells: Tensor) -> MapEvidence:
-    """What the maps [Z, h, w] say of each mask, each at the zoom that suits its size."""
-    stacked = torch.from_numpy(np.stack(masks)).float()
-    weights = zoom_weights(stacked.mean(dim=(1, 2))) if len(seen) > 1 else None
-    return map_evidence(stacked, seen, cells, weights)
-
-
-def _cut(masks: list[Mask], evidence: PictureEvidence, white: Prior | None) -> list[Tensor]:
-    """The masks as they are or, with a prior, in the picture's own pixels and nothing outside the prior's box."""
-    if white is None:
-        return [torch.from_numpy(mask) for mask in masks]
-    height, width = evidence.picture.shape[-2:]
-    x0, y0, x1, y1 = white.bounds.long().tolist()
-    cut = torch.zeros(len(masks), height, width, dtype=torch.bool)
-    for own, mask in zip(cut, masks, strict=True):
-        fine = F.interpolate(torch.from_numpy(mask)[None, None].float(), (height, width), mode="nearest")
-        own[y0:y1, x0:x1] = fine[0, 0, y0:y1, x0:x1] > 0.5
-        if not bool(own.any()):
-            own[y0:y1, x0:x1] = True
-    return list(cut)
-
-
-def _zero_to_one(values: Tensor) -> Tensor:
-    values = values - values.min()
-    return (values / values.max().clamp(min=1e-8))[None, None]
+def _distinct(masks: list[Mask], order: NDArray[np.intp]) -> tuple[list[int], list[bool]]:
+    """Which of the masks to keep, best first, and for each whether it is apart from all better ones that are."""
+    flat = np.stack([mask.ravel() for mask in masks]).astype(np.float32)
+    shared, areas = flat @ flat.T, flat.sum(axis=1)
+    kept: list[int] = []
+    separate: list[int] = []
+    for i in order.tolist():
+        if len(kept) == MAX_COUNT:
+            break
+        if any(shared[i, j] > SAME * (areas[i] + areas[j] - shared[i, j]) for j in kept):
+            continue
+        kept.append(i)
+        if all(shared[i, j] <= APART * min(areas[i], areas[j]) for j in separate):
+            separate.append(i)
+    return kept, [i in separate for i in kept]

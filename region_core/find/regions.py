@@ -23,12 +23,13 @@ class Region:
 
     `cells` bool [h, w] is its mask on a grid that lies over the whole picture, as fine as what found it: the
     picture's own pixels, or a few dozen cells a side. `evidence` is the logarithm of its probability among the
-    regions it was found with.
+    regions it was found with; one that is not `separate` is a better one's thing, cut wider or closer.
     """
 
     cells: Tensor
     size: tuple[int, int]
     evidence: float = 0.0
+    separate: bool = True
 
     @classmethod
     def from_mask(cls, mask: Tensor, evidence: float = 0.0) -> Region:
@@ -61,7 +62,10 @@ class Region:
         cells = self.cells[None, None].float()
         if tuple(self.cells.shape) == self.size:
             return cells
-        return (F.interpolate(cells, self.size, mode="bilinear", align_corners=False) >= 0.5).float()
+        mask = (F.interpolate(cells, self.size, mode="bilinear", align_corners=False) >= 0.5).float()
+        if not bool(mask.any()):  # a speck of the grid, between the pixels' centres
+            return boxes_to_masks(torch.tensor([self.box]), *self.size)
+        return mask
 
     @property
     def area(self) -> float:

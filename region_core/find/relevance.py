@@ -1,89 +1,64 @@
-"""Where in a picture is the caption? A map of all places, from what CLIP sees through a few windows."""
+"""Where in a picture is the caption, and is it there at all?"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..views import ZOOMS, View
-from .texts import contrast, spread
-
-FRAMED = 0.6  # side of a subject in a picture as people take them, in shares of the picture's
-NEAR = 0.3  # of the picture's side: how far similar cells support one another
-SHARP = 10.0  # nats a unit of cosine between DINO's cells; ProxyCLIP's 3 suits more, and wider, patches
+from ..cells import CellGraph
+from ..views import ZOOMS, WindowViews
 
 
-def centred_cells(features: Tensor) -> Tensor:
-    """DINO's features [D, h, w] less their mean over the picture, of unit length a cell.
+@dataclass(frozen=True)
+class CaptionMap:
+    """In standard deviations of the cosines with other texts: `seen` [h*w], what CLIP sees of the caption at each
+    cell of DINO's grid, and `relevance` [h*w], the same averaged over the cells that are alike.
 
-    The mean says what all cells share; without it a cosine between two cells is about their difference.
+    `presence`: how far the most relevant cell stands out from the middle one. A caption that is not in the
+    picture is a little like all of it, or like nothing.
     """
-    maps = features.float()
-    return F.normalize(maps - maps.mean(dim=(1, 2), keepdim=True), dim=0)
+
+    seen: Tensor
+    relevance: Tensor
+    presence: float
 
 
-def relevance_maps(
-    views: tuple[View, ...], features: Tensor, shape: torch.Size, caption: Tensor, rivals: Tensor
-) -> tuple[Tensor, float] | None:
-    """How much each cell of DINO's grid answers to a caption against other texts, seen at each zoom, and how far the
-    most answering place stands out among those texts.
+def standing_out(embeddings: Tensor, caption: Tensor, distractors: Tensor) -> Tensor:
+    """How far the caption stands out among other texts: embeddings [..., E] -> [...].
 
-    features [D, h, w] of a picture of `shape` [1, 3, H, W], caption [1, E], rivals [n, E] of unit length. A map is made
-    of what the places of the windows say and, where there are several windows, of what each says as a whole, each in
-    units of its own spread, so no scale of CLIP's is left in [Z, h, w]. The number is in standard deviations of the
-    rivals' cosines at the place. None where CLIP's tower shows no places.
+    In standard deviations of the cosines with `distractors` [n, E]; caption [1, E]. It is the same for every
+    CLIP whose cosines are an increasing line of another's.
     """
-    height, width = shape[-2:]
-    rows, columns = features.shape[-2:]
-    maps, outstanding = [], 0.0
-    for view in views:
-        if view.places is None:
-            return None
-        whole = contrast(F.normalize(view.whole, dim=1), caption, rivals).float().cpu()
-        unit = F.normalize(view.places, dim=1).movedim(1, 3)  # [n, h, w, E]
-        places = unit.flatten(0, 2)
-        answer = contrast(places, caption, rivals).float().cpu().reshape(unit.shape[:3])
-        outstanding = max(outstanding, float(spread(places, caption, rivals).max()))
-        near = view.boxes * torch.tensor([columns / width, rows / height] * 2)
-        parts = [_laid(answer, near, rows, columns)]
-        if len(view.boxes) > 1:
-            parts.append(_laid(whole[:, None, None], near, rows, columns))
-        maps.append(torch.stack([part / part.std(correction=0).clamp(min=1e-8) for part in parts]).sum(dim=0))
-    return torch.stack(maps), outstanding
+    others = embeddings @ distractors.T
+    return ((embeddings @ caption.T).squeeze(-1) - others.mean(dim=-1)) / others.std(dim=-1).clamp(min=1e-8)
 
 
-def _laid(values: Tensor, boxes: Tensor, rows: int, columns: int) -> Tensor:
-    """Each box's values [n, h, w] laid where it is on a grid of rows x columns, the mean where they lap."""
-    total, count = torch.zeros(rows, columns), torch.zeros(rows, columns)
-    for value, box in zip(values, boxes.round().int().tolist(), strict=True):
-        x0, y0 = min(box[0], columns - 1), min(box[1], rows - 1)
-        x1, y1 = max(x0 + 1, box[2]), max(y0 + 1, box[3])
-        size = (y1 - y0, x1 - x0)
-        wide = F.interpolate(value[None, None], size, mode="bicubic", align_corners=False)
+def caption_map(views: WindowViews, cells: CellGraph, caption: Tensor, distractors: Tensor) -> CaptionMap:
+    """caption [1, E] and distractors [n, E] of unit length. Of a CLIP that shows no places the windows alone are laid
+    over the grid, which is coarser."""
+    caption, distractors = caption.float().cpu(), distractors.float().cpu()
+    if views.places is None:
+        answers = standing_out(views.whole, caption, distractors)[:, None, None]
+    else:
+        answers = standing_out(views.places, caption, distractors)
+    maps = [_laid(answers[rows], views.boxes[rows], cells.grid) for rows in (views.zooms == zoom for zoom in ZOOMS)]
+    seen = torch.stack(maps).mean(dim=0).flatten()
+    relevance = cells.affinity @ seen
+    return CaptionMap(seen, relevance, float(relevance.max() - relevance.median()))
+
+
+def _laid(values: Tensor, boxes: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Each window's values [n, h', w'] laid on a grid by boxes [n, 4] in shares, their mean where they lap."""
+    rows, columns = grid
+    total, count = torch.zeros(grid), torch.zeros(grid)
+    cells = (boxes * torch.tensor([columns, rows] * 2)).round().int().tolist()
+    for value, (left, top, right, bottom) in zip(values, cells, strict=True):
+        x0, y0 = min(left, columns - 1), min(top, rows - 1)
+        x1, y1 = max(x0 + 1, right), max(y0 + 1, bottom)
+        wide = F.interpolate(value[None, None], (y1 - y0, x1 - x0), mode="bicubic", align_corners=False)
         total[y0:y1, x0:x1] += wide.squeeze((0, 1))
         count[y0:y1, x0:x1] += 1
     return total / count.clamp(min=1)
-
-
-def zoom_weights(share: Tensor) -> Tensor:
-    """Of regions that take `share` [N] of the picture: the weight of each zoom, [N, Z], rows summing to 1.
-
-    CLIP knows a thing best at the size that it has in pictures as people take them, so a region is
-    judged by the zoom at which its side would be `FRAMED` of CLIP's; an octave away counts e^-2.
-    """
-    octaves = (share.clamp(min=1e-6).sqrt()[:, None] * torch.tensor(ZOOMS) / FRAMED).log2()
-    return (-2 * octaves.square()).softmax(dim=1)
-
-
-def shared_by_likeness(values: Tensor, cells: Tensor) -> Tensor:
-    """Maps [Z, h, w], each cell's averaged over the near cells that look like it; cells [D, h, w] unit.
-
-    CLIP's map is coarse and blurred; DINO's cells know which side of an edge they are on.
-    """
-    rows, columns = values.shape[-2:]
-    flat = cells.flatten(1)
-    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-    place = torch.stack([y.flatten(), x.flatten()], dim=1).float() / (rows * columns) ** 0.5
-    weights = flat.T @ flat * SHARP - (torch.cdist(place, place) / NEAR).square()
-    return (weights.softmax(dim=-1) @ values.flatten(1).T).T.reshape(-1, rows, columns)

@@ -9,20 +9,14 @@ import torch
 from ..boxes import iou
 from .regions import Region, Regions
 
-ANOTHER = 0.3  # IoU below which two regions are two things
 LIKELY = 0.25  # of the best region's probability: with as much a region may be another of the kind
 SAME = 0.5  # IoU from which what is not meant is this region
 
 
 def things(regions: Regions) -> list[Region]:
-    """The likely regions that are things of their own, best first: of those that overlap the best alone."""
-    kept: list[Region] = []
-    for region in regions:
-        if region.evidence < regions[0].evidence + math.log(LIKELY):
-            continue
-        if all(_iou(region, other) < ANOTHER for other in kept):
-            kept.append(region)
-    return kept
+    """The likely regions that are things of their own, best first."""
+    least = regions[0].evidence + math.log(LIKELY) if regions.found else 0.0
+    return [region for region in regions if region.separate and region.evidence >= least]
 
 
 def choose(regions: Regions, which: str, place: int = 0, without: Regions | None = None) -> list[Region]:

@@ -18,8 +18,14 @@ _WINDOW = {"presets": {"quality": 20}, "widget": f"{_GENERATOR}.max_window_size"
 class FindSettings:
     """What the search for regions reads."""
 
-    point_number: int = setting(9, 1, 256, **_POINTS)
     max_window_size: int = setting(15, 1, 128, **_WINDOW)
+    detections_only: bool = setting(False, option=False)
+
+    @property
+    def max_area(self) -> float:
+        """The share of the picture that a region's box may cover: a window of 15 cells to each side of its own is the
+        published grid of 32 x 32, the whole picture."""
+        return min(1.0, ((self.max_window_size + 1) / 16) ** 2)
 
 
 @dataclass(frozen=True)

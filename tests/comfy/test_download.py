@@ -227,6 +227,46 @@ def test_models_in_folders_of_extra_model_paths_yaml_are_found(comfy: Comfy, tmp
             folder_paths.folder_names_and_paths[kind][0][:] = folders
 
 
+def test_models_in_folders_within_are_listed_and_loaded(comfy: Comfy) -> None:
+    import folder_paths
+    from transformers import Dinov2Config, Dinov2Model
+
+    sizes = {"hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 28, "patch_size": 14}
+    loaders = comfy.part("nodes.loaders")
+    made = [Path(folder_paths.get_folder_paths(kind)[0]) / "family" for kind in ("dino", "open_clip")]
+    try:
+        Dinov2Model(Dinov2Config(**sizes)).save_pretrained(made[0] / "v2" / "tiny")
+        shutil.copytree(WEIGHTS / "clip", made[1] / "clip")
+        shutil.copy(WEIGHTS / "clip" / "open_clip_model.safetensors", made[1] / "ViT-B-16-mine.safetensors")
+        for folder in made:
+            (folder / ".cache").mkdir()
+            (folder / ".cache" / "config.json").write_text("{}")
+            (folder / "back").symlink_to(folder, target_is_directory=True)
+            (folder / "again").symlink_to(folder / ("clip" if folder is made[1] else "v2/tiny"))
+        dinos, clips = (
+            node.define_schema().inputs[0].options for node in (loaders.LoadDinoEncoder, loaders.LoadClipScorer)
+        )
+        assert [name for name in dinos if name.startswith("family")] == ["family/again", "family/v2/tiny"]
+        assert [name for name in clips if name.startswith("family")] == [
+            "family/ViT-B-16-mine.safetensors",
+            "family/again",
+            "family/clip",
+        ]
+        graph: dict[str, Any] = {"sink": {"class_type": "TestSink", "inputs": {"v0": ["dino", 0], "v1": ["clip", 0]}}}
+        graph["dino"] = {
+            "class_type": "LearnableRegions_LoadDinoEncoder",
+            "inputs": {"dino_name": "family/v2/tiny", "image_size": 0},
+        }
+        graph["clip"] = {"class_type": "LearnableRegions_LoadClipScorer", "inputs": {"clip_name": "family/clip"}}
+        run = comfy.run(graph)
+        assert run.success, (run.messages, run.problems)
+        assert run.seen["v0"].grid(80, 80) == (32, 32)
+        assert run.seen["v1"].shows_places
+    finally:
+        for folder in made:
+            shutil.rmtree(folder)
+
+
 def test_offline_is_heeded(comfy: Comfy, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.stops = "headers"  # whoever asks has to wait
     for value in ("1", "true", "YES", "on"):

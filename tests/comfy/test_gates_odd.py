@@ -85,7 +85,7 @@ def test_a_model_folder_that_cannot_be_read_is_as_if_it_were_empty(
     (good / "mine" / "config.json").write_text("{}")
     (good / "loop").symlink_to(good / "loop")
     monkeypatch.setattr(folder_paths, "get_folder_paths", lambda _kind: [*wrong, str(good)])
-    assert list(comfy.part("nodes.loaders")._local("dino", "config.json")) == ["mine"]
+    assert list(comfy.part("nodes.loaders")._local("dino")) == ["mine"]
 
 
 def test_links_in_a_circle_below_the_folder_of_generators(

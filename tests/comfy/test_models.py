@@ -126,6 +126,7 @@ HALF = """
 import importlib, json, sys, types
 from pathlib import Path
 
+sys.modules["diffusers"] = None  # who edits in ComfyUI need not have it
 root, base, pack, *flags = sys.argv[1:]
 sys.argv = ["main.py", "--cpu", *flags]
 sys.path.insert(0, root)
@@ -144,7 +145,7 @@ for socket, name in (("edit.model", "model"), ("edit.vae", "vae"), ("positive.cl
     parts.take(comfy_ui, graph, socket, loaded[name])
 run = comfy_ui.run(graph)
 assert run.success, run.messages
-edited, mask, source, learned = (run.seen[key] for key in ("v0", "v1", "v8", "v7"))
+edited, mask, source = (run.seen[key] for key in ("v0", "v1", "v8"))
 print(json.dumps({
     "unet": str(loaded["model"].model_dtype()),
     "vae": str(loaded["vae"].vae_dtype),
@@ -152,12 +153,11 @@ print(json.dumps({
                      if n.endswith("q_proj.weight"))),
     "finite": bool(edited.isfinite().all()), "type": str(edited.dtype),
     "kept": bool(torch.equal(edited[mask == 0], source[mask == 0])),
-    "painted": float((run.seen["v3"][0] - source[0]).abs().max()),
-    "taught": float(learned.state["linear2.weight"].abs().max())}))
+    "painted": float((run.seen["v3"][0] - source[0]).abs().max())}))
 """
 
 
-def test_half_precision_on_a_cpu(comfy: Comfy, tmp_path: Path) -> None:
+def test_half_precision_on_a_cpu_without_diffusers(comfy: Comfy, tmp_path: Path) -> None:
     flags = ("--bf16-unet", "--bf16-vae", "--fp16-text-enc")
     found = answer_of(HALF, str(comfy.root), str(tmp_path), str(PACK), *flags)
     assert found["unet"] == found["vae"] == "torch.bfloat16"
@@ -166,4 +166,16 @@ def test_half_precision_on_a_cpu(comfy: Comfy, tmp_path: Path) -> None:
     assert found["finite"]
     assert found["kept"]
     assert found["painted"] > 0.05
-    assert found["taught"] > 0
+
+
+def test_the_demos_autoencoder_answers_as_diffusers_does(comfy: Comfy) -> None:
+    from diffusers import AutoencoderKL
+
+    folder = PACK / "region_core" / "demo" / "weights" / "inpaint" / "vae"
+    ours = comfy.part("nodes.comfy.demo_vae").read_vae(folder)
+    theirs = AutoencoderKL.from_pretrained(folder).float().eval()
+    pictures = picture(96, 128).movedim(-1, 1) * 2 - 1
+    with torch.no_grad():
+        latents = ours.encode(pictures)
+        torch.testing.assert_close(latents, theirs.encode(pictures).latent_dist.mean)
+        torch.testing.assert_close(ours.decode(latents), theirs.decode(latents).sample)

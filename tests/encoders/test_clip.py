@@ -6,6 +6,7 @@ import open_clip
 import pytest
 import torch
 
+from region_core.cost import progress_scope
 from region_core.encoders import TEMPLATE, ClipScorer, DinoEncoder
 from region_core.errors import InputError
 
@@ -153,7 +154,47 @@ def test_encoders_that_give_no_numbers_are_told_of_and_pictures_of_none_pass():
     for call, says in (
         (lambda: scorer.encode_text("a cat"), "CLIP model's embeddings of texts"),
         (lambda: scorer.encode_images(pictures(1, 32, 32)), "CLIP model's embeddings of pict"),
+        (lambda: scorer.encode_images_and_tokens(pictures(1, 32, 32)), "CLIP model's embeddings of pict"),
         (lambda: dino(pictures(1, 32, 32)), "DINO encoder's features"),
     ):
         with pytest.raises(InputError, match=f"{says}.*are not numbers"):
             call()
+
+
+def test_whoever_watches_is_told_of_every_forward():
+    scorer, dino, images = tiny_scorer(), DinoEncoder(tiny_vit(), 32), pictures(3, 32, 32)
+    scorer.batch_size = dino.batch_size = 2
+    for call in (
+        lambda: scorer.encode_images(images),
+        lambda: scorer.encode_images_and_tokens(images),
+        lambda: scorer.encode_texts(["a cat", "a dog", "a cow"]),
+        lambda: scorer.places(images, torch.rand(3, 4, 4, 4)),
+        lambda: dino(images),
+    ):
+        told = []
+        with progress_scope(lambda told=told: told.append(scorer.images_encoded + scorer.texts_encoded)):
+            call()
+        assert len(told) == 2
+
+
+def test_one_shortage_of_memory_is_over_with_its_call():
+    scorer, dino, images = tiny_scorer(), DinoEncoder(tiny_vit(), 32), pictures(4, 32, 32)
+    sizes = []
+
+    def full_above_two(_module, args, kwargs):
+        sizes.append(len(args[0] if args else kwargs["pixel_values"]))
+        if sizes[-1] > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    for model, call in ((scorer.visual, scorer.encode_images), (dino.model, dino)):
+        handle = model.register_forward_pre_hook(full_above_two, with_kwargs=True)
+        sizes.clear()
+        call(images)
+        assert sizes == [4, 2, 2]
+        handle.remove()
+        model.register_forward_pre_hook(
+            lambda _, args, kwargs: sizes.append(len(args[0] if args else kwargs["pixel_values"])), with_kwargs=True
+        )
+        sizes.clear()
+        call(images)
+        assert sizes == [4]

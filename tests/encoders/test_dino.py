@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 
 from region_core.encoders import IMAGENET_MEAN, IMAGENET_STD, DinoEncoder
-from region_core.encoders.dino import grid_of
 from region_core.errors import InputError
 
 from .tiny import normalised, pictures, tiny_vit
@@ -72,11 +69,3 @@ def test_dino_refuses_what_is_no_batch_of_pictures():
             encoder(bad)
     with pytest.raises(InputError, match="at least 8"):
         DinoEncoder(tiny_vit(), image_size=7)
-
-
-@pytest.mark.parametrize("size", ["0", "-8", "1000", "1e400", "NaN", '"x"', "null", "[8]"])
-def test_a_patch_size_that_can_be_none_tells_nothing_of_the_grid(tmp_path: Path, size: str) -> None:
-    (tmp_path / "config.json").write_text(f'{{"patch_size": {size}}}')
-    assert grid_of(tmp_path) is None
-    (tmp_path / "config.json").write_text('{"patch_size": 8}')
-    assert grid_of(tmp_path) == 32
