@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..encode import fingerprint, reduced
+from ..encode import key_of
 from ..errors import InputError
 from ..files import remove, write_json
 from ..find import Box, Region, Regions
@@ -83,8 +83,7 @@ def load_regions(folder: Path, picture: Picture, caption: str) -> Regions:
         raise InputError(
             f"regions is '{folder}', and no regions can be read there ({error}); give a folder that find or edit wrote."
         ) from None
-    source = picture.rgb.float()
-    regions.check(fingerprint(reduced(source), source), caption)
+    regions.check(key_of(picture), caption)
     return regions
 
 

@@ -51,9 +51,10 @@ def settings(*more: str) -> EditSettings:
 def test_every_setting_is_an_option_and_changes_only_itself() -> None:
     for name, one in SETTINGS.items():
         if one.option:
-            want = one.choices[1] if one.choices else 1 if one.kind is int else 0.5
+            want = one.choices[1] if one.choices else {int: 1, float: 0.5, bool: not one.default}[one.kind]
+            given = [f"--{name}", str(want)] if one.kind is not bool else [f"--{'' if want else 'no-'}{name}"]
             expected = PRESETS["quality"].with_values(**{**SUITED, name: want})
-            assert settings("--preset", "quality", f"--{name}", str(want)) == expected
+            assert settings("--preset", "quality", *given) == expected
 
 
 def test_what_suits_the_embedded_model_gives_way_to_what_was_said() -> None:

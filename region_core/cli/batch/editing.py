@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ...edit import Edits
-from ...encode import EncodedPicture, fingerprint, reduced
+from ...encode import EncodedPicture, key_of
 from ...encoders.loading import Models
 from ...errors import InputError, shown
 from ...find import Regions
@@ -144,8 +144,7 @@ class Editor:
         one caption search once."""
         if item.settings.method == "paper":
             return {}
-        source = picture.rgb.float()
-        if self._encoded is None or self._encoded.key != fingerprint(reduced(source), source):
+        if self._encoded is None or self._encoded.key != key_of(picture):
             self._encoded, self._regions = self.engine.encode(models, image), {}
         asked = (item.caption, item.settings.find)
         if asked not in self._regions:

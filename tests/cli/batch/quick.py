@@ -30,7 +30,7 @@ from PIL import Image
 from region_core.cli.engine import Engine
 from region_core.cli.main import main
 from region_core.edit import Edits
-from region_core.encode import EncodedPicture, fingerprint
+from region_core.encode import EncodedPicture, key_of
 from region_core.encoders.loading import Models
 from region_core.find import Region, Regions
 from region_core.paint import Edit, crop_region
@@ -47,7 +47,7 @@ BOX = (4, 8, 20, 24)
 def quick_encoded(image: Any) -> EncodedPicture:
     """A picture that no model has seen."""
     picture = image if isinstance(image, Picture) else picture_from(image)
-    return EncodedPicture(picture, picture.rgb, None, None, (), fingerprint(picture.rgb, picture.rgb))  # type: ignore[arg-type]
+    return EncodedPicture(picture, picture.rgb, None, None, (), key_of(picture))  # type: ignore[arg-type]
 
 
 def quick_regions(encoded: EncodedPicture, caption: str) -> Regions:
