@@ -102,7 +102,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 _ENCODERS = "models clip_model clip_pretrained dino_model"
 _EDIT = " ".join(name for name, one in SETTINGS.items() if one.option)
-_FIND = " ".join(name for name, one in SETTINGS.items() if "find" in one.stages)
+_FIND = " ".join(name for name, one in SETTINGS.items() if one.option and "find" in one.stages)
 
 # of each command: what it does, and its options by heading
 COMMANDS: dict[str, tuple[str, dict[str, str]]] = {

@@ -47,7 +47,8 @@ BOX = (4, 8, 20, 24)
 def quick_encoded(image: Any) -> EncodedPicture:
     """A picture that no model has seen."""
     picture = image if isinstance(image, Picture) else picture_from(image)
-    return EncodedPicture(picture, picture.rgb, None, None, (), key_of(picture))  # type: ignore[arg-type]
+    nothing: Any = None
+    return EncodedPicture(picture, picture.rgb, nothing, nothing, None, None, key=key_of(picture))
 
 
 def quick_regions(encoded: EncodedPicture, caption: str) -> Regions:
