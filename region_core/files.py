@@ -100,13 +100,9 @@ def discard(path: Path) -> None:
         remove(path)
 
 
-def clear_drafts(path: Path, *, numbered: bool = False) -> None:
-    """Remove what killed runs left of unfinished files of the name `path`; with `numbered`, also of those
-    that have a number after its stem."""
-    name = re.escape(_kept(path))
-    if numbered:
-        name = f"{re.escape(path.stem)}(-[0-9]+)?{re.escape(path.suffix)}"
-    draft = re.compile(rf"\.{name}\.[0-9a-f]{{32}}\.tmp")
+def clear_drafts(path: Path) -> None:
+    """Remove what killed runs left of unfinished files of the name `path`."""
+    draft = re.compile(rf"\.{re.escape(_kept(path))}\.[0-9a-f]{{32}}\.tmp")
     for file in path.parent.glob(".*.tmp"):
         if draft.fullmatch(file.name):
             discard(file)

@@ -95,7 +95,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "num_workers": _number(
         "pictures that are read ahead, for each process; 0 reads when a picture's turn comes", default=8
     ),
-    "pin_mem": _told("with a device other than the CPU, read pictures into page-locked memory", default=True),
+    "pin_mem": _told(
+        "with a device other than the CPU, read pictures into page-locked memory", type=bool, default=True
+    ),
     "threads": _number("CPU threads of each process, where models run on the CPU", show_default=_THREADS),
     "preset": _told(_PRESETS, "NAME", default="standard"),
 }
@@ -143,8 +145,6 @@ _OTHERWISE: dict[tuple[str, str], dict[str, Any]] = {
     ("demo", "seed"): {"default": 9, "show_default": True},
     ("find", "pick"): {"default": 1, "help": "the region whose mask and box are shown, 1 the likeliest"},
 }
-_GONE = "does nothing any more; leave it out"
-_OF_LISTS = "does nothing for one picture; a list is edited by the command batch"
 
 
 class Command(click.Command):
@@ -184,55 +184,57 @@ def program() -> click.Group:
 def _command(name: str) -> Command:
     about, headings = COMMANDS[name]
     options = {heading: [_option(name, one) for one in names.split()] for heading, names in headings.items()}
-    shown = [one for under in options.values() for one in under]
-    old_names = {old: one.name for one in SETTINGS.values() for old in one.old_names}
-    hidden = [click.Option([f"--{old}"], type=SETTINGS[now].kind, hidden=True) for old, now in old_names.items()]
-    gone = [_ignored(one, kind, _GONE) for one, kind in REMOVED.items()]
-    if name == "edit":  # guides have these on every command line
-        gone += [_ignored(one, int, _OF_LISTS) for one in ("epochs", "batch_size", "num_workers")]
-        gone.append(_ignored("pin_mem", bool, _OF_LISTS))
-    arguments = [
-        click.Argument(["picture"]),
-        click.Argument(["captions"], metavar="CAPTION...", nargs=-1, required=True),
-    ]
+    params: list[click.Parameter] = [one for under in options.values() for one in under]
+    if name == "find":
+        params.append(click.Argument(["picture"]))
+        params.append(click.Argument(["captions"], metavar="CAPTION...", nargs=-1, required=True))
+    hidden = _hidden(name)
+    params += [_switch(one, kind, hidden=True) for one, (kind, _says, _now) in hidden.items()]
 
     def asked(**values: Any) -> SimpleNamespace:
-        for old, current in old_names.items():
-            if (value := values.pop(old, None)) is not None:
-                print(f"--{old} is called --{current} now.", file=sys.stderr)
-                values[current] = value
+        for old, (_kind, says, now) in hidden.items():
+            if (value := values.pop(old)) is not None:
+                print(f"--{old} {says}.", file=sys.stderr)
+                values |= {now: value} if now else {}
         known = {"models": "shapes"} if name == "demo" else {}
         return SimpleNamespace(**{**dict.fromkeys(OPTIONS), **known, **values, "command": name})
 
-    params = [*(arguments if name == "find" else []), *shown, *(hidden + gone if name in ("edit", "batch") else [])]
     command = Command(name, params=params, callback=asked, help=about)
     command.headings = options
     return command
 
 
+def _hidden(command: str) -> dict[str, tuple[type, str, str]]:
+    """Options that are read and not shown: (type, what is said of it, what it is called now)."""
+    if command not in ("edit", "batch"):
+        return {}
+    settings = [(old, one) for one in SETTINGS.values() for old in one.old_names]
+    hidden = {old: (one.kind, f"is called --{one.name} now", one.name) for old, one in settings}
+    hidden |= {name: (kind, "does nothing any more; leave it out", "") for name, kind in REMOVED.items()}
+    if command == "edit":  # guides have these on every command line
+        says = "does nothing for one picture; a list is edited by the command batch"
+        kinds = {"epochs": int, "batch_size": int, "num_workers": int, "pin_mem": bool}
+        hidden |= {name: (kind, says, "") for name, kind in kinds.items()}
+    return hidden
+
+
 def _option(command: str, name: str) -> click.Option:
     described = OPTIONS.get(name) or _of_setting(name)
-    switch = f"--{name}/--no-{name}" if name == "pin_mem" or described.get("type") is bool else f"--{name}"
-    return click.Option([switch], **{**described, **_OTHERWISE.get((command, name), {})})
+    return _switch(name, **{"kind": described.get("type"), **described, **_OTHERWISE.get((command, name), {})})
+
+
+def _switch(name: str, kind: type | None, **described: Any) -> click.Option:
+    """An option; of a truth both ways."""
+    if kind is bool:
+        return click.Option([f"--{name}/--no-{name}"], **{"default": None, **described, "type": bool})
+    return click.Option([f"--{name}"], **{**described, "type": kind})
 
 
 def _of_setting(name: str) -> dict[str, Any]:
     one = SETTINGS[name]
     text = f"with --preset paper: {one.en}" if one.only_paper else one.en
     metavar = {int: "N", float: "X", str: "NAME", bool: None}[one.kind]
-    shown = one.values_by_preset() or str(one.default)
-    return _told(text, metavar, type=one.kind, default=None, show_default=shown)
-
-
-def _ignored(name: str, kind: type, why: str) -> click.Option:
-    """An option that is read and does nothing."""
-
-    def told(_ctx: click.Context, _param: click.Parameter, value: Any) -> None:
-        if value is not None:
-            print(f"--{name} {why}.", file=sys.stderr)
-
-    switch = f"--{name}/--no-{name}" if kind is bool else f"--{name}"
-    return click.Option([switch], type=kind, default=None, hidden=True, expose_value=False, callback=told)
+    return _told(text, metavar, type=one.kind, show_default=one.values_by_preset() or str(one.default))
 
 
 def given_settings(asked: SimpleNamespace) -> dict[str, Any]:

@@ -78,17 +78,17 @@ class Batch:
         self.started = time.monotonic()
         self.places = [job.place(index) for index in range(len(job.items))]
         self.mine = share.of(list(range(len(job.items))))
-        self.bar = Bar(job.shown and share.first)
+        self.bar = Bar(share.first and not job.asked.quiet)
 
     def run(self) -> int:
         """Edit what is not finished of this process's share, write the index; the exit code."""
         self._clear()
         try:
             with Editor(self.job, self.engine, self.bar) as editor:
-                if self.job.shared:
-                    self._shared(editor)
-                else:
+                if self.job.save_path is None:
                     self._edit(editor, self._left(), self.job.generator)
+                else:
+                    self._shared(editor)
             code = FAILED if editor.failed else 0
             # nobody leaves before all are done: torchrun ends all where one ends with another code than 0
             others = set(range(len(self.places))) - set(self.mine)
@@ -106,10 +106,9 @@ class Batch:
     def _clear(self) -> None:
         """Take away what killed runs left of unfinished files, and what earlier ones noted of failures."""
         if self.share.first:
-            for name in (SUMMARY, PAGE, STATE):
-                clear_drafts(self.job.output_dir / name)
-            if self.job.shared:
-                clear_drafts(self.job.save_path, numbered=True)
+            places = [self.job.output_dir / name for name in (SUMMARY, PAGE, STATE)]
+            for path in [*places, *([self.job.save_path] if self.job.save_path else [])]:
+                clear_drafts(path)
         for n in self.mine:
             self.places[n].forget_failure()
 
@@ -118,7 +117,7 @@ class Batch:
 
     def _edit(self, editor: Editor, indices: list[int], generator: RegionGenerator | None) -> None:
         """Items of this process's share, each with a copy of the generator."""
-        if not self.job.shared:
+        if self.job.save_path is None:
             self.bar.begin(len(indices))
         for index, reading in read_ahead(self.job, self.engine, indices):
             editor.edit(index, reading, copy.deepcopy(generator), self.job.stamp(index))
@@ -161,6 +160,6 @@ class Batch:
                 f"\n{seconds:.1f} seconds with {world} process{'es' * (world > 1)}"
                 f"\nwritten to {self.job.output_dir}: index.html, summary.csv, results, items"
                 + ", boxes"
-                * self.job.draw_box
+                * self.job.asked.draw_box
             )
         return well

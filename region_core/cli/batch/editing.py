@@ -30,12 +30,12 @@ from .plan import BatchJob
 def read_ahead(job: BatchJob, engine: Engine, indices: Sequence[int]) -> Iterator[tuple[int, Future[Picture]]]:
     """The items named, in that order, each with its picture; `num_workers` pictures at most, and no more than
     there are cores, are read before they are asked for."""
-    ahead = min(job.num_workers, os.cpu_count() or 1)
+    ahead = min(job.asked.num_workers, os.cpu_count() or 1)
     waiting: deque[tuple[int, Future[Picture]]] = deque()
     pool = ThreadPoolExecutor(max(ahead, 1), thread_name_prefix="reading")
     try:
         for index in indices:
-            waiting.append((index, pool.submit(_read, engine, job.items[index], job.pin_mem)))
+            waiting.append((index, pool.submit(_read, engine, job, index)))
             if len(waiting) > ahead:
                 yield waiting.popleft()
         yield from waiting
@@ -43,14 +43,10 @@ def read_ahead(job: BatchJob, engine: Engine, indices: Sequence[int]) -> Iterato
         pool.shutdown(cancel_futures=True)
 
 
-def _read(engine: Engine, item: Item, pin_mem: bool) -> Picture:
-    try:
-        picture = engine.read(item.path)
-    except InputError:
-        raise
-    except Exception as error:  # whatever a decoder makes of a bad file
-        raise InputError(f"'{item.path}' cannot be read ({type(error).__name__}: {error})") from error
-    if pin_mem:
+def _read(engine: Engine, job: BatchJob, index: int) -> Picture:
+    picture = engine.read(job.items[index].path)
+    # page-locked memory helps only where a device copies from it
+    if job.asked.pin_mem and job.choice.device.type not in ("cpu", "mps"):
         alpha = None if picture.alpha is None else picture.alpha.pin_memory()
         picture = replace(picture, rgb=picture.rgb.pin_memory(), alpha=alpha)
     return picture

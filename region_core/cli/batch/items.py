@@ -27,6 +27,11 @@ class Item:
     settings: EditSettings
 
     @property
+    def texts(self) -> list[str]:
+        """Its name and what it asks for."""
+        return [self.key, self.caption, self.prompt, self.negative_prompt]
+
+    @property
     def folder(self) -> str:
         """The name under which results are kept."""
         return safe_name(self.key)

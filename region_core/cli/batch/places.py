@@ -50,8 +50,6 @@ class Place:
     def report(self) -> dict[str, Any] | None:
         """The report of an item whose files are all there, or None."""
         report = _read(self.folder / "report.json")
-        if report is not None and not _is_ours(report):
-            return None
         files = [self.edited, *(self.folder / name for name in _INSIDE)]
         files += [self.boxes] if self.draw_box else []
         return report if report and all(file.is_file() for file in files) else None
@@ -97,15 +95,6 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
-
-
-def _is_ours(report: dict[str, Any]) -> bool:
-    """Whether what tables and pages show of a report has the kinds that it is written with: somebody may have edited
-    it."""
-    box = report.get("box")
-    numbers = [report.get(name) for name in ("score", "source_score", "unet_evaluations", "seconds")]
-    numbers += box if isinstance(box, list) and len(box) == 4 else [] if box is None else [box]
-    return isinstance(report.get("verdict"), str) and all(isinstance(one, int | float | None) for one in numbers)
 
 
 def _thumbs(picture: Picture, edits: Edits) -> dict[str, Image.Image]:

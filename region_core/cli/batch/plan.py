@@ -32,100 +32,75 @@ from .reading import Defaults, read_items
 FORMAT = 2  # of results on disk; a run does not take those of another format for finished
 FOLDERS = ("items", "results", "boxes")
 _END = 1 << 20  # bytes read at the end of a model's file: weights that differ, differ there
-_LEAST = {"epochs": 1, "batch_size": 1, "num_workers": 0, "ckpt_interval": 0, "threads": 1}
-_MOST_THREADS = 1024  # OpenMP ends the process where it cannot make as many as it is told
+_RANGES = {"epochs": (1, 10**6), "batch_size": (1, 10**6), "num_workers": (0, 1024), "ckpt_interval": (0, 10**9)}
+_RANGES["threads"] = (1, 1024)  # OpenMP ends the process where it cannot make as many as it is told
 
 
 @dataclass
 class BatchJob:
-    """What to edit, with what, where to. `settings` are those of an item with none of its own;
-    `generator` is a loaded one to start from; `shared` says that all pictures teach one."""
+    """What to edit, with what, where to. `settings` are those of an item with none of its own; `generator` is a loaded
+    one to start from; `save_path` is where the one that all pictures teach goes, None where each has its own."""
 
+    asked: SimpleNamespace
     choice: ModelChoice
     items: list[Item]
     output_dir: Path
     settings: EditSettings
-    draw_box: bool
-    num_workers: int
-    pin_mem: bool
-    shown: bool
-    shared: bool
-    epochs: int
-    batch_size: int
-    ckpt_interval: int
-    save_path: Path
+    save_path: Path | None
     generator: RegionGenerator | None
-    generator_digest: str
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the list."""
+        return self.asked.epochs or 1
 
     def place(self, index: int) -> Place:
         """Where the files of an item go."""
-        return Place(self.output_dir, self.items[index].folder, self.draw_box)
+        return Place(self.output_dir, self.items[index].folder, self.asked.draw_box)
 
     @cached_property
     def fingerprints(self) -> list[str]:
         """What each item's result comes of, but for a shared generator: equal where doing it again would give the
         same picture. A process reads each picture for it once."""
-        common = [FORMAT, __version__, model_identity(self.choice), self.generator_digest]
-        texts = [[one.key, one.caption, one.prompt, one.negative_prompt] for one in self.items]
-        return [
-            digest_of([*common, *mine, one.settings.flat(), _digest(one)])
-            for one, mine in zip(self.items, texts, strict=True)
-        ]
+        start = self.asked.load_checkpoint_path
+        learned = digest_of_file(generator_file(start, existing=True)) if start else ""
+        common = [FORMAT, __version__, model_identity(self.choice), learned]
+        return [digest_of([*common, *one.texts, one.settings.flat(), digest_of_file(one.path)]) for one in self.items]
 
     @cached_property
     def course(self) -> str:
-        """What the learning of a shared generator comes of; "" where each item has its own."""
-        return digest_of([self.epochs, self.batch_size, self.settings.seed, *sorted(self.fingerprints)]) * self.shared
+        """What the learning of a shared generator comes of."""
+        return digest_of([self.epochs, self.asked.batch_size, self.settings.seed, *sorted(self.fingerprints)])
 
     def stamp(self, index: int, epoch: int | None = None) -> str:
         """What tells an item's result from others: its fingerprint and, of a shared generator, which course taught
         that and how far (`epoch`, the last one by default)."""
-        epoch = self.epochs - 1 if epoch is None else epoch
-        return f"{self.fingerprints[index]}:{self.course}:{epoch}" if self.shared else self.fingerprints[index]
+        if self.save_path is None:
+            return self.fingerprints[index]
+        return f"{self.fingerprints[index]}:{self.course}:{self.epochs - 1 if epoch is None else epoch}"
 
 
 def check_batch(asked: SimpleNamespace) -> BatchJob:
     """The job of a `batch` command; raises InputError for all that can be known to be wrong now."""
     settings = settings_from(asked)
-    for name, low in _LEAST.items():
+    for name, (low, high) in _RANGES.items():
         value = getattr(asked, name)
-        if value is not None and value < low:
-            raise InputError(f"{name} is {value}; it must be at least {low}.")
-    if asked.threads is not None and asked.threads > _MOST_THREADS:
-        raise InputError(f"threads is {asked.threads}; it must be from 1 to {_MOST_THREADS}.")
+        if value is not None and not low <= value <= high:
+            raise InputError(f"{name} is {value}; it must be from {low} to {high}.")
     if problem := checks.broken_text("negative_prompt", asked.negative_prompt):
         raise InputError(problem)
     image_dir, json_file, output_dir = _places(asked)
     defaults = Defaults(asked.preset, {**suited(asked), **given_settings(asked)}, asked.negative_prompt)
     items = read_items(json_file, image_dir, defaults)
     choice = choose_models(asked)
-    shared = asked.epochs is not None or asked.save_path is not None
-    save_path = asked.output_dir if asked.save_path is None else asked.save_path
-    save_path = place_to_save(save_path) if shared else generator_file(save_path)
-    if asked.ckpt_interval and not shared:
-        raise InputError("ckpt_interval keeps states of a shared generator; give save_path or epochs too.")
-    start = asked.load_checkpoint_path
-    generator = starting_generator(start, (item.settings for item in items))
-    if shared:
+    save_path = None
+    if asked.epochs is not None or asked.save_path is not None:
+        save_path = place_to_save(asked.output_dir if asked.save_path is None else asked.save_path)
         _check_shared(items)
-    return BatchJob(
-        choice=choice,
-        items=items,
-        output_dir=output_dir,
-        settings=settings,
-        draw_box=asked.draw_box,
-        num_workers=asked.num_workers,
-        # page-locked memory helps only where a device copies from it
-        pin_mem=asked.pin_mem and choice.device.type not in ("cpu", "mps"),
-        shown=not asked.quiet,
-        shared=shared,
-        epochs=asked.epochs or 1,
-        batch_size=asked.batch_size,
-        ckpt_interval=asked.ckpt_interval,
-        save_path=save_path,
-        generator=generator,
-        generator_digest=_file_digest(generator_file(start, existing=True)) if start else "",
-    )
+    elif asked.ckpt_interval:
+        raise InputError("ckpt_interval keeps states of a shared generator; give save_path or epochs too.")
+    generator = starting_generator(asked.load_checkpoint_path, [item.settings for item in items])
+    return BatchJob(asked, choice, items, output_dir, settings, save_path, generator)
 
 
 def _places(asked: SimpleNamespace) -> tuple[Path, Path, Path]:
@@ -153,15 +128,12 @@ def _check_shared(items: list[Item]) -> None:
         )
 
 
-def _digest(item: Item) -> str:
+def digest_of_file(path: Path) -> str:
+    """The SHA-256 of a file; "" of one that is gone, of which its turn will say so."""
     try:
-        return _file_digest(item.path)
-    except OSError:  # gone since the list was checked: its turn will say so
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
         return ""
-
-
-def _file_digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def model_identity(choice: ModelChoice) -> list[str]:
@@ -175,8 +147,8 @@ def _identity(name: str) -> str:
         return name
     digest = hashlib.sha256()
     for path in sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]:
-        inside, size = os.path.relpath(path, root), path.stat().st_size
-        digest.update(f"{inside}\0{size}\0".encode())
+        size = path.stat().st_size
+        digest.update(f"{os.path.relpath(path, root)}\0{size}\0".encode())
         with path.open("rb") as file:
             file.seek(max(0, size - _END))
             digest.update(file.read(_END))

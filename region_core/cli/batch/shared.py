@@ -46,8 +46,8 @@ def schedule(job: BatchJob) -> list[Step]:
     steps: list[Step] = []
     for epoch in range(job.epochs):
         order = shuffled(job.items, job.settings.seed, epoch)
-        for start in range(0, len(order), job.batch_size):
-            steps.append(Step(len(steps), epoch, order[start : start + job.batch_size]))
+        for start in range(0, len(order), job.asked.batch_size):
+            steps.append(Step(len(steps), epoch, order[start : start + job.asked.batch_size]))
     return steps
 
 
@@ -55,7 +55,8 @@ class SharedLearning:
     """The learning of a list's shared generator: goes on from the last update on disk."""
 
     def __init__(self, job: BatchJob, editor: Editor, share: Share) -> None:
-        self.job, self.editor, self.share = job, editor, share
+        assert job.save_path is not None
+        self.job, self.editor, self.share, self.save_path = job, editor, share, job.save_path
         self.steps, self.done = schedule(job), 0
         self.state_file = job.output_dir / STATE  # the shared generator after the last update
         if not self._read_state(1):
@@ -77,7 +78,7 @@ class SharedLearning:
             else:
                 wait_for([step.number + 1], self._read_state)
         if self.share.first:
-            self._save(self.job.save_path)
+            self._save(self.save_path)
             for index in range(len(self.job.items)):  # of a run that was killed after its update
                 discard(self._lesson_file(index))
 
@@ -145,8 +146,8 @@ class SharedLearning:
             with torch.inference_mode(False), torch.no_grad():
                 vector_to_parameters(moved, self.module.parameters())
         self.done = step.number + 1
-        if self.job.ckpt_interval and self.done % self.job.ckpt_interval == 0:
-            path = self.job.save_path
+        path, interval = self.save_path, self.job.asked.ckpt_interval
+        if interval and self.done % interval == 0:
             self._save(path.with_name(f"{path.stem}-{self.done:06d}{path.suffix}"))
         self._save(self.state_file)  # last: from here on the update is not done again
         for index in step.members:
@@ -157,7 +158,7 @@ class SharedLearning:
     def _save(self, path: Path) -> None:
         job = self.job
         progress = {"run": job.course, "step": self.done, "steps": len(self.steps)}
-        course = {"pictures": len(job.items), "epochs": job.epochs, "batch_size": job.batch_size}
+        course = {"pictures": len(job.items), "epochs": job.epochs, "batch_size": job.asked.batch_size}
         save_generator(self.module, path, job.settings.flat(), {**progress, **course})
 
 

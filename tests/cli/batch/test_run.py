@@ -145,20 +145,6 @@ def test_old_results_are_not_shown_as_new_ones(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize(
-    "changed", [{"score": "good"}, {"box": [1, 2]}, {"box": "all"}, {"box": [1, 2, 3, None, 5]}, {"verdict": None}]
-)
-def test_a_report_that_somebody_edited_is_made_anew(changed: dict[str, Any]) -> None:
-    assert batch() == 0
-    path = sorted(Path("out/items").glob("*/report.json"))[0]
-    report = path.read_text(encoding="utf-8")
-    path.write_text(json.dumps(json.loads(report) | changed), encoding="utf-8")
-    assert batch() == 0
-    assert json.loads(path.read_text(encoding="utf-8"))["box"] == json.loads(report)["box"]
-    assert [row["status"] for row in table()] == ["edited"] * 4
-
-
-@pytest.mark.usefixtures("folder")
 def test_saving_goes_on_behind_the_next_edit() -> None:
     second = threading.Event()
 

@@ -198,7 +198,7 @@ def test_a_picture_that_teaches_nothing_or_no_number_spoils_nothing(
 def test_drafts_of_a_killed_run_are_cleared_and_no_other_ones() -> None:
     Path("out").mkdir()
     some = "ab" * 16
-    mine = [f"out/.learning.safetensors.{some}.tmp", f".g.safetensors.{some}.tmp", f".g-000002.safetensors.{some}.tmp"]
+    mine = [f"out/.learning.safetensors.{some}.tmp", f".g.safetensors.{some}.tmp"]
     others = [f".g2.safetensors.{some}.tmp", f".g-two.safetensors.{some}.tmp", ".g.safetensors.mine.tmp"]
     for name in mine + others:
         Path(name).write_bytes(b"half")
