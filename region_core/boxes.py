@@ -70,7 +70,7 @@ def iou(a: Tensor, b: Tensor) -> Tensor:
 
 def overlap(found: tuple[float, ...] | None, true: tuple[float, ...]) -> float:
     """Intersection over union of two boxes (x0, y0, x1, y1); 0 where none was found."""
-    return 0.0 if found is None else float(iou(torch.tensor([found]), torch.tensor([true])))
+    return 0.0 if found is None else float(iou(*(torch.tensor([box], dtype=torch.float32) for box in (found, true))))
 
 
 def expand(boxes: Tensor, factor: float, height: int, width: int) -> Tensor:

@@ -51,7 +51,7 @@ class Edits(Sequence[Edit]):
     prompt: str
     reason: str = ""
     source_score: float = 0.0
-    tried_boxes: Tensor = field(default_factory=lambda: torch.zeros(0, 4))
+    tried_boxes: Tensor = field(default_factory=lambda: torch.zeros(0, 4, dtype=torch.float32))
     rounds: list[dict[str, Any]] = field(default_factory=list)
     generator: RegionGenerator | None = None
     cost: Cost = Cost()

@@ -46,8 +46,8 @@ def rank_edits(
     unit = direction.square().sum().clamp(min=1e-6)
     pictures = torch.cat([reduced(edit.stitched()[0].clamp(0, 1)) for edit in edits])
     height, width = encoded.picture.rgb.shape[-2:]
-    small = torch.tensor([pictures.shape[-1] / width, pictures.shape[-2] / height] * 2)
-    boxes = torch.tensor([edit.box for edit in edits]) * small
+    small = torch.tensor([pictures.shape[-1] / width, pictures.shape[-2] / height] * 2, dtype=torch.float32)
+    boxes = torch.tensor([edit.box for edit in edits], dtype=torch.float32) * small
 
     change = scorer.encode_images(pictures) - encoded.embedding
     close = _close(scorer, pictures, boxes) - _close(scorer, encoded.small.expand(len(edits), -1, -1, -1), boxes)

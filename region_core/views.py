@@ -47,9 +47,10 @@ def tiles(height: int, width: int, zoom: int) -> Tensor:
     return torch.tensor(
         [
             [x, y, x + side, y + side]
-            for y in torch.linspace(0, height - side, rows).tolist()
-            for x in torch.linspace(0, width - side, columns).tolist()
-        ]
+            for y in torch.linspace(0, height - side, rows, dtype=torch.float32).tolist()
+            for x in torch.linspace(0, width - side, columns, dtype=torch.float32).tolist()
+        ],
+        dtype=torch.float32,
     )
 
 
@@ -59,14 +60,19 @@ def look_through_windows(scorer: ClipScorer, picture: Tensor, features: Tensor) 
     features [1, D, h, w] are DINO's of the picture; they tell a transformer which places belong together.
     """
     height, width = picture.shape[-2:]
-    parts = [torch.tensor([[0.0, 0.0, width, height]]), *(tiles(height, width, zoom) for zoom in ZOOMS[1:])]
-    zooms = torch.cat([torch.full((len(part),), zoom) for part, zoom in zip(parts, ZOOMS, strict=True)])
+    parts = [
+        torch.tensor([[0, 0, width, height]], dtype=torch.float32),
+        *(tiles(height, width, zoom) for zoom in ZOOMS[1:]),
+    ]
+    zooms = torch.cat(
+        [torch.full((len(part),), zoom, dtype=torch.long) for part, zoom in zip(parts, ZOOMS, strict=True)]
+    )
     boxes = torch.cat(parts)
-    shares = boxes / torch.tensor([width, height] * 2)
+    shares = boxes / torch.tensor([width, height] * 2, dtype=torch.float32)
     side = scorer.image_size
     # the whole picture is squeezed to CLIP's square, as wherever CLIP reads a picture
     crops = torch.cat([resize(picture, side, side).clamp(0, 1), cut_squares(picture, boxes[1:], side)])
-    grid = torch.tensor([features.shape[-1], features.shape[-2]] * 2)
+    grid = torch.tensor([features.shape[-1], features.shape[-2]] * 2, dtype=torch.float32)
     seen = scorer.places(crops, cut_squares(features, shares * grid, PLACES))
     if seen is None:
         return WindowViews(shares, zooms, scorer.encode_images(crops).cpu(), None)

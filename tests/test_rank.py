@@ -66,7 +66,7 @@ def ranked(
     """Edits of a red picture, best first, each with its number among those given."""
     picture, scorer = picture_from(plain(RED)), ColourScorer(prompt=prompt, caption=caption)
     features = PatchFeatures(torch.zeros(1, 3, 4, 4), torch.zeros(1, 4, 4))
-    encoded = EncodedPicture(picture, picture.rgb, features, scorer.encode_images(picture.rgb), (), "")
+    encoded = EncodedPicture(picture, picture.rgb, features, scorer.encode_images(picture.rgb), None, None, "")
     made: list[Any] = []
     for place, (image, box) in enumerate(edits):
         region = Region.from_box(box, HEIGHT, WIDTH, (evidence or [0.0] * len(edits))[place])

@@ -103,7 +103,7 @@ class PatchedSiglipTower(SiglipTower):
         rows, columns = self._grid(pixels)
         patches = pixels.unflatten(3, (columns, -1)).unflatten(2, (rows, -1))  # [B, 3, rows, p, columns, p]
         patches = patches.permute(0, 2, 4, 3, 5, 1).flatten(1, 2).flatten(2)
-        shape = torch.tensor([[rows, columns]], device=pixels.device).expand(len(pixels), -1)
+        shape = torch.tensor([[rows, columns]], dtype=torch.long, device=pixels.device).expand(len(pixels), -1)
         mask = torch.ones(patches.shape[:2], dtype=torch.long, device=pixels.device)
         return self.vision(patches, mask, shape)  # whose names differ between versions
 

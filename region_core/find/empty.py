@@ -42,7 +42,7 @@ def empty_places(features: PatchFeatures, white: Tensor | None, max_area: float)
         else:
             rows, columns = np.flatnonzero(allowed.any(axis=1)), np.flatnonzero(allowed.any(axis=0))
             masks = [allowed]
-            boxes = torch.tensor([[columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]]).float() / FINE
+            boxes = torch.tensor([[columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]], dtype=torch.float32) / FINE
     inside = F.avg_pool2d(torch.from_numpy(np.stack(masks))[:, None].float(), FINE).flatten(1)  # [N, h*w]
     flat = F.normalize(maps.flatten(1), dim=0)  # [D, h*w]
     likeness = F.normalize(inside @ flat.T, dim=1) @ flat  # of each cell to the place's mean
@@ -77,8 +77,8 @@ def _boxes(rows: int, columns: int, max_area: float) -> Tensor:
                     length = side * math.sqrt(rows * columns) / 2
                     x, y = length * math.sqrt(aspect), length / math.sqrt(aspect)
                     found.append([column + 0.5 - x, row + 0.5 - y, column + 0.5 + x, row + 0.5 + y])
-    limits = torch.tensor([columns, rows, columns, rows]).float()
-    boxes = torch.minimum((torch.tensor(found) * FINE).round().clamp(min=0) / FINE, limits)
+    limits = torch.tensor([columns, rows, columns, rows], dtype=torch.float32)
+    boxes = torch.minimum((torch.tensor(found, dtype=torch.float32) * FINE).round().clamp(min=0) / FINE, limits)
     width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     area = width * height / (rows * columns)
     compact = (width / height.clamp(min=1e-6)).log().abs() <= math.log(LONGEST)
@@ -96,7 +96,7 @@ def _mask(box: list[float], grid: torch.Size | tuple[int, int]) -> Mask:
 def _rings(boxes: Tensor, grid: torch.Size | tuple[int, int]) -> Tensor:
     """The boxes with their surroundings, as the share of each cell that they cover: [N, h*w]."""
     reach = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1).sqrt() * RING
-    wide = boxes + reach[:, None] * torch.tensor([-1.0, -1.0, 1.0, 1.0])
+    wide = boxes + reach[:, None] * torch.tensor([-1.0, -1.0, 1.0, 1.0], dtype=torch.float32)
     rows, columns = grid
     y, x = torch.arange(rows).float(), torch.arange(columns).float()
     down = (torch.minimum(wide[:, 3:], y + 1) - torch.maximum(wide[:, 1:2], y)).clamp(0, 1)

@@ -85,7 +85,7 @@ def find_regions_on_grid(
     return RankedRegions(
         torch.from_numpy(np.stack([masks[i] for i in kept])),
         (SHARPNESS * torch.from_numpy(score[kept]).float()).log_softmax(dim=0),
-        torch.tensor(separate),
+        torch.tensor(separate, dtype=torch.bool),
         where.relevance.reshape(cells.grid),
         logits.sigmoid().reshape(cells.grid),
         where.presence,

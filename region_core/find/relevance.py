@@ -53,8 +53,8 @@ def caption_map(views: WindowViews, cells: CellGraph, caption: Tensor, distracto
 def _laid(values: Tensor, boxes: Tensor, grid: tuple[int, int]) -> Tensor:
     """Each window's values [n, h', w'] laid on a grid by boxes [n, 4] in shares, their mean where they lap."""
     rows, columns = grid
-    total, count = torch.zeros(grid), torch.zeros(grid)
-    cells = (boxes * torch.tensor([columns, rows] * 2)).round().int().tolist()
+    total, count = torch.zeros(2, *grid, dtype=torch.float32).unbind()
+    cells = (boxes * torch.tensor([columns, rows] * 2, dtype=torch.float32)).round().int().tolist()
     for value, (left, top, right, bottom) in zip(values, cells, strict=True):
         x0, y0 = min(left, columns - 1), min(top, rows - 1)
         x1, y1 = max(x0 + 1, right), max(y0 + 1, bottom)

@@ -41,4 +41,4 @@ def choose(regions: Regions, which: str, place: int = 0, without: Regions | None
 
 
 def _iou(one: Region, other: Region) -> float:
-    return float(iou(torch.tensor([one.box]), torch.tensor([other.box])))
+    return float(iou(*(torch.tensor([region.box], dtype=torch.float32) for region in (one, other))))

@@ -140,7 +140,7 @@ class DiffusersPainter:
         """The schedule, the step to begin with, noisy latents [N, 4, h, w] and the UNet's condition [N, 5, h, w]."""
         schedule, masks = self._schedule(steps), masks.to(pictures)
         side = pictures.shape[-1] // self.vae_scale
-        noise = torch.randn((1, 4, side, side), generator=torch.Generator("cpu").manual_seed(seed))
+        noise = torch.randn((1, 4, side, side), generator=torch.Generator("cpu").manual_seed(seed), dtype=torch.float32)
         noise = noise.to(self.device, self.dtype).expand(len(pictures), -1, -1, -1)
         first = first_step(steps, strength, steps - 1)
         if first == 0:

@@ -26,7 +26,7 @@ def tinted(edit: Tensor, source: Tensor, found: Tensor, painted: Tensor) -> Tens
     # on the CPU: Apple's device pools no sizes that do not divide
     there = torch.cat([torch.where(alike > 0, change, 0), alike], dim=1).cpu()
     known = F.adaptive_avg_pool2d(there, CELLS)
-    at = torch.arange(CELLS)
+    at = torch.arange(CELLS, dtype=torch.float32)
     reach = float(SPREAD * CELLS * found.mean().sqrt())
     near = torch.exp(-((at[:, None] - at) / reach).square() / 2).to(known)
     spread = near @ known @ near

@@ -92,17 +92,17 @@ def candidate_boxes(
             f"The window sizes run from {sizes[0]} to {sizes[-1]}; keep them within 1 to "
             f"{max_window_size}, the largest window size."
         )
-    half = torch.tensor(list(sizes), device=anchors.device)
+    half = torch.tensor(list(sizes), dtype=torch.long, device=anchors.device)
     # Anchors are (row, col) = (y, x); boxes are (x, y). This line is where the two meet.
     centre = anchors.flip(1).float() + 0.5
     reach = half.float() + 0.5
     top_left = centre[:, None, :] - reach[None, :, None]
     bottom_right = centre[:, None, :] + reach[None, :, None]
-    limit = torch.tensor([columns, rows, columns, rows], device=anchors.device).float()
+    limit = torch.tensor([columns, rows, columns, rows], dtype=torch.float32, device=anchors.device)
     cells = torch.cat([top_left, bottom_right], dim=2).reshape(-1, 4)
     cells = torch.minimum(cells.clamp(min=0), limit)
     height, width = image
-    scale = torch.tensor([width / columns, height / rows] * 2, device=anchors.device).float()
+    scale = torch.tensor([width / columns, height / rows] * 2, dtype=torch.float32, device=anchors.device)
     return CandidateSet(boxes=cells * scale, cells=cells, anchors=anchors, sizes=half)
 
 

@@ -48,7 +48,7 @@ def straight_through(soft: Tensor) -> Tensor:
 
 def gumbel_noise(shape: torch.Size, generator: torch.Generator) -> Tensor:
     """Gumbel noise on the CPU: the largest of log p + noise is a draw from p."""
-    uniform = torch.rand(shape, generator=generator).clamp(1e-10, 1 - 1e-7)
+    uniform = torch.rand(shape, generator=generator, dtype=torch.float32).clamp(1e-10, 1 - 1e-7)
     return -(-uniform.log()).log()
 
 

@@ -61,7 +61,8 @@ def search(
     texts = torch.cat([scorer.encode_text(prompt), scorer.encode_text(caption)])
     loss = RegionLoss(scorer, encoded, texts, paper, seed)
     noise = torch.Generator("cpu").manual_seed(seed)
-    losses, edited = torch.zeros(len(boxes)), torch.zeros(len(boxes), dtype=torch.bool)
+    losses = torch.zeros(len(boxes), dtype=torch.float32)
+    edited = torch.zeros(len(boxes), dtype=torch.bool)
     with torch.inference_mode(False):
         optimizer = torch.optim.Adam(module.parameters(), lr=paper.lr)
     done: dict[int, Edit] = {}

@@ -62,7 +62,7 @@ def random_views(count: int, seed: int) -> list[View]:
     generator = torch.Generator("cpu").manual_seed(seed)
     views = [View(0.0, 0.0, 1.0, 1.0, False)]
     for _ in range(count - 1):
-        size, left, top, mirror = torch.rand(4, generator=generator).tolist()
+        size, left, top, mirror = torch.rand(4, generator=generator, dtype=torch.float32).tolist()
         side = 0.8 + 0.2 * size
         x0, y0 = left * (1 - side), top * (1 - side)
         views.append(View(x0, y0, x0 + side, y0 + side, mirror < 0.5))

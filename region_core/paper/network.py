@@ -29,11 +29,11 @@ class RegionGenerator(nn.Module):
         super().__init__()
         self.feature_dim, self.sizes, self.hidden = feature_dim, sizes, hidden
         self.pool = pool
-        self.project = nn.Conv2d(feature_dim, self.PROJECTED, 1)
-        self.conv1 = nn.Conv2d(sizes * self.PROJECTED, hidden, 3, padding=1)
-        self.conv2 = nn.Conv2d(hidden, hidden, 3, padding=1)
-        self.linear1 = nn.Linear(hidden * pool * pool, hidden)
-        self.linear2 = nn.Linear(hidden, sizes)
+        self.project = nn.Conv2d(feature_dim, self.PROJECTED, 1, dtype=torch.float32)
+        self.conv1 = nn.Conv2d(sizes * self.PROJECTED, hidden, 3, padding=1, dtype=torch.float32)
+        self.conv2 = nn.Conv2d(hidden, hidden, 3, padding=1, dtype=torch.float32)
+        self.linear1 = nn.Linear(hidden * pool * pool, hidden, dtype=torch.float32)
+        self.linear2 = nn.Linear(hidden, sizes, dtype=torch.float32)
 
     @property
     def config(self) -> dict[str, int]:

@@ -3,104 +3,39 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
-from region_core.cli import verify
-from region_core.cli.engine import Engine
-from region_core.cli.main import main
-from region_core.cli.photographs import PHOTOGRAPHS
+from benchmark.__main__ import main
+from benchmark.verify import Answer, summary
+from benchmark.worlds.photographs.questions import packaged
 
-BOXES = {q.caption: q.box for p in PHOTOGRAPHS for q in p.questions}
-
-
-class Told(Engine):
-    """An engine that loads nothing and answers as it is told."""
-
-    def __init__(self, answers: dict) -> None:
-        self.answers = answers
-
-    def load_encoders(self, choice):
-        return SimpleNamespace(dino=None, scorer=None)
-
-    def find(self, models, picture, caption, prompt, settings):
-        return self.answers.get(caption)
+FOUND = Answer("cat", "a cat", (0, 0, 10, 10), (0, 0, 10, 8), 0.8, 2.0, 1.0)
+ABSENT = replace(FOUND, true_box=None, box=None, iou=None)
 
 
-@pytest.fixture
-def one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the photographs of scikit-image."""
-    pytest.importorskip("skimage")
-    monkeypatch.setattr(verify, "PHOTOGRAPHS", tuple(p for p in PHOTOGRAPHS if p.package == "skimage"))
+def test_right_answers_are_counted_as_right() -> None:
+    missed = replace(FOUND, box=None, iou=0.0)
+    wrong = replace(ABSENT, box=(0, 0, 5, 5))
+    assert [one.right for one in (FOUND, ABSENT, missed, wrong)] == [True, True, False, False]
+    told = summary([FOUND, ABSENT, missed, wrong])
+    assert "things that are there  2: IoU 0.40, hit (IoU >= 0.5) 1, missed ('no region') 1" in told
+    assert "things that are not    2: recognised 1" in told
+    assert "Nothing was found" not in told
+    assert "Nothing was found in any photograph" in summary([missed, ABSENT])
 
 
-def ask(folder: Path, answers: dict) -> tuple[int, dict]:
-    code = main(["verify", "--models", "shapes", "--quiet", "--output_dir", str(folder)], Told(answers))
-    return code, json.loads((folder / "report.json").read_text())
-
-
-def test_there_are_a_dozen_photographs_and_true_boxes_lie_in_them() -> None:
-    assert len(PHOTOGRAPHS) >= 12
-    there = [(p, p.file()) for p in PHOTOGRAPHS if p.file() is not None]
-    for photograph, file in there:
-        with Image.open(file) as image:
-            width, height = image.size
-        for question in photograph.questions:
-            assert question.caption != question.prompt
-            if question.box is not None:
-                x0, y0, x1, y1 = question.box
-                assert 0 <= x0 < x1 <= width
-                assert 0 <= y0 < y1 <= height
-
-
-def test_right_answers_are_counted_as_right(tmp_path: Path, one: None, capsys: pytest.CaptureFixture) -> None:
-    code, report = ask(tmp_path, BOXES)
-    out = capsys.readouterr().out
-    assert code == 0
-    assert all(a["right"] for a in report["answers"])
-    assert {a["iou"] for a in report["answers"]} == {1.0, None}
-    assert "IoU 1.00" in out
-    assert "missed ('no region') 0" in out
-    assert "Nothing was found" not in out
+def test_the_embedded_models_run_through(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = list(packaged())
+    if not asked:
+        pytest.skip("no photographs here")
+    assert main(["verify", "--models", "shapes", "--output_dir", str(tmp_path)]) == 0
+    assert "cost of a question" in capsys.readouterr().out
+    answers = json.loads((tmp_path / "report.json").read_text())["answers"]
+    assert [one["caption"] for one in answers] == [one.caption for one in asked]
+    assert all(one["cost"] > 0 for one in answers)
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 320
-
-
-def test_models_that_know_nothing_are_told_of(tmp_path: Path, one: None, capsys: pytest.CaptureFixture) -> None:
-    code, report = ask(tmp_path, {})
-    assert code == 0
-    assert "Nothing was found in any photograph" in capsys.readouterr().out
-    for answer in report["answers"]:
-        assert answer["right"] == (answer["true_box"] is None)
-
-
-def test_a_region_for_what_is_not_there_is_wrong(tmp_path: Path, one: None) -> None:
-    absent = next(caption for caption, box in BOXES.items() if box is None)
-    _, report = ask(tmp_path, {absent: (0, 0, 50, 50)})
-    answer = next(a for a in report["answers"] if a["caption"] == absent)
-    assert (answer["right"], answer["iou"]) == (False, None)
-
-
-def test_without_any_of_the_packages_it_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    monkeypatch.setattr(verify.Photograph, "file", lambda self: None)
-    assert main(["verify", "--output_dir", str(tmp_path / "out")], Told({})) == 2
-    said = capsys.readouterr().err
-    assert "pip install scikit-image scikit-learn matplotlib gradio" in said
-    assert said.count("\n") == 1
-
-
-def test_a_photograph_that_is_none_is_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    assert main(["verify", "--only", "mona", "--output_dir", str(tmp_path / "out")], Told({})) == 2
-    assert "only names 'mona'" in capsys.readouterr().err
-
-
-def test_the_embedded_models_run_through(tmp_path: Path, one: None) -> None:
-    assert main(["verify", "--models", "shapes", "--quiet", "--only", "chelsea", "--output_dir", str(tmp_path)]) == 0
-    answers = json.loads((tmp_path / "report.json").read_text())["answers"]
-    assert len(answers) == 2
-    assert all(a["cost"] > 0 for a in answers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from region_core.find.anchors import CandidateSet, candidate_boxes
+from region_core.paper.anchors import CandidateSet, candidate_boxes
 
 DIM, GRID = 12, 32
 ANCHORS = torch.tensor([[4, 4], [16, 16], [26, 27]])

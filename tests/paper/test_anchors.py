@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from region_core.encoders import PatchFeatures
 from region_core.errors import InputError
-from region_core.find.anchors import candidate_boxes, pick_anchors
+from region_core.paper.anchors import candidate_boxes, pick_anchors, place_candidates
+from region_core.settings import PaperSettings
 
 
 def hot(rows: int, columns: int, *spots: tuple[int, int]) -> torch.Tensor:
@@ -87,9 +89,16 @@ def test_flat_or_broken_attention_is_deterministic():
     assert pick_anchors(broken, 1).tolist() == [[3, 3]]
 
 
-@pytest.mark.parametrize("largest", [0, 17, -1])
-def test_a_window_beyond_the_grid_is_refused_by_name_and_limit(largest):
-    with pytest.raises(InputError, match=rf"{largest}.*1 to 16"):
+def test_a_window_larger_than_the_grid_is_the_whole_picture():
+    found = candidate_boxes(torch.tensor([[1, 1], [15, 11]]), 20, (16, 12), (160, 120))
+    boxes = found.boxes.unflatten(0, found.shape)
+    assert boxes[:, 15:].reshape(-1, 4).unique(dim=0).tolist() == [[0, 0, 120, 160]]
+    assert len(boxes[0].unique(dim=0)) > 10  # the smaller ones grow
+
+
+@pytest.mark.parametrize("largest", [0, -1])
+def test_no_window_at_all_is_refused(largest):
+    with pytest.raises(InputError, match="name at least one"):
         candidate_boxes(torch.tensor([[1, 1]]), largest, (16, 12), (128, 128))
 
 
@@ -108,3 +117,35 @@ def test_a_count_of_anchors_out_of_range_is_refused(count):
 def test_a_batch_of_attention_maps_is_refused():
     with pytest.raises(InputError, match="one image"):
         pick_anchors(torch.zeros(1, 8, 8), 1)
+
+
+# --- the anchors and windows of a picture -------------------------------------------------------
+
+
+def features_of(attention: torch.Tensor) -> PatchFeatures:
+    return PatchFeatures(torch.zeros(1, 4, *attention.shape), attention[None])
+
+
+SETTINGS = PaperSettings(point_number=3, max_window_size=4, anchor_distance=2.0)
+
+
+def test_a_pictures_windows_are_laid_round_what_dino_attends_to_in_its_own_pixels():
+    found = place_candidates(features_of(hot(8, 16, (2, 3), (6, 12), (5, 5))), 400, 1600, SETTINGS)
+    assert found.anchors.tolist() == [[2, 3], [6, 12], [5, 5]]
+    assert found.shape == (3, 4)
+    assert found.boxes[0].tolist() == [200, 50, 500, 200]  # 3 x 3 cells, each of 100 x 50 pixels
+    assert bool((found.boxes[:, 2:] <= torch.tensor([1600, 400])).all())
+
+
+def test_with_a_prior_anchors_lie_only_where_it_is_white():
+    prior = torch.zeros(1, 1, 400, 1600)
+    prior[..., 210:390, 610:1590] = 1
+    attention = torch.rand(8, 16, generator=torch.Generator().manual_seed(1))
+    attention[1, 1] = 9
+    found = place_candidates(features_of(attention), 400, 1600, SETTINGS, prior)
+    assert len(found.anchors) == 3
+    assert bool((found.anchors[:, 0] >= 4).all())
+    assert bool((found.anchors[:, 1] >= 6).all())
+    thin = torch.zeros(1, 1, 400, 1600)
+    thin[..., 105, 333] = 1  # one pixel has room for one anchor
+    assert place_candidates(features_of(attention), 400, 1600, SETTINGS, thin).anchors.tolist() == [[2, 3]]

@@ -1,13 +1,19 @@
-"""The loss: the paper's three terms, crops; shared views; nothing encoded twice."""
+"""The loss: the paper's three terms; shared views; nothing encoded twice."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
+from region_core.encode import EncodedPicture
+from region_core.encoders import PatchFeatures
 from region_core.errors import InputError
-from region_core.paper.losses import LossWeights, RegionLoss, View, random_views, self_similarity
+from region_core.paper.losses import RegionLoss, View, random_views, self_similarity
+from region_core.picture import picture_from
+from region_core.settings import PaperSettings
 
 SIZE = 16
 TEXTS = {"red": [1.0, 0.0, 0.0], "green": [0.0, 1.0, 0.0], "blue": [0.0, 0.0, 1.0]}
@@ -22,6 +28,7 @@ class ColourScorer:
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.batches: list[torch.Tensor] = []
+        self.with_tokens: list[int] = []
 
     def encode_text(self, text: str) -> torch.Tensor:
         self.texts.append(text)
@@ -30,6 +37,7 @@ class ColourScorer:
     def encode_images_and_tokens(self, images, with_tokens=None):
         assert images.shape[1:] == (3, SIZE, SIZE)
         self.batches.append(images)
+        self.with_tokens.append(with_tokens)
         embeddings = F.normalize(images.mean(dim=(2, 3)) + 1e-6, dim=1)
         tokens = F.avg_pool2d(images, 4).flatten(2).transpose(1, 2) + 0.1
         return embeddings, tokens[: len(images) if with_tokens is None else with_tokens]
@@ -46,25 +54,30 @@ def painted(source: torch.Tensor, box: tuple[int, int, int, int], colour: str) -
     return edit
 
 
-def only(**weights: float) -> LossWeights:
+def only(**weights: float) -> PaperSettings:
     """Weights of 0 but for those named."""
-    names = ("clip", "direction", "structure", "crop")
-    return LossWeights(**{name: weights.get(name, 0.0) for name in names})
-
-
-def boxes(*corners: tuple[int, int, int, int]) -> torch.Tensor:
-    return torch.tensor(corners, dtype=torch.float32)
+    names = ("alpha", "beta", "gamma")
+    return PaperSettings(**{f"loss_{name}": weights.get(name, 0.0) for name in names})
 
 
 BOX = (16, 16, 48, 48)
 
 
 def loss_of(
-    scorer: ColourScorer, source: torch.Tensor, caption: str, prompt: str, weights: LossWeights | None = None, views=4
+    scorer: ColourScorer,
+    source: torch.Tensor,
+    caption: str,
+    prompt: str,
+    settings: PaperSettings | None = None,
+    views=4,
 ) -> RegionLoss:
     """The loss of an edit of a source from caption to prompt."""
+    picture = picture_from(source)
+    features = PatchFeatures(torch.zeros(1, 3, 4, 4), torch.zeros(1, 4, 4))
+    encoded = EncodedPicture(picture, picture.rgb, features, torch.zeros(1, 3), None, None, "")  # type: ignore[arg-type]
     texts = torch.cat([scorer.encode_text(text) for text in (prompt, caption)])
-    return RegionLoss(scorer, source, texts, weights or LossWeights(), views, seed=0)  # type: ignore[arg-type]
+    settings = replace(settings or PaperSettings(), views=views)
+    return RegionLoss(scorer, encoded, texts, settings, seed=0)  # type: ignore[arg-type]
 
 
 # --- the terms --------------------------------------------------------------------------------
@@ -73,8 +86,8 @@ def loss_of(
 def test_the_terms_are_the_papers_formulas():
     source, scorer = plain("red"), ColourScorer()
     edit = painted(source, BOX, "green")
-    bound = loss_of(scorer, source, "red", "green", LossWeights(crop=0), views=1)
-    terms = bound(edit, boxes(BOX))
+    bound = loss_of(scorer, source, "red", "green", views=1)
+    terms = bound(edit)
     before, after = torch.tensor([1.0, 0.0, 0.0]), F.normalize(torch.tensor([0.75, 0.25, 0]), dim=0)
     towards = torch.tensor([-1.0, 1.0, 0.0])
     clip = 1 - after[1]
@@ -93,9 +106,9 @@ def test_the_terms_are_the_papers_formulas():
 def test_every_weight_weighs_its_own_term():
     source = plain("red")
     edit = painted(source, BOX, "green")
-    for name in ("clip", "direction", "structure"):
-        bound = loss_of(ColourScorer(), source, "red", "green", only(**{name: 2.5}))
-        terms = bound(edit, boxes(BOX))
+    for name, weight in (("clip", "alpha"), ("direction", "beta"), ("structure", "gamma")):
+        bound = loss_of(ColourScorer(), source, "red", "green", only(**{weight: 2.5}))
+        terms = bound(edit)
         torch.testing.assert_close(terms.total, 2.5 * getattr(terms, name))
         assert terms.total > 0
 
@@ -103,8 +116,8 @@ def test_every_weight_weighs_its_own_term():
 def test_the_edit_asked_for_costs_less_than_another_colour_or_none():
     source = plain("red")
     edits = torch.cat([painted(source, BOX, "green"), painted(source, BOX, "blue"), source])
-    bound = loss_of(ColourScorer(), source, "red", "green", only(clip=1, direction=1))
-    green, blue, nothing = bound(edits, boxes(BOX, BOX, BOX)).total.tolist()
+    bound = loss_of(ColourScorer(), source, "red", "green", only(alpha=1, beta=1))
+    green, blue, nothing = bound(edits).total.tolist()
     assert green < blue
     assert green < nothing
 
@@ -113,7 +126,7 @@ def test_an_edit_equal_to_its_source_has_no_direction_and_no_nan():
     source = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     edit = (source + 1e-6).clamp(0, 1)  # rounding noise is no direction either
     bound = loss_of(ColourScorer(), source, "red", "green")
-    terms = bound(torch.cat([source, edit]), boxes(BOX, BOX))
+    terms = bound(torch.cat([source, edit]))
     torch.testing.assert_close(terms.direction, torch.ones(2), atol=1e-3, rtol=0)
     torch.testing.assert_close(terms.structure, torch.zeros(2), atol=1e-3, rtol=0)
     assert bool(terms.total.isfinite().all())
@@ -124,18 +137,14 @@ def test_the_direction_of_a_short_change_fades():
     length = 0.01 * 2**0.5  # half of that, of a colour's third: seven tenths of it are towards the prompt
     source = plain("red")
     edit = source + length * torch.tensor(TEXTS["green"]).view(1, 3, 1, 1)
-    terms = loss_of(ColourScorer(), source, "red", "green", only(direction=1), views=1)(edit, boxes(BOX))
+    terms = loss_of(ColourScorer(), source, "red", "green", only(beta=1), views=1)(edit)
     assert terms.direction.item() == pytest.approx(1 - 0.5 / 2**0.5, abs=5e-3)
-
-
-def test_each_weight_is_one_where_nothing_is_said():
-    assert LossWeights() == LossWeights(clip=1, direction=1, structure=1, crop=1)
 
 
 def test_a_prompt_equal_to_the_caption_is_no_nan():
     source = plain("red")
     bound = loss_of(ColourScorer(), source, "red", "red")
-    terms = bound(painted(source, BOX, "green"), boxes(BOX))
+    terms = bound(painted(source, BOX, "green"))
     assert terms.direction.item() == pytest.approx(1.0)
     assert bool(terms.total.isfinite().all())
 
@@ -146,53 +155,6 @@ def test_structure_compares_how_tokens_relate_and_not_what_they_are():
     torch.testing.assert_close(similar[1, 2, 5], F.cosine_similarity(tokens[1, 2], tokens[1, 5], dim=0))
     rotation = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(1)))[0]
     torch.testing.assert_close(self_similarity(3 * tokens @ rotation), similar)
-
-
-# --- crops ------------------------------------------------------------------------------------
-
-
-def test_the_crop_term_sees_the_box_and_half_its_size_round_it():
-    source, scorer = plain("red"), ColourScorer()
-    edit = painted(source, (24, 24, 40, 40), "green")
-    weights = only(clip=1, crop=1)
-    bound = loss_of(scorer, source, "red", "green", weights, views=1)
-    both = bound(edit, boxes((24, 24, 40, 40))).clip.item()
-    share = torch.tensor([1 - (16 / 24) ** 2, (16 / 24) ** 2, 0])  # 16 px grown to 24
-    crop = 1 - F.normalize(share, dim=0)[1]
-    whole = 1 - F.normalize(torch.tensor([15 / 16, 1 / 16, 0]), dim=0)[1]
-    assert both == pytest.approx(float(whole + crop) / 2, abs=0.02)
-    heavier = loss_of(scorer, source, "red", "green", only(clip=1, direction=1, crop=3), views=1)
-    terms = heavier(edit, boxes((24, 24, 40, 40)))
-    assert terms.clip.item() == pytest.approx(float(whole + 3 * crop) / 4, abs=0.02)
-    before, towards = torch.tensor([1.0, 0, 0]), torch.tensor([-1.0, 1, 0])
-    seen = [F.normalize(colour, dim=0) - before for colour in (torch.tensor([15 / 16, 1 / 16, 0]), share)]
-    directions = [1 - float(F.cosine_similarity(change, towards, dim=0)) for change in seen]
-    assert terms.direction.item() == pytest.approx((directions[0] + 3 * directions[1]) / 4, abs=0.02)
-
-
-def test_what_leaks_out_of_the_box_earns_less_with_the_crop_than_without():
-    source = plain("red")
-    inside = painted(source, (4, 4, 20, 20), "green")
-    leaked = painted(source, (44, 44, 60, 60), "green")
-    box = boxes((4, 4, 20, 20), (4, 4, 20, 20))
-    edits = torch.cat([inside, leaked])
-    whole, crop = (
-        loss_of(ColourScorer(), source, "red", "green", only(clip=1, direction=1, crop=weight), views=1)(
-            edits, box
-        ).total
-        for weight in (0.0, 1.0)
-    )
-    assert abs(whole[0] - whole[1]) < 1e-3
-    assert crop[0] < crop[1] - 0.3
-
-
-def test_a_crop_at_the_border_and_a_box_thinner_than_a_pixel_are_no_error():
-    source = plain("red", 48, 80)
-    edits = painted(source, (70, 0, 80, 10), "green").expand(3, -1, -1, -1)
-    thin = boxes((70, 0, 80, 10), (0, 0, 80, 48))
-    thin = torch.cat([thin, torch.tensor([[79.8, 47.9, 80.0, 48.0]])])
-    bound = loss_of(ColourScorer(), source, "red", "green")
-    assert bool(bound(edits, thin).total.isfinite().all())
 
 
 # --- views: common random numbers -------------------------------------------------------------
@@ -243,8 +205,8 @@ def test_the_same_edit_costs_the_same_in_any_batch_and_call():
     source = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     edit, other = painted(source, BOX, "green"), painted(source, (0, 0, 9, 9), "blue")
     bound = loss_of(ColourScorer(), source, "red", "green")
-    alone = bound(edit, boxes(BOX)).total
-    crowd = bound(torch.cat([other, edit, edit]), boxes((0, 0, 9, 9), BOX, BOX)).total
+    alone = bound(edit).total
+    crowd = bound(torch.cat([other, edit, edit])).total
     torch.testing.assert_close(crowd[1:], alone.expand(2))
 
 
@@ -277,32 +239,20 @@ def test_texts_and_source_are_encoded_once_and_a_call_is_one_batch():
     bound = loss_of(scorer, source, "red", "green", views=3)
     assert sorted(scorer.texts) == ["green", "red"]
     edits = painted(source, BOX, "green").expand(2, -1, -1, -1)
-    bound(edits, boxes(BOX, (0, 0, 8, 8)))
-    assert [len(b) for b in scorer.batches[:1]] == [3]
-    assert [len(b) for b in scorer.batches[1:]] == [3 * 2 + 2 + 2]  # views, crops, source crops
-    bound(edits, boxes((0, 0, 8, 8), BOX))  # both boxes known
-    bound(edits, boxes((0, 0, 24, 24), (0, 0, 24, 24)))  # one new box, twice
-    assert [len(b) for b in scorer.batches[2:]] == [3 * 2 + 2, 3 * 2 + 2 + 1]
+    bound(edits)
+    assert [len(b) for b in scorer.batches] == [3, 3 * 2]
+    bound(edits)
+    assert [len(b) for b in scorer.batches[2:]] == [3 * 2]
     assert len(scorer.texts) == 2
 
 
-def test_without_the_crop_weight_no_crop_is_encoded():
+def test_without_the_structures_weight_no_tokens_are_asked_for():
     source, scorer = plain("red"), ColourScorer()
-    bound = loss_of(scorer, source, "red", "green", LossWeights(crop=0), views=2)
-    bound(painted(source, BOX, "green"), boxes(BOX))
-    assert [len(b) for b in scorer.batches] == [2, 2]
-
-
-def test_a_cached_source_crop_belongs_to_its_box():
-    source = plain("red")
-    source[..., 32:] = torch.tensor(TEXTS["blue"]).view(1, 3, 1, 1)
-    left, right = (4, 20, 20, 36), (44, 20, 60, 36)
-    edits = torch.cat([painted(source, left, "green"), painted(source, right, "green")])
-    bound = loss_of(ColourScorer(), source, "red", "green")
-    bound(edits, boxes(left, right))
-    swapped = bound(edits.flip(0), boxes(right, left)).total
-    fresh = loss_of(ColourScorer(), source, "red", "green")
-    torch.testing.assert_close(swapped, fresh(edits.flip(0), boxes(right, left)).total)
+    terms = loss_of(scorer, source, "red", "green", only(alpha=1), views=2)(painted(source, BOX, "green"))
+    assert scorer.with_tokens == [0, 0]
+    assert terms.structure.tolist() == [0]
+    loss_of(scorer, source, "red", "green", only(gamma=1), views=2)(painted(source, BOX, "green"))
+    assert scorer.with_tokens[2:] == [1, 1]  # of the whole picture alone
 
 
 # --- surroundings -----------------------------------------------------------------------------
@@ -311,21 +261,16 @@ def test_a_cached_source_crop_belongs_to_its_box():
 def test_it_works_in_inference_mode_and_changes_no_input():
     with torch.inference_mode():
         source = plain("red")
-        edits, box = painted(source, BOX, "green"), boxes(BOX)
-        copies = [t.clone() for t in (source, edits, box)]
+        edits = painted(source, BOX, "green")
+        copies = [t.clone() for t in (source, edits)]
         state = torch.get_rng_state()
-        terms = loss_of(ColourScorer(), source, "red", "green")(edits, box)
+        terms = loss_of(ColourScorer(), source, "red", "green")(edits)
         assert torch.equal(torch.get_rng_state(), state)
-        for now, copy in zip((source, edits, box), copies, strict=True):
+        for now, copy in zip((source, edits), copies, strict=True):
             assert torch.equal(now, copy)
     assert terms.total.shape == (1,)
 
 
-def test_edits_that_do_not_fit_the_source_or_the_boxes_are_refused():
-    bound = loss_of(ColourScorer(), plain("red"), "red", "green")
+def test_edits_of_another_size_are_refused():
     with pytest.raises(InputError, match="source's size"):
-        bound(plain("red", 32, 32), boxes(BOX))
-    with pytest.raises(InputError, match=r"\[N, 4\]"):
-        bound(plain("red"), boxes(BOX, BOX))
-    with pytest.raises(InputError, match="one picture"):
-        loss_of(ColourScorer(), plain("red").expand(2, -1, -1, -1), "red", "green")
+        loss_of(ColourScorer(), plain("red"), "red", "green")(plain("red", 32, 32))

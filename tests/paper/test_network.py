@@ -72,16 +72,6 @@ def test_the_scale_of_the_features_does_not_matter():
     torch.testing.assert_close(module(features * 50, cells), module(features, cells))
 
 
-def test_extra_numbers_reach_their_own_anchor():
-    module = opinionated(DIM, 3, seed=0, extra_dim=2)
-    features, cells = noise_features(), candidates().cells
-    extra = torch.zeros(9, 2)
-    plain = module(features, cells, extra)
-    extra[4] = torch.tensor([3.0, -2.0])  # anchor 1, size 1
-    changed = (module(features, cells, extra) - plain).abs().amax(dim=1) > 1e-6
-    assert changed.tolist() == [False, True, False]
-
-
 def test_shapes_that_do_not_fit_are_refused():
     module = build_generator(DIM, 3, seed=0)
     cells = candidates().cells
@@ -89,10 +79,6 @@ def test_shapes_that_do_not_fit_are_refused():
         module(torch.zeros(DIM + 1, GRID, GRID), cells)
     with pytest.raises(InputError, match="multiple of 3"):
         module(noise_features(), cells[:8])
-    with pytest.raises(InputError, match="extra"):
-        module(noise_features(), cells, torch.zeros(9, 1))
-    with pytest.raises(InputError, match="extra"):
-        build_generator(DIM, 3, seed=0, extra_dim=1)(noise_features(), cells)
 
 
 def test_a_generator_is_its_seed_and_leaves_the_global_random_state():
@@ -105,6 +91,6 @@ def test_a_generator_is_its_seed_and_leaves_the_global_random_state():
 
 
 def test_a_new_generator_prefers_no_box():
-    module = build_generator(DIM, 3, seed=5, extra_dim=2)
-    logits = module(noise_features(), candidates().cells, torch.rand(9, 2, generator=rng()))
+    module = build_generator(DIM, 3, seed=5)
+    logits = module(noise_features(), candidates().cells)
     assert not logits.any()
