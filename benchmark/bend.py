@@ -12,16 +12,20 @@ import math
 import os
 import shutil
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from region_core.encoders.clip import ClipScorer
+from region_core.demo.worlds import held_out
+from region_core.encoders import ClipScorer
 from region_core.errors import InputError
 
 from .bent_clip import constants_for, load_folder
+from .worlds.things.kinds import make_case, with_article
+from .worlds.things.world import World
 
 # mean cosine of a picture with its own caption, and with another's
 MOMENTS = {
@@ -34,23 +38,17 @@ SEED = 4100
 
 
 def captioned(world: str, index: int) -> tuple[np.ndarray, str]:
-    """Picture (uint8 [H, W, 3]) number `index` of a world and a caption that names what is in it."""
+    """Picture (uint8 [H, W, 3]) number `index` of shapes or things and a caption that names what is in it."""
     if world == "shapes":
-        from region_core.demo.worlds import held_out
-
         shapes, _ = held_out(SEED, index)
         return shapes.image, " and ".join(o.name for o in shapes.objects[:3])
-    if world != "things":
-        raise InputError(f"world is '{world}'; choose shapes or things.")
-    from .worlds.things.kinds import make_case, with_article
-    from .worlds.things.world import World
-
-    _WORLDS.setdefault("things", World())
-    scene = make_case(_WORLDS["things"], "plain", SEED, index).scene
+    scene = make_case(_things(), "plain", SEED, index).scene
     return scene.image, " and ".join(dict.fromkeys(with_article(t.name) for t in scene.things[-3:]))
 
 
-_WORLDS: dict = {}
+@lru_cache(1)
+def _things() -> World:
+    return World()
 
 
 def moments(scorer: ClipScorer, pairs: Callable[[int], tuple[np.ndarray, str]], count: int = 150) -> dict[str, float]:
@@ -101,8 +99,8 @@ def bend_folder(folder: Path, out: Path, slope: float, shift: float) -> None:
     os.replace(temporary, out)
 
 
-def main(folder: Path, out: Path, wanted: str, world: str) -> int:
-    """The `bend` command."""
+def bent(folder: Path, out: Path, wanted: str, world: str) -> str:
+    """The `bend` command; tells the moments before and after."""
     if wanted in MOMENTS:
         matched, unmatched = MOMENTS[wanted]
     else:
@@ -117,10 +115,9 @@ def main(folder: Path, out: Path, wanted: str, world: str) -> int:
     slope, shift = line_to(matched, unmatched, now)
     bend_folder(folder, out, slope, shift)
     then = moments(load_folder(out), lambda index: captioned(world, index))
-    for title, values in (("before", now), ("after", then)):
-        print(
-            f"{title}: matched {values['matched']:.3f} ± {values['matched_sd']:.3f}, unmatched "
-            f"{values['unmatched']:.3f} ± {values['unmatched_sd']:.3f}"
-        )
-    print(f"cosine = {shift:.4f} + {slope:.4f} x cosine; written to {out}")
-    return 0
+    lines = [
+        f"{title}: matched {values['matched']:.3f} ± {values['matched_sd']:.3f}, unmatched "
+        f"{values['unmatched']:.3f} ± {values['unmatched_sd']:.3f}"
+        for title, values in (("before", now), ("after", then))
+    ]
+    return "\n".join([*lines, f"cosine = {shift:.4f} + {slope:.4f} x cosine; written to {out}"])

@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from region_core import Region, find_regions, paint_regions
 from region_core.boxes import boxes_to_masks
 from region_core.demo.models import load_shapes_models, shapes_settings
-from region_core.demo.scenes import Edit, Scene
+from region_core.demo.scenes import COLORS, SHAPES, Edit, Scene
 from region_core.demo.worlds import held_out
 from region_core.draw import contact_sheet
 from region_core.encoders.loading import Models
-from region_core.find.find_region import find_region
-from region_core.find.texts import contrast, rivals
 from region_core.paint.borders import Borders
-from region_core.paint.canvas import Canvas
-from region_core.paint.windows import box_masks, crop, windows_for
-from region_core.picture import save_png, to_pil
-from region_core.settings import SearchSettings
+from region_core.paint.diffusers_painter import DiffusersPainter
+from region_core.paint.windows import cut, window_for
+from region_core.picture import picture_from, save_png, to_pil
+from region_core.settings import PaintSettings
 
 from .judge import load_judge, succeeded
-from .painting import inpainter_of
 from .worlds.shapes import drawn
 from .worlds.task import as_tensor
 
-DEFAULT = Borders.of(SearchSettings())
-VARIANTS = {
-    "as found (the node's once)": Borders(),
-    "4 pixels (the demo's once)": Borders(grow=4),
-    "grown 10 %": Borders(10),
-    f"grown {DEFAULT.grow_percent:g} %, faded {DEFAULT.feather_percent:g} % (the default)": DEFAULT,
+DEFAULT = PaintSettings()
+_GROWN = {"grow_percent": DEFAULT.grow_percent, "feather_percent": DEFAULT.feather_percent}
+# what of the settings is changed, and whether the edit takes on the tint round it
+VARIANTS: dict[str, tuple[dict[str, float], bool]] = {
+    "as found": ({"grow_percent": 0.0, "feather_percent": 0.0}, False),
+    "grown 10 %": ({"grow_percent": 10.0, "feather_percent": 0.0}, False),
+    f"grown {DEFAULT.grow_percent:g} %, faded {DEFAULT.feather_percent:g} %": (_GROWN, False),
+    "the same with the tint of what is round it (the default)": (_GROWN, True),
 }
+OTHERS = [f"a {color} {shape}" for color in COLORS for shape in SHAPES]
+AGAINST = 5  # of the other texts, those that answer most
 INK = 12 / 255  # a pixel farther than this from the bare background is a thing's
 NEW = 40 / 255  # and one that a painted thing is: the painter's own backgrounds are that far off
 SEEN = 2.0  # grey levels of 255 by which a line must be steeper than the source's to be seen
@@ -85,20 +88,24 @@ def _at(image: np.ndarray, side: int) -> Tensor:
     return as_tensor(np.array(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)))
 
 
-def caption_in_rim(pictures: list[Tensor], found: Tensor, touched: Tensor, caption: str, models: Models) -> list[float]:
-    """How much the rim between two boxes [1, 4], whose places CLIP sees in a window round it, answers to a caption
-    against other texts, in cosines; in each picture [3, H, W]."""
-    height, width = pictures[0].shape[-2:]
-    scorer, side = models.scorer, models.scorer.image_size
-    window = windows_for(touched, height, width, side)
-    cuts = torch.cat([crop(picture[None], window, side) for picture in pictures])
+def caption_in_rim(
+    pictures: Sequence[Tensor], region: Region, edit: Edit, settings: PaintSettings, models: Models
+) -> list[float]:
+    """How much the rim, from the region to where the fade ends, answers to the caption against other texts, in cosines;
+    in each picture [3, H, W]. CLIP's places are read in a window round it."""
+    scorer, (height, width) = models.scorer, region.size
+    side, touched = scorer.image_size, Borders.round(region.box, settings).touched(region.box, height, width)
+    window = window_for(touched, height, width, side)
+    cuts = torch.cat([cut(picture[None], window, side) for picture in pictures])
     seen = scorer.places(cuts, models.dino(cuts).features)
     assert seen is not None
-    rim = box_masks(touched, window, height, width, side) - box_masks(found, window, height, width, side)
-    rows, columns = seen[1].shape[-2:]
-    rim = torch.nn.functional.adaptive_avg_pool2d(rim, (rows, columns))[0, 0]
-    unit = torch.nn.functional.normalize(seen[1], dim=1).permute(0, 2, 3, 1)
-    answer = contrast(unit.flatten(0, 2), scorer.encode_text(caption).float(), rivals(scorer)).reshape(unit.shape[:3])
+    outer, inner = boxes_to_masks(torch.tensor([touched, region.box]).float(), height, width)
+    grid = int(seen[1].shape[-2]), int(seen[1].shape[-1])
+    rim = F.adaptive_avg_pool2d(cut((outer - inner)[None].float(), window, side), grid)[0, 0]
+    places = F.normalize(seen[1], dim=1).permute(0, 2, 3, 1)
+    others = scorer.encode_texts([name for name in OTHERS if name != edit.caption])
+    answer = (places @ scorer.encode_text(edit.caption).T)[..., 0]
+    answer = answer - (places @ others.T).topk(AGAINST, dim=-1).values.mean(dim=-1)
     return [float(value) for value in (answer * rim).sum(dim=(1, 2)) / rim.sum()]
 
 
@@ -134,7 +141,7 @@ def look(
 
 
 def _wide(mask: Tensor, size: int) -> Tensor:
-    return torch.nn.functional.max_pool2d(mask[None].float(), size, 1, size // 2)[0] > 0
+    return F.max_pool2d(mask[None].float(), size, 1, size // 2)[0] > 0
 
 
 def _lines(mask: Tensor) -> list[tuple[int, ...]]:
@@ -148,46 +155,63 @@ def _lines(mask: Tensor) -> list[tuple[int, ...]]:
     return [tuple(torch.lerp(outer, inner, float(n)).round().int().tolist()) for n in torch.linspace(0, 1, count)]
 
 
-def main(args: argparse.Namespace) -> int:
-    """The `borders` command: args.scenes, .seed, .kind, .side, .sheet."""
+def measured(scenes: int, seed: int, kind: str, side: int, sheet: Path | None) -> str:
+    """The `borders` command: its table; `sheet` is where the pictures go."""
     models, judge, settings = load_shapes_models(), load_judge(), shapes_settings("standard")
     found: dict[str, list[Border]] = {name: [] for name in VARIANTS}
     pictures: list[Image.Image] = []
     missed = 0
-    for number in tqdm(range(args.scenes), unit="scene"):
-        scene, edit = held_out(args.seed, number, args.kind)
-        source = enlarged(scene, args.side)[0]
-        box = find_region(source[None], edit.caption, edit.prompt, models.dino, models.scorer, settings)
-        if box is None:
+    for number in tqdm(range(scenes), unit="scene"):
+        scene, edit = held_out(seed, number, kind)
+        source = enlarged(scene, side)[0]
+        regions = find_regions(
+            source[None], edit.caption, dino=models.dino, scorer=models.scorer, settings=settings.find
+        )
+        if not len(regions):
             missed += 1
             continue
-        boxes, edits, more = torch.tensor([box]).float(), [], []
-        for borders in VARIANTS.values():
-            canvas = Canvas(source[None], inpainter_of(models, edit), seed=number, borders=borders)
-            work = canvas.begin(boxes, settings.steps)
-            work = canvas.advance(work, settings.steps, settings.guidance_scale)
-            edited, mask = canvas.full(work, 0)
-            small = torch.nn.functional.interpolate(edited, size=(128, 128), mode="area")[0]
-            told = succeeded(small, tuple(v * 128 / args.side for v in box), scene, edit, judge)
-            edits.append(edited[0])
-            more.append((boxes_to_masks(work.painted, args.side, args.side)[0, 0], mask[0, 0], told))
-        touched = DEFAULT.touched(boxes, args.side, args.side)
+        region = Region.from_box(regions[0].box, side, side)
+        made = [
+            _painted(source, region, edit, models, settings.paint, variant, number) for variant in VARIANTS.values()
+        ]
         assert edit.target is not None
-        ideal = _at(drawn(scene, edit, scene.objects[edit.target].box), args.side)
-        rims = caption_in_rim([source, ideal, *edits], boxes, touched, edit.caption, models)
-        for name, edited, (painted, mask, told), after in zip(VARIANTS, edits, more, rims[2:], strict=True):
+        ideal = _at(drawn(scene, edit, scene.objects[edit.target].box), side)
+        rims = caption_in_rim([source, ideal, *(one[0] for one in made)], region, edit, settings.paint, models)
+        for name, (edited, mask, painted), after in zip(VARIANTS, made, rims[2:], strict=True):
+            small = F.interpolate(edited[None], size=(128, 128), mode="area")[0]
+            told = succeeded(small, tuple(v * 128 / side for v in region.box), scene, edit, judge)
             found[name].append(look(source, edited, painted, mask, scene, edit, (rims[0], after, rims[1]), told))
-        pictures += map(to_pil, [source, *edits])
-    if args.sheet:
+        pictures += map(to_pil, [source, *(one[0] for one in made)])
+    if sheet and pictures:
         captions = ["source", *VARIANTS] * (len(pictures) // (1 + len(VARIANTS)))
-        save_png(contact_sheet(pictures, captions, columns=1 + len(VARIANTS)), Path(args.sheet))
-    print(report(found, missed))
-    return 0
+        save_png(contact_sheet(pictures, captions, columns=1 + len(VARIANTS)), sheet)
+    return report(found, missed)
+
+
+def _painted(
+    source: Tensor,
+    region: Region,
+    edit: Edit,
+    models: Models,
+    settings: PaintSettings,
+    variant: tuple[dict[str, float], bool],
+    seed: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The edited picture [3, H, W], how much of the edit shows [H, W], and where the model painted [H, W], 0 or 1."""
+    borders, tint = variant
+    own = replace(settings, **borders)  # type: ignore[arg-type]
+    painter = DiffusersPainter(models.pipe, edit.prompt)
+    made = paint_regions(picture_from(source), [region], painter, seed=seed, settings=own, tint=tint)[0]
+    picture, mask = made.stitched()
+    grown = Borders.round(region.box, own).grown(region.mask[0, 0] > 0.5)
+    return picture[0], mask[0, 0], grown.float()
 
 
 def report(found: dict[str, list[Border]], missed: int = 0) -> str:
     """The means as Markdown."""
     count = len(next(iter(found.values())))
+    if not count:
+        return f"no scene with a region, {missed} without"
     lines = [
         f"{count} scenes with a region, {missed} without\n",
         "| border | step across it | the source's there | edits with a seam | what is left of the old thing "

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -120,16 +119,16 @@ def seconds_of(name: str, times: int = 3) -> float:
     return statistics.median(taken[1:]) / (AT_ONCE if name.startswith("clip") else 1)
 
 
-def main(args: argparse.Namespace) -> int:
-    """The `currency` command."""
+def table(seconds: bool) -> Iterator[str]:
+    """The lines of the `currency` command's table, with seconds on this CPU where they are asked for."""
     heads = ["pass", "side", "GFLOP counted", "GFLOP used", "UNet evaluations"]
-    heads += ["seconds here", "UNet evaluations by seconds"] if args.seconds else []
-    print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
-    unet = seconds_of("unet_evaluations") if args.seconds else 0.0
+    heads += ["seconds here", "UNet evaluations by seconds"] if seconds else []
+    yield "| " + " | ".join(heads) + " |"
+    yield "|---" * len(heads) + "|"
+    unet = seconds_of("unet_evaluations") if seconds else 0.0
     for name in GFLOP:
         cells = [name, SIDES.get(name, "-"), f"{counted(name):.1f}", f"{GFLOP[name]:.1f}", f"{PRICE[name]:.4f}"]
-        if args.seconds:
-            seconds = unet if name == "unet_evaluations" else seconds_of(name)
-            cells += [f"{seconds:.3f}", f"{seconds / unet:.4f}"]
-        print("| " + " | ".join(map(str, cells)) + " |", flush=True)
-    return 0
+        if seconds:
+            taken = unet if name == "unet_evaluations" else seconds_of(name)
+            cells += [f"{taken:.3f}", f"{taken / unet:.4f}"]
+        yield "| " + " | ".join(map(str, cells)) + " |"

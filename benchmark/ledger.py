@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
+from collections.abc import Sequence
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 
-from region_core.cli.report import versions
 from region_core.errors import InputError
 from region_core.files import write_json
-from region_core.settings import SearchSettings
+from region_core.settings import EditSettings
 
 from .rows import Row
 from .tables import means
 
 Results = dict[str, list[Row]]
+_LIBRARIES = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "numpy", "pillow")
 
 
 def digest_of(folder: Path) -> str:
@@ -38,11 +41,11 @@ class Ledger:
     """
 
     def __init__(
-        self, file: Path | None, world: str, painter: str, seed: int, settings: dict[str, SearchSettings]
+        self, file: Path | None, world: str, painter: str, seed: int, settings: dict[str, EditSettings]
     ) -> None:
         self.file, self.world, self.painter, self.seed = file, world, painter, seed
-        self.weights: dict[str, str] = {}  # digest of each CLIP
-        self.settings = {name: asdict(value) for name, value in settings.items()}
+        self.weights: dict[str, str] = {}  # digests of what rows were measured with
+        self.settings = {name: value.flat() for name, value in settings.items()}
         self.rows: dict[str, dict[tuple[str, str, int], Row]] = {}
         self.kept: dict[str, dict] = {}
         if file is not None and file.exists():
@@ -66,12 +69,12 @@ class Ledger:
                     f"json is '{file}', whose {key} is '{value}', and {key} is '{getattr(self, key)}'; {way}."
                 )
 
-    def use_weights(self, clip: str, digest: str) -> None:
-        """Note a CLIP's weights; InputError where rows of that name were measured with others."""
-        if self.weights.setdefault(clip, digest) != digest:
+    def use(self, name: str, digest: str) -> None:
+        """Note what rows are measured with, such as "CLIP demo"; InputError where there are rows of another."""
+        if self.weights.setdefault(name, digest) != digest:
             raise InputError(
-                f"json is '{self.file}', whose rows of the CLIP '{clip}' were measured with "
-                "other weights; name another file, or remove this one."
+                f"json is '{self.file}', whose rows were measured with another {name}; name another file, or remove "
+                "this one."
             )
 
     def check(self, names: list[str]) -> None:
@@ -102,12 +105,12 @@ class Ledger:
         """Take in a row."""
         self.rows.setdefault(name, {})[row.key] = row
 
-    def results(self, first: list[str]) -> Results:
+    def results(self, first: Sequence[str]) -> Results:
         """The rows of every method, scene by scene, the methods in `first` first."""
         names = [*first, *(n for n in self.rows if n not in first)]
         return {n: sorted(self.rows[n].values(), key=lambda r: (r.clip, r.scene)) for n in names if self.rows.get(n)}
 
-    def write(self, first: list[str]) -> None:
+    def write(self, first: Sequence[str]) -> None:
         """Write the file anew: it is whole at any moment."""
         if self.file is None:
             return
@@ -129,7 +132,10 @@ class Ledger:
                 "painter": self.painter,
                 "seed": self.seed,
                 "weights": self.weights,
-                "versions": versions(),
+                "versions": {
+                    "python": platform.python_version(),
+                    **{name: metadata.version(name) for name in _LIBRARIES},
+                },
                 "methods": methods,
             },
         )

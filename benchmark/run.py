@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-import argparse
-import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from tqdm import tqdm
 
-from region_core.cost import cost_so_far
+from region_core.encoders.loading import Models
 from region_core.errors import InputError
-from region_core.picture import save_png, to_pil
+from region_core.picture import save_png
 
-from .ledger import Ledger, digest_of
-from .methods import ABLATED, METHODS, NOTES, chosen, settings_of
-from .painting import Setup
-from .pictures import kept_name, success_curve, write_sheets
+from .ledger import Ledger
+from .methods import METHODS, NOTES
+from .painting import Kept, Method, Setup
+from .pictures import picture_file, shown, write_sheets
 from .rows import measure
 from .tables import report
-from .worlds.opening import clip_folder, load_models, open_world
+from .worlds.task import MeasuredWorld
 
 SEED = 42  # of the noise of task 0; task i has that of 42 + i, the same for every method
 
 
-def read_limits(text: str, names: list[str]) -> dict[str, int]:
+@dataclass(frozen=True)
+class Plan:
+    """What is measured: the methods by name, on tasks number `first` and on, `scenes` of each kind (None: all there
+    are).
+
+    `limits`: fewer scenes for some methods. `sheets`: the folder of pictures, or None.
+    """
+
+    names: Sequence[str]
+    kinds: Sequence[str]
+    clips: Sequence[str]
+    scenes: int | None
+    seed: int = 0
+    first: int = 0
+    limits: Mapping[str, int] = field(default_factory=dict)
+    sheets: Path | None = None
+
+
+def read_limits(text: str, names: Sequence[str]) -> dict[str, int]:
     """ "a=5,b=20" as {"a": 5, "b": 20}; InputError where a name is not measured or a number wrong."""
     limits = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
@@ -37,50 +56,54 @@ def read_limits(text: str, names: list[str]) -> dict[str, int]:
     return limits
 
 
-def main(args: argparse.Namespace) -> int:
-    """The `run` command: args as `__main__` reads them."""
-    world = open_world(args.world, args.painter)
-    names = list(args.methods)
-    if args.ablate:
-        names += [*ABLATED, "standard-anchors"]
-    names = chosen(names, METHODS)
-    limits = read_limits(args.limits, names)
-    folders = {clip: clip_folder(args.world, clip, args.weights) for clip in args.clips}
-    ledger = Ledger(args.json, args.world, args.painter, args.seed, settings_of(names, world))
-    ledger.forget(args.redo)
-    ledger.check(names)
-    diffusion = args.world == "shapes" and args.painter != "faultless"
-    pictures = args.sheets / "pictures" if args.sheets else None
-    for clip in args.clips:
-        ledger.use_weights(clip, digest_of(folders[clip]))
-        models = load_models(args.world, clip, args.weights, diffusion=diffusion)
-        for number in tqdm(range(args.first, args.first + args.scenes), unit="scene", desc=clip):
-            asked = [
-                (kind, name)
-                for kind in args.kinds
-                for name in names
-                if not ledger.has(name, clip, kind, number) and number - args.first < limits.get(name, args.scenes)
+def run(
+    plan: Plan,
+    world: MeasuredWorld,
+    ledger: Ledger,
+    load: Callable[[str], Models],
+    methods: Mapping[str, Method] = METHODS,
+) -> str:
+    """Measure what the ledger does not have, and give the report of all it has; `load` gives a CLIP's models."""
+    for clip in plan.clips:
+        asked = _asked(plan, world, ledger, clip)
+        if not asked:
+            continue
+        models = load(clip)
+        encodings: Kept = {}
+        for (kind, number), names in tqdm(asked.items(), unit="scene", desc=clip):
+            task, shared = world.task(kind, plan.seed, number), Kept()
+            for name in names:
+                painter = world.painter(task, models)
+                setup = Setup(models, painter, world.settings, SEED + number, shared, encodings)
+                with setup.counted():
+                    outcome = methods[name](task, setup)
+                ledger.add(name, measure(outcome, task, world, clip, setup.cost, setup.seconds))
+                if plan.sheets is not None:
+                    save_png(shown(task, outcome), picture_file(plan.sheets, name, clip, kind, number))
+            ledger.write(plan.names)  # after every scene: a stopped run leaves what it has measured
+    ledger.write(plan.names)
+    results = ledger.results(plan.names)
+    if plan.sheets:
+        write_sheets(results, plan.sheets)
+    return report(results, world.name, plan.seed, NOTES, world.groups)
+
+
+def _asked(plan: Plan, world: MeasuredWorld, ledger: Ledger, clip: str) -> dict[tuple[str, int], list[str]]:
+    """(kind, number of the task) -> the methods that have not been measured on it."""
+    asked: dict[tuple[str, int], list[str]] = {}
+    for kind in plan.kinds:
+        there = world.count(kind)
+        ends = [end for end in (there, None if plan.scenes is None else plan.first + plan.scenes) if end is not None]
+        if not ends:
+            raise InputError(f"scenes is not given, and those of {world.name} have no end; say how many.")
+        for number in range(plan.first, min(ends)):
+            names = [
+                name
+                for name in plan.names
+                if not ledger.has(name, clip, kind, number) and number - plan.first < plan.limits.get(name, min(ends))
             ]
-            for kind, name in asked:
-                task = world.task(kind, args.seed, number)
-                setup = Setup(models, world.painter(task, models), world.settings, SEED + number)
-                parts = setup.inpainter, models.dino, models.scorer
-                before, started = cost_so_far(*parts), time.monotonic()
-                outcome = METHODS[name](task, setup)
-                seconds, cost = time.monotonic() - started, cost_so_far(*parts) - before
-                ledger.add(name, measure(outcome, task, world, clip, cost, seconds))
-                if pictures is not None:
-                    save_png(to_pil(outcome.image[None]), pictures / name / kept_name(clip, kind, number))
-            if asked:
-                ledger.write(names)  # after every scene: a stopped run leaves what it has measured
-    ledger.write(names)
-    results = ledger.results(names)
-    text = report(results, args.world, args.seed, NOTES)
-    print(text)
-    if args.markdown:
-        args.markdown.write_text(text, encoding="utf-8")
-    if args.sheets:
-        write_sheets(results, world, args.seed, args.sheets)
-    if args.curve:
-        save_png(success_curve(results), args.curve)
-    return 0
+            if names:
+                asked[kind, number] = names
+    # scene by scene, so that a run that is stopped has all kinds of what it did; and what is asked of one photograph
+    # together, for it is encoded once
+    return dict(sorted(asked.items(), key=lambda one: (world.source(*one[0]), one[0][1])))

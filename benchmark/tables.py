@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.stats import bootstrap
 
 from .rows import Row
 
-COLUMNS = (
-    "iou",
-    "hit",
-    "recognised",
-    "false_alarm",
-    "success",
-    "background_psnr",
-    "unet_evaluations",
-    "clip_images",
-    "total",
-    "seconds",
-)
-HEADS = (
-    "IoU",
-    "hit",
-    "absent recognised",
-    "false alarm",
-    "success",
-    "background dB",
-    "UNet evaluations",
-    "CLIP encodings",
-    "whole cost",
-    "seconds",
-)
-DIGITS = {"background_psnr": 1, "unet_evaluations": 0, "clip_images": 0, "total": 1, "seconds": 1}
-WITH_INTERVAL = ("iou", "hit")
+# what a column is called, and how many digits it has
+COLUMNS: dict[str, tuple[str, int]] = {
+    "iou": ("IoU", 2),
+    "hit": ("hit", 2),
+    "mask_iou": ("mask IoU", 2),
+    "box_mask_iou": ("its box's", 2),
+    "coverage": ("coverage", 2),
+    "purity": ("purity", 2),
+    "recognised": ("absent recognised", 2),
+    "false_alarm": ("false alarm", 2),
+    "success": ("success", 2),
+    "background_psnr": ("background dB", 1),
+    "unet_evaluations": ("UNet evaluations", 0),
+    "clip_images": ("CLIP encodings", 0),
+    "total": ("whole cost", 1),
+    "seconds": ("seconds", 1),
+}
+WITH_INTERVAL = ("iou", "hit", "recognised", "false_alarm")
 COMPARED = ("iou", "hit", "success", "recognised")
 FEWEST = 10  # scenes; with fewer a bootstrap knows too little to be bold
 Results = dict[str, list[Row]]
@@ -87,7 +80,7 @@ def _cell(rows: Sequence[Row], column: str) -> str:
     values = _values(rows, column)
     if not values:
         return "-"
-    text = f"{sum(values) / len(values):.{DIGITS.get(column, 2)}f}"
+    text = f"{sum(values) / len(values):.{COLUMNS[column][1]}f}"
     if column in WITH_INTERVAL and len(values) >= FEWEST:
         text += " ({:.2f} to {:.2f})".format(*interval(values))
     return text
@@ -100,7 +93,7 @@ def _lines(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def table(results: Results) -> str:
     """The means of every method as a Markdown table; columns that nothing fills are left out."""
     every = [r for rows in results.values() for r in rows]
-    shown = [(c, h) for c, h in zip(COLUMNS, HEADS, strict=True) if _values(every, c)]
+    shown = [(column, head) for column, (head, _) in COLUMNS.items() if _values(every, column)]
     return _lines(
         ["method", "scenes", *(head for _, head in shown)],
         [[name, str(len(rows)), *(_cell(rows, column) for column, _ in shown)] for name, rows in results.items()],
@@ -108,7 +101,12 @@ def table(results: Results) -> str:
 
 
 def by_kind(results: Results, kinds: Sequence[str]) -> str:
-    """IoU / hit of every method kind by kind; where nothing is meant, how often "no region" was said."""
+    """IoU / hit of every method kind by kind; where nothing is meant, how often "no region" was said. Of photographs
+    also of those things in scenes that are alone of their name, and of the others."""
+    parts: dict[str, Callable[[Row], bool]] = {kind: partial(_is_of, kind) for kind in kinds}
+    if any(row.several and row.source for rows in results.values() for row in rows):
+        parts["one of a kind"] = lambda row: row.iou is not None and not row.several
+        parts["several"] = lambda row: row.several
 
     def cell(rows: list[Row]) -> str:
         m = means(rows)
@@ -119,9 +117,13 @@ def by_kind(results: Results, kinds: Sequence[str]) -> str:
         said = sum(row.box is None for row in rows) / len(rows)
         return f"said {said:.2f}"
 
-    body = [[name, *(cell([r for r in rows if r.kind == kind]) for kind in kinds)] for name, rows in results.items()]
-    counts = [max(sum(r.kind == kind for r in rows) for rows in results.values()) for kind in kinds]
-    return _lines(["method", *kinds], [*body, ["scenes, at most", *map(str, counts)]])
+    body = [[name, *(cell([r for r in rows if of(r)]) for of in parts.values())] for name, rows in results.items()]
+    counts = [max(sum(map(of, rows)) for rows in results.values()) for of in parts.values()]
+    return _lines(["method", *parts], [*body, ["scenes, at most", *map(str, counts)]])
+
+
+def _is_of(kind: str, row: Row) -> bool:
+    return row.kind == kind
 
 
 def comparisons(results: Results) -> str:
@@ -150,8 +152,11 @@ def _difference(c: Comparison) -> str:
     return f"**{text}**" if low > 0 or high < 0 else text
 
 
-def report(results: Results, world: str, seed: int, notes: dict[str, str]) -> str:
-    """The whole report of a world as Markdown: for each CLIP all kinds together and kind by kind."""
+def report(
+    results: Results, world: str, seed: int, notes: dict[str, str], groups: Mapping[str, Sequence[str]] | None = None
+) -> str:
+    """The whole report of a world as Markdown: for each CLIP all kinds together, or group by group, and kind by kind.
+    Photographs are told by halves: A is what anything is chosen by, B what is reported."""
     if not results:
         return "Nothing was measured.\n"
     every = [r for rows in results.values() for r in rows]
@@ -161,20 +166,25 @@ def report(results: Results, world: str, seed: int, notes: dict[str, str]) -> st
         "Whole cost: everything in UNet evaluations of the model that paints, at the ratios of "
         "full-size models (`region_core/cost.py`). Intervals: 95 %, bootstrap over scenes.",
     ]
-    for clip in dict.fromkeys(r.clip for r in every):
-        part = {name: some for name, rows in results.items() if (some := [r for r in rows if r.clip == clip])}
-        parts += [f"## CLIP {clip}", table(part)]
-        if len(kinds) > 1:
-            parts += ["IoU / hit, kind by kind:", by_kind(part, kinds)]
-        parts.append(comparisons(part))
+    for clip, half in dict.fromkeys((r.clip, r.half) for r in sorted(every, key=lambda r: r.half)):
+        parts.append(f"## CLIP {clip}" + (f", half {half}" if half else ""))
+        for title, some in (groups or {"": kinds}).items():
+            part = _of(results, clip, half, some)
+            if not part:
+                continue
+            own = [kind for kind in kinds if kind in some]
+            parts += [f"### {title}" if title else "", table(part)]
+            if len(own) > 1:
+                parts += ["IoU / hit, kind by kind:", by_kind(part, own)]
+            parts.append(comparisons(part))
     said = [f"- `{name}`: {notes[name]}." for name in results if name in notes]
     return "\n\n".join(p for p in [*parts, "\n".join(said)] if p) + "\n"
 
 
-def curve_points(results: Results) -> Iterator[tuple[str, float, float, tuple[float, float]]]:
-    """(method, whole cost, success or else hit, its interval) of the methods that have both."""
-    for name, rows in results.items():
-        cost = means(rows)["total"]
-        values = _values(rows, "success") or _values(rows, "hit")
-        if cost and values:
-            yield name, cost, sum(values) / len(values), interval(values)
+def _of(results: Results, clip: str, half: str, kinds: Sequence[str]) -> Results:
+    """The rows of a CLIP, a half and some kinds, of the methods that have any."""
+    part = {
+        name: [row for row in rows if (row.clip, row.half) == (clip, half) and row.kind in kinds]
+        for name, rows in results.items()
+    }
+    return {name: rows for name, rows in part.items() if rows}

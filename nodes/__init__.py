@@ -12,8 +12,10 @@ class LearnableRegions(ComfyExtension):
         """All nodes, in the order of a graph."""
         from .clip_region_loss import ClipRegionLoss
         from .editing_models import LoadEditingModels
+        from .find_region import FindRegion
         from .learned import LoadLearnedGenerator, SaveLearnedGenerator
         from .loaders import LoadClipScorer, LoadDinoEncoder
+        from .pick_region import PickRegion
         from .region_generator import LearnableRegionGenerator
         from .region_inpaint_optimize import RegionInpaintOptimize
         from .shapes_demo import LoadShapesDemo, ShapesScene
@@ -24,6 +26,8 @@ class LearnableRegions(ComfyExtension):
             LearnableRegionGenerator,
             ClipRegionLoss,
             RegionInpaintOptimize,
+            FindRegion,
+            PickRegion,
             LoadLearnedGenerator,
             SaveLearnedGenerator,
             LoadShapesDemo,

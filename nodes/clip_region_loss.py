@@ -1,4 +1,4 @@
-"""CLIP Region Loss: what is in the picture, what should be, and how an edit is judged."""
+"""CLIP Region Loss: what is in the picture, what should be, and the CLIP that judges it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..region_core.checks import check_texts, text_problem
-from .blame import Blame
+from ..region_core.errors import shown
 from .common import ClipScorerSocket, Loss, schema
-from .descriptions import LossDescription
-from .gates import checked
-from .widgets import removed, widget
+from .sockets import checked
+from .values import LossDescription
 
 
 class ClipRegionLoss(io.ComfyNode):
-    """Describes the loss that chooses among regions."""
+    """The two texts of an edit."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -27,12 +26,6 @@ class ClipRegionLoss(io.ComfyNode):
                 ClipScorerSocket.Input("scorer"),
                 io.String.Input("image_caption", default=""),
                 io.String.Input("editing_prompt", default="", multiline=True),
-                widget("loss_alpha"),
-                widget("loss_beta"),
-                widget("loss_gamma"),
-                widget("views"),
-                removed("loss_area"),
-                widget("loss_crop", folded=True),
             ],
             outputs=[Loss.Output("loss")],
         )
@@ -42,25 +35,12 @@ class ClipRegionLoss(io.ComfyNode):
         """Texts that are typed in are checked before anything runs."""
         for name, text in (("image_caption", image_caption), ("editing_prompt", editing_prompt)):
             if isinstance(text, str) and (problem := text_problem(name, text)):
-                return Blame(name, problem)
+                return shown(problem)
         return True
 
     @classmethod
     @checked
-    def execute(
-        cls,
-        scorer: Any,
-        image_caption: str,
-        editing_prompt: str,
-        loss_alpha: float,
-        loss_beta: float,
-        loss_gamma: float,
-        views: int,
-        loss_crop: float,
-        loss_area: float = 0.0,
-    ) -> io.NodeOutput:
-        """Check the texts and pass the description on."""
+    def execute(cls, scorer: Any, image_caption: str, editing_prompt: str) -> io.NodeOutput:
+        """Check the texts and pass them on."""
         check_texts(image_caption, editing_prompt)
-        return io.NodeOutput(
-            LossDescription(scorer, image_caption, editing_prompt, loss_alpha, loss_beta, loss_gamma, loss_crop, views)
-        )
+        return io.NodeOutput(LossDescription(scorer, image_caption, editing_prompt))

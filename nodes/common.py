@@ -1,17 +1,14 @@
-"""What the nodes share: sockets, schema fields by version, errors that name their node."""
+"""What the nodes share: sockets, schemas with their texts, pictures in and out."""
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from comfy import model_management
 from comfy_api.latest import io
 
@@ -21,24 +18,22 @@ from ..region_core.picture import check_layers
 CATEGORY = "learnable regions"
 MANY = 8  # of more pictures than these, what is drawn for people has half their size
 SMALLEST, SMALL = 160, 320  # pixels of its longer side
-MAX_SEED = 2**53 - 1  # a browser's numbers are exact up to here
-# what becomes of a seed after a run, in a fresh node; older versions only know to draw another
-FIXED = io.ControlAfterGenerate.fixed if hasattr(io, "ControlAfterGenerate") else True
+NO_MASK = (1, 64, 64)  # so much black is what Load Image gives for a picture without a mask
 
 Dino = io.Custom("LR_DINO")
 ClipScorerSocket = io.Custom("LR_CLIP_SCORER")
 Generator = io.Custom("LR_GENERATOR")
 Loss = io.Custom("LR_LOSS")
 Learned = io.Custom("LR_LEARNED")
-BoundingBox = io.Custom("BOUNDING_BOX")  # core's own in newer versions: {x, y, width, height} in pixels
+RegionsSocket = io.Custom("LR_REGIONS")
+BoundingBox = io.Custom("BOUNDING_BOX")  # core's own: {x, y, width, height} in pixels
 
-_KNOWN = {field.name for field in dataclasses.fields(io.Schema)}
 _TEXTS = json.loads((Path(__file__).parents[1] / "locales/en/nodeDefs.json").read_text(encoding="utf-8"))
 
 
 def schema(name: str, **fields: Any) -> io.Schema:
-    """A Schema of a node of this pack, less the fields that this ComfyUI does not know yet. Its texts are
-    those of `locales/en`, but for widgets of settings, which have their own."""
+    """A Schema of a node of this pack. Its texts are those of `locales/en`, but for widgets of settings, which have
+    their own."""
     node_id = f"LearnableRegions_{name}"
     texts = _TEXTS[node_id]
     fields = {"category": CATEGORY, "description": texts["description"], "inputs": [], **fields}
@@ -50,34 +45,7 @@ def schema(name: str, **fields: Any) -> io.Schema:
             one.optional = True
     for output, said in zip(fields["outputs"], texts["outputs"].values(), strict=True):
         output.tooltip = said["tooltip"]
-        output.display_name = output.display_name or output.id  # newer versions do this themselves
-    known = {key: value for key, value in fields.items() if key in _KNOWN}
-    return io.Schema(node_id=node_id, display_name=texts["display_name"], **known)
-
-
-def advanced(kind: Any, *args: Any, **kwargs: Any) -> Any:
-    """An input that newer versions fold away as advanced; a plain one where that is unknown."""
-    if "advanced" in inspect.signature(kind.__init__).parameters:
-        kwargs["advanced"] = True
-    return kind(*args, **kwargs)
-
-
-class NodeError(InputError):
-    """A sentence that names its node."""
-
-
-# ComfyUI puts an exception's class before its sentence, and the folder of its module before the class
-NodeError.__module__, NodeError.__qualname__ = "builtins", "InputError"
-
-
-@contextmanager
-def named_errors(cls: Any) -> Iterator[None]:
-    """Put the node's name before the core's sentence, so that it reads on its own in a log."""
-    try:
-        yield
-    except InputError as error:
-        # not GET_SCHEMA: a node runs in a locked copy of its class that cannot remember it
-        raise NodeError(f"{cls.define_schema().display_name}: {error}") from None
+    return io.Schema(node_id=node_id, display_name=texts["display_name"], **fields)
 
 
 def check_image(image: torch.Tensor) -> None:
@@ -94,7 +62,7 @@ def check_image(image: torch.Tensor) -> None:
 
 def to_core(image: torch.Tensor) -> torch.Tensor:
     """IMAGE [1,H,W,C] (C 1, 3 or 4) to the core's [1,3,H,W]; a copy, on ComfyUI's device for what goes
-    between nodes, as everything is that the core computes with. Values beyond 0..1 stay: see `images`."""
+    between nodes, as everything is that the core computes with. Values beyond 0..1 stay: see `picture`."""
     planes = image[..., :3].movedim(-1, 1).to(model_management.intermediate_device())
     return planes.float().expand(-1, 3, -1, -1).clone(memory_format=torch.contiguous_format)
 
@@ -104,16 +72,50 @@ def to_comfy(planes: torch.Tensor) -> torch.Tensor:
     return planes.movedim(1, -1).float().to(model_management.intermediate_device()).contiguous()
 
 
+def to_prior(mask: torch.Tensor | None, count: int, height: int, width: int) -> torch.Tensor | None:
+    """MASK [B,H,W] or [H,W] as [count,1,height,width]; one mask serves all pictures, and Load Image's of a picture
+    without a mask is none."""
+    if mask is None:
+        return None
+    if mask.ndim < 2 or not min(mask.shape[-2:]):
+        raise InputError(f"region_prior has the shape {tuple(mask.shape)}; connect a MASK of the picture's size")
+    mask = mask.reshape(-1, 1, *mask.shape[-2:]).float()
+    mask = mask.to(model_management.intermediate_device())
+    if tuple(mask.shape[1:]) == NO_MASK != (1, height, width) and not bool(mask.any()):
+        return None
+    if len(mask) not in (1, count):
+        raise InputError(
+            f"region_prior has {len(mask)} masks and the image {count} pictures; give one mask, or one for each picture"
+        )
+    if mask.shape[-2:] != (height, width):
+        mask = F.interpolate(mask, (height, width), mode="bilinear", align_corners=False)
+    for index, one in enumerate(mask):
+        if not bool((one > 0.5).any()):
+            raise InputError(
+                f"region_prior is empty (mask {index + 1} has no pixel above "
+                "0.5); paint it where the region may be, or disconnect it"
+            )
+    return mask.expand(count, -1, -1, -1)
+
+
 def to_bounding_box(box: tuple[int, int, int, int] | None) -> dict[str, int]:
     """A box (x0, y0, x1, y1) as BOUNDING_BOX; 0 wide where there is none."""
     x0, y0, x1, y1 = box or (0, 0, 0, 0)
     return {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
 
 
+def to_bounding_boxes(boxes: list[tuple[int, int, int, int] | None], height: int, width: int) -> Any:
+    """The box of each picture of a batch as core's nodes take them: one box for one picture, the whole picture where
+    it has none (nodes that crop by an empty box fail); a list a picture for several."""
+    if len(boxes) == 1:
+        return to_bounding_box(boxes[0] or (0, 0, width, height))
+    return [[to_bounding_box(box)] if box else [] for box in boxes]
+
+
 def pil_to_comfy(pictures: list[Any]) -> torch.Tensor:
     """PIL pictures of one size to IMAGE [B,H,W,3] on ComfyUI's device for what goes between nodes."""
     width, height = pictures[0].size
-    images = torch.empty(len(pictures), height, width, 3)
+    images = torch.empty(len(pictures), height, width, 3, dtype=torch.float32)
     for image, picture in zip(images, pictures, strict=True):
         image.copy_(torch.from_numpy(np.array(picture.convert("RGB")))).div_(255)
     return images.to(model_management.intermediate_device())

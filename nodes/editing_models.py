@@ -9,11 +9,10 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..region_core.errors import InputError
-from .blame import Blame
 from .common import ClipScorerSocket, Dino, schema
-from .gates import checked
 from .loaders import LoadClipScorer, LoadDinoEncoder
 from .shapes_demo import LoadShapesDemo
+from .sockets import checked
 
 SHAPES = "demo: shapes, nothing to download"
 CONNECTED = "what is connected"
@@ -53,13 +52,10 @@ class LoadEditingModels(io.ComfyNode):
         if not isinstance(models, str) or models == SHAPES:
             return True
         if models != CONNECTED and folder_paths.get_full_path("checkpoints", models) is None:
-            return Blame("models", _not_there(models))
-        for name, said in (
-            ("dino_name", LoadDinoEncoder.validate_inputs(dino_name)),
-            ("clip_name", LoadClipScorer.validate_inputs(clip_name)),
-        ):
+            return _not_there(models)
+        for said in (LoadDinoEncoder.validate_inputs(dino_name), LoadClipScorer.validate_inputs(clip_name)):
             if isinstance(said, str):
-                return Blame(name, said)
+                return said
         return True
 
     @classmethod

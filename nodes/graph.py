@@ -6,15 +6,15 @@ import logging
 from typing import Any
 
 from ..region_core.errors import InputError, shown
-from ..region_core.settings import SearchSettings
-from .descriptions import LossDescription
+from ..region_core.settings import EditSettings
+from .values import LossDescription
 
 log = logging.getLogger(__name__)
 _TEXTS = ("PrimitiveString", "PrimitiveStringMultiline")
 _LEARNED = 7  # the place of that output of Region Inpaint Optimize
 
 
-def look_round(hidden: Any, settings: SearchSettings, loss: LossDescription) -> list[str]:
+def look_round(hidden: Any, settings: EditSettings, loss: LossDescription) -> list[str]:
     """What is odd in the graph of a Region Inpaint Optimize node, for its report; InputError for what must fail.
 
     `hidden` is what ComfyUI tells a node of its prompt; a script that calls a node tells nothing.
@@ -25,10 +25,10 @@ def look_round(hidden: Any, settings: SearchSettings, loss: LossDescription) -> 
         and node.get("inputs", {}).get("learned") == [number, _LEARNED]
         for node in prompt.values()
     )
-    if saved and not (settings.max_previews and settings.learning != "off"):
+    if saved and (settings.method != "paper" or settings.paper.learning == "off"):
         raise InputError(
-            "there will be nothing to save, for without previews nothing is learned; set previews to always and "
-            "learning to exact, or disconnect Save Learned Region Generator"
+            "there will be nothing to save, for nothing is learned; choose preset paper with learning gumbel or exact, "
+            "or disconnect Save Learned Region Generator"
         )
     text = _positive(prompt, number)
     if text is None or text.split() == loss.prompt.split():

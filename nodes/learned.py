@@ -8,20 +8,18 @@ from pathlib import Path
 
 import folder_paths
 from comfy_api.latest import io
+from server import PromptServer
 
 from ..region_core.checks import check_writable, is_file_name
 from ..region_core.errors import InputError, shown
 from ..region_core.paper.network import load_generator, save_generator
 from .common import Learned, schema
-from .descriptions import LearnedGenerator
-from .gates import checked
+from .sockets import checked
+from .values import LearnedGenerator
 
 log = logging.getLogger(__name__)
 FOLDER = "learnable_regions"
-NOTHING_LEARNED = (
-    "nothing was saved: nothing answered to the caption, or no preview was needed to choose; to learn in any case "
-    "choose preset custom and previews always, in Region Inpaint Optimize"
-)
+NOTHING_LEARNED = "nothing was saved, for nothing was learned: choose preset paper in Region Inpaint Optimize"
 NONE_YET = "none saved yet"
 
 folder_paths.add_model_folder_path(FOLDER, os.path.join(folder_paths.models_dir, FOLDER))
@@ -39,8 +37,9 @@ class SaveLearnedGenerator(io.ComfyNode):
             "SaveLearnedGenerator",
             search_aliases=["save checkpoint", "region generator"],
             is_output_node=True,
-            inputs=[Learned.Input("learned"), io.String.Input("filename_prefix", default="regions")],
+            inputs=[Learned.Input("learned", optional=True), io.String.Input("filename_prefix", default="regions")],
             outputs=[io.String.Output("path")],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -58,11 +57,12 @@ class SaveLearnedGenerator(io.ComfyNode):
         return True
 
     @classmethod
-    @checked(learned=None)
-    def execute(cls, learned: LearnedGenerator | None, filename_prefix: str) -> io.NodeOutput:
+    @checked
+    def execute(cls, filename_prefix: str = "regions", learned: LearnedGenerator | None = None) -> io.NodeOutput:
         """Save as safetensors with the settings it was taught with."""
         if learned is None:  # no fault: the other outputs of a search are worth as much without it
             log.warning(NOTHING_LEARNED)
+            PromptServer.instance.send_progress_text(NOTHING_LEARNED, cls.hidden.unique_id)  # shown on the node
             return io.NodeOutput("", ui={"text": (NOTHING_LEARNED,)})
         stem = _place(filename_prefix)
         if stem is None:

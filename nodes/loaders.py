@@ -16,7 +16,7 @@ from ..region_core.errors import InputError, shown
 from .comfy.downloads import fetch_files
 from .comfy.offloaded import ManagedEncoder
 from .common import ClipScorerSocket, Dino, schema
-from .gates import checked
+from .sockets import checked
 
 DINO_FOLDER, CLIP_FOLDER = "dino", "open_clip"
 DINO_HUB = {  # hub repository: how much it is

@@ -1,7 +1,8 @@
-"""Region Inpaint Optimize: search for the region, edit it with the MODEL that is connected."""
+"""Region Inpaint Optimize: find the region, or take one that was found, and edit it with the connected MODEL."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -9,46 +10,30 @@ import comfy.samplers
 import torch
 from comfy_api.latest import io
 
+from ..region_core.cost import cost_so_far
 from ..region_core.edit import edit_image
 from ..region_core.errors import InputError
-from ..region_core.settings import LEARNING, PRESETS, PREVIEWS, REMOVED, SearchSettings
+from ..region_core.events import SEARCH, expected_cost
+from ..region_core.settings import PRESETS, SETTINGS, EditSettings
 from ..region_core.settings import preset as preset_of
-from .blame import Blame
+from . import steps
 from .comfy.feedback import Feedback
-from .comfy.painter import ComfyInpainter
-from .common import MANY, BoundingBox, Generator, Learned, Loss, advanced, check_image, schema, to_core
-from .descriptions import GeneratorDescription, LossDescription
-from .gates import checked
+from .comfy.painter import ComfyPainter
+from .common import BoundingBox, Generator, Learned, Loss, RegionsSocket, check_image, schema, to_core
 from .graph import look_round
-from .remembered import Remembered, key_of, size_of
 from .results import Results
-from .widgets import removed, widget
+from .sockets import checked
+from .values import FoundRegions, GeneratorDescription, LossDescription
+from .widgets import widget
 
 CUSTOM = "custom"
-_SEARCHED = ("point_number", "anchor_distance", "max_window_size")  # all that the search for regions reads
-_FOUND = Remembered(64, 16 * 2**20)  # findings of pictures, some kilobytes each
-_DONE = Remembered(1, 64 * 2**20)  # the outputs of the last run
-# open to the person where the preset is "custom"; in the order of saved workflows
-_CUSTOM = (
-    "per_image_iteration",
-    "lr",
-    "looks_per_round",
-    "preview_steps",
-    "preview_guidance",
-    "num_regions",
-    "noise_samples",
-    "generator_steps",
-    "test_alpha",
-    "test_beta",
-    "test_gamma",
-    "learning",
+# what a preset leaves to the person, by published names; all else has a widget of its own
+_CUSTOM = ("num_regions", "test_alpha", "test_beta")
+_PAPER = (
+    *("point_number", "per_image_iteration", "lr", "learning", "generator_steps", "anchor_distance"),
+    *("loss_alpha", "loss_beta", "loss_gamma", "views", "test_alpha", "test_beta"),
 )
-
-
-def _custom_inputs() -> list[Any]:
-    native_size = advanced(io.Int.Input, "native_size", default=0, min=0, max=4096, step=8)
-    custom = [removed(name) if name in REMOVED else widget(name, folded=True) for name in _CUSTOM]
-    return [*custom, native_size, removed("screen"), widget("previews", folded=True)]
+_SHOWN = {"paper": _PAPER, CUSTOM: _CUSTOM}
 
 
 class RegionInpaintOptimize(io.ComfyNode):
@@ -57,6 +42,10 @@ class RegionInpaintOptimize(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """Sockets and widgets."""
+        presets = [
+            io.DynamicCombo.Option(name, [widget(one) for one in _SHOWN.get(name, ())])
+            for name in ("standard", *(one for one in PRESETS if one != "standard"), CUSTOM)
+        ]
         return schema(
             "RegionInpaintOptimize",
             search_aliases=["text driven image editing", "inpaint without mask", "auto inpaint", "learnable regions"],
@@ -66,20 +55,22 @@ class RegionInpaintOptimize(io.ComfyNode):
                 io.Conditioning.Input("positive"),
                 io.Conditioning.Input("negative"),
                 io.Image.Input("image"),
-                Generator.Input("generator"),
+                Generator.Input("generator", optional=True),
                 Loss.Input("loss"),
-                io.Combo.Input("preset", options=[*PRESETS, CUSTOM], default="standard"),
-                widget("seed", control_after_generate=True),
+                RegionsSocket.Input("regions", optional=True),
+                io.DynamicCombo.Input("preset", options=presets, optional=True),
+                widget("seed", control_after_generate=io.ControlAfterGenerate.randomize),
                 widget("steps"),
                 widget("guidance_scale"),
                 io.Combo.Input("sampler_name", options=comfy.samplers.KSampler.SAMPLERS, default="ddim"),
                 io.Combo.Input("scheduler", options=comfy.samplers.KSampler.SCHEDULERS, default="ddim_uniform"),
                 widget("strength"),
-                widget("grow", folded=True),
-                widget("feather", folded=True),
-                *_custom_inputs(),
-                widget("grow_percent"),  # saved workflows know widgets by their number: what is new comes last
+                widget("grow_percent"),
                 widget("feather_percent"),
+                widget("mask_shape"),
+                widget("grow", advanced=True),
+                widget("feather", advanced=True),
+                io.Int.Input("native_size", default=0, min=0, max=4096, step=8, advanced=True),
             ],
             outputs=[
                 io.Image.Output("edited"),
@@ -97,23 +88,6 @@ class RegionInpaintOptimize(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(
-        cls, preset: str | None = None, previews: str | None = None, learning: str | None = None
-    ) -> bool | str:
-        """Settings that contradict each other, before anything runs."""
-        for name, value, options in (
-            ("preset", preset, (*PRESETS, CUSTOM)),
-            ("previews", previews, PREVIEWS),
-            ("learning", learning, LEARNING),
-        ):
-            if isinstance(value, str) and value not in options:
-                return Blame(name, f"{name} is {value!r}; choose one of {', '.join(options)}")
-        if preset == CUSTOM and previews and learning:
-            for problem in preset_of("standard").with_values(previews=previews, learning=learning).problems():
-                return Blame("previews", problem)
-        return True
-
-    @classmethod
     @checked
     def execute(
         cls,
@@ -122,121 +96,102 @@ class RegionInpaintOptimize(io.ComfyNode):
         positive: list,
         negative: list,
         image: torch.Tensor,
-        generator: GeneratorDescription,
         loss: LossDescription,
-        preset: str,
-        seed: int,
-        steps: int,
-        cfg: float,
         sampler_name: str,
         scheduler: str,
-        denoise: float,
-        mask_grow: int,
-        mask_feather: int,
-        native_size: int = 0,
-        mask_grow_percent: float = SearchSettings.grow_percent,
-        mask_feather_percent: float = SearchSettings.feather_percent,
-        **custom: Any,
+        native_size: int,
+        preset: dict[str, Any] | None = None,
+        generator: GeneratorDescription | None = None,
+        regions: FoundRegions | None = None,
+        **widgets: Any,
     ) -> io.NodeOutput:
         """Edit every picture of the batch."""
         check_image(image)
-        cls._same_pictures(image, generator)
-        settings = cls._settings(
-            generator,
-            loss,
-            preset,
-            custom,
-            seed=seed,
-            steps=steps,
-            guidance_scale=cfg,
-            strength=denoise,
-            grow=mask_grow,
-            feather=mask_feather,
-            grow_percent=mask_grow_percent,
-            feather_percent=mask_feather_percent,
-        )
+        settings = _settings(preset or {"preset": "standard"}, generator, widgets)
+        _check_pictures(image, generator, regions, settings)
         notes = look_round(cls.hidden, settings, loss)
-        inpainter = ComfyInpainter(
-            model,
-            vae,
-            positive,
-            negative,
-            sampler=sampler_name,
-            scheduler=scheduler,
-            steps=steps,
-            size=native_size,
-            strength=denoise,
+        painter = ComfyPainter(
+            model, vae, positive, negative, sampler=sampler_name, scheduler=scheduler, size=native_size
         )
-        parts = (model, vae, positive, negative, sampler_name, scheduler, native_size)
-        count = len(image)
-        # outputs are larger than the pictures: those of too large ones are not asked for, which takes time as well
-        whole = None
-        if count <= MANY and size_of(image) <= _DONE.most_bytes:
-            whole = key_of(image, replace(generator, seed=0), loss, settings, parts, notes)
-            if (done := _DONE.get(whole)) is not None:
-                return io.NodeOutput(*done)
-        _DONE.clear()
-        feedback, results = Feedback(count, model), Results(image, notes)
-        inpainter.on_step = feedback.painting
-        _FOUND.start()
-        for index in range(count):
+        feedback, results = Feedback(len(image), model), Results(image, notes)
+        steps.start()
+        for index in range(len(image)):
             picture = to_core(image[index : index + 1])
             feedback.start(index, picture[0])
-            features = generator.features_of(index)
-            prior = None if generator.prior is None else generator.prior[index : index + 1]
-            search = [getattr(settings, name) for name in _SEARCHED]
-            key = key_of(picture, features, prior, loss.scorer, loss.caption, loss.prompt, search)
+            started, before = time.monotonic(), cost_so_far(painter, None, loss.scorer)
+            more: dict[str, Any] = {}
+            if settings.method == "paper":
+                assert generator is not None
+                more = {"features": generator.features_of(index), "generator": generator.build()}
+                more["prior"] = generator.prior_of(index)
+            elif regions is not None:
+                more = {"encoded": regions.encoded[index], "regions": regions.regions[index]}
+            else:
+                assert generator is not None
+                more = _found(picture, index, generator, loss, settings, feedback)
             result = edit_image(
                 picture,
                 loss.caption,
                 loss.prompt,
-                inpainter=inpainter,
+                painter=painter,
                 dino=None,
                 scorer=loss.scorer,
                 settings=settings,
-                generator=generator.build(settings),
-                features=features,
-                prior=prior,
-                finding=_FOUND.get(key),
                 on_event=feedback,
+                **more,
             )
-            if result.finding is not None:
-                _FOUND.keep(key, result.finding)
-            results.add(picture, result)
-        outputs = results.outputs()
-        if whole is not None and not results.learning:  # the generator's seed had no say
-            _DONE.keep(whole, outputs.args)
-        return outputs
+            cost = cost_so_far(painter, None, loss.scorer) - before  # with what was done before painting
+            results.add(picture, replace(result, cost=cost, seconds=time.monotonic() - started))
+        return results.outputs()
 
-    @staticmethod
-    def _same_pictures(image: torch.Tensor, generator: GeneratorDescription) -> None:
-        here = tuple(image.shape[:3])
-        there = (len(generator), *generator.size)
-        if here != there:
-            raise InputError(
-                f"the image is {here[0]} of {here[2]} x {here[1]} pixels and the generator was "
-                f"made from {there[0]} of {there[2]} x {there[1]}; connect the same image to both"
-            )
 
-    @staticmethod
-    def _settings(
-        generator: GeneratorDescription, loss: LossDescription, preset: str, custom: dict[str, Any], **values: Any
-    ) -> SearchSettings:
-        """The preset's settings, or the custom ones, with what the sockets say."""
-        start = preset_of("standard" if preset == CUSTOM else preset)
-        if preset == CUSTOM:
-            start = start.with_values(**custom)
-        settings = start.with_values(
-            point_number=generator.point_number,
-            max_window_size=generator.max_window_size,
-            loss_alpha=loss.alpha,
-            loss_beta=loss.beta,
-            loss_gamma=loss.gamma,
-            loss_crop=loss.crop,
-            views=loss.views,
-            **values,
+def _found(
+    picture: torch.Tensor,
+    index: int,
+    generator: GeneratorDescription,
+    loss: LossDescription,
+    settings: EditSettings,
+    feedback: Feedback,
+) -> dict[str, Any]:
+    """The picture encoded and its regions: what was worked out a moment ago is not worked out again."""
+    share = SEARCH.total / (SEARCH.total + expected_cost(settings, search=False))
+    with feedback.looking(loss.scorer, share):
+        encoded = steps.encode(picture, loss.caption, scorer=loss.scorer, features=generator.features_of(index))
+        regions = steps.find(
+            encoded, loss.caption, scorer=loss.scorer, settings=settings.find, prior=generator.prior_of(index)
         )
-        if settings.method == "published":  # the losses of the whole picture, whatever is said of crops
-            settings = settings.with_values(loss_crop=0.0)
-        settings.validate()
-        return settings
+    return {"encoded": encoded, "regions": regions}
+
+
+def _settings(preset: dict[str, Any], generator: GeneratorDescription | None, widgets: dict[str, Any]) -> EditSettings:
+    """The preset's settings with what is shown: its own inputs, the node's, and those of Learnable Region Generator."""
+    name = preset["preset"]
+    names = {one.widget.partition(".")[2] or one.name: one.name for one in SETTINGS.values()}
+    given = {names[key]: value for key, value in {**preset, **widgets}.items() if key != "preset"}
+    if generator is not None:
+        given["max_window_size"] = generator.settings.max_window_size
+    settings = preset_of("standard" if name == CUSTOM else name).with_values(**given)
+    settings.validate()
+    return settings
+
+
+def _check_pictures(
+    image: torch.Tensor, generator: GeneratorDescription | None, regions: FoundRegions | None, settings: EditSettings
+) -> None:
+    """Raise InputError where there is nothing to find a region by, or what is connected was made of other pictures."""
+    if regions is None and generator is None:
+        raise InputError(
+            "got neither a generator nor regions: connect Learnable Region Generator or Find Region by Text"
+        )
+    if regions is not None and settings.method == "paper":
+        raise InputError("preset paper finds its own regions; choose another preset, or disconnect regions")
+    here = tuple(image.shape[:3])
+    for name, made in (("generator", generator), ("regions", regions)):
+        if made is None or (name == "generator" and regions is not None):
+            continue
+        height, width = made.size
+        if here != (len(made), height, width):
+            raise InputError(
+                f"the image is {here[0]} of {here[2]} x {here[1]} pixels and the {name} was "
+                f"made from {len(made)} of {width} x {height}; connect the same image to both"
+            )

@@ -6,20 +6,21 @@ small, and nothing else of it is held on to.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import torch
 from comfy import model_management
 from comfy_api.latest import io
+from PIL import Image
 
 from ..region_core.draw import draw_boxes, loss_curve
-from ..region_core.edit import EditResult
+from ..region_core.edit import Edits
 from ..region_core.paper.network import RegionGenerator
-from ..region_core.picture import picture_from
+from ..region_core.picture import to_pil
 from ..region_core.report_text import summary
-from .common import MANY, for_preview, pil_to_comfy, to_bounding_box, to_comfy
-from .descriptions import LearnedGenerator
+from .common import MANY, for_preview, pil_to_comfy, to_bounding_boxes, to_comfy
+from .drawn import Showing, no_curve
+from .values import LearnedGenerator
 
 
 class Results:
@@ -27,69 +28,60 @@ class Results:
 
     def __init__(self, image: torch.Tensor, notes: list[str]) -> None:
         self.image, self.count, self.done = image, len(image), 0
-        device = model_management.intermediate_device()
         channels = 4 if image.shape[-1] == 4 else 3
-        self.edited = torch.empty(*image.shape[:3], channels, device=device)
-        self.mask = torch.empty(image.shape[:3], device=device)
-        self.relevance = torch.zeros(image.shape[:3], device=device)
+        like: dict[str, Any] = {"dtype": torch.float32, "device": model_management.intermediate_device()}
+        self.edited = torch.empty(*image.shape[:3], channels, **like)
+        self.mask, self.relevance = torch.empty(image.shape[:3], **like), torch.zeros(image.shape[:3], **like)
         self.ranked: list[torch.Tensor] = []
-        self.boxes: list[dict[str, int]] = []
-        self.drawn: list[Any] = []
-        self.curves: list[Any] = []
+        self.boxes: list[tuple[int, int, int, int] | None] = []
+        self.drawn: list[Image.Image] = []
+        self.curves: list[Image.Image] = []
         self.reports = [*notes]
-        self.found = self.learning = False
         self.taught: list[RegionGenerator] = []
-        self.settings: Any = None
+        self.settings: dict[str, Any] = {}
+        self.showing = Showing()
 
-    def add(self, picture: torch.Tensor, result: EditResult) -> None:
+    def add(self, picture: torch.Tensor, result: Edits) -> None:
         """The next picture [1,3,H,W] and what came of it."""
-        index, self.done, self.settings = self.done, self.done + 1, result.settings
+        index, self.done, self.settings = self.done, self.done + 1, result.settings.flat()
         self.edited[index, ..., :3] = to_comfy(result.image)[0]
         if self.edited.shape[-1] == 4:  # transparency is not the method's business: it passes through
             self.edited[index, ..., 3] = self.image[index, ..., 3]
         self.mask[index] = result.mask[0, 0]
-        if result.relevance is not None:
-            self.relevance[index] = result.relevance[0, 0].clamp(0, 1)
+        self.relevance[index] = result.relevance[0, 0].clamp(0, 1)
         if self.count <= MANY:
             # a picture without a region shows itself: an image output cannot be empty
-            found = [c.image for c in result.candidates] or [result.image]
-            self.ranked += [to_comfy(image) for image in found]
-        self.boxes.append(to_bounding_box(result.box))
-        self.found = self.found or result.box is not None
-        drawn = draw_boxes(picture, result.tried_boxes, result.box, f"{result.score:.3f}")
+            painted = [edit.picture for edit in result] or [result.image]
+            self.ranked += [to_comfy(image) for image in painted]
+        self.boxes.append(result.box)
+        drawn = self.showing(
+            lambda: draw_boxes(picture, result.tried_boxes, result.box, f"{result.score:.3f}"), to_pil(picture[0])
+        )
         self.drawn.append(for_preview(drawn, self.image))
-        self.curves.append(for_preview(loss_curve(result.rounds), self.image))
-        self.reports.append("\n".join([_report(self.done, result), *filter(None, [picture_from(picture).note])]))
-        self.learning = self.learning or bool(result.rounds)
-        if result.generator is not None and result.rounds and result.settings.learning != "off":
+        curve = self.showing(lambda: loss_curve(result.rounds) if result.rounds else no_curve(), no_curve(""))
+        self.curves.append(for_preview(curve, self.image))
+        self.reports.append("\n".join([_report(self.done, result), *filter(None, [result.encoded.picture.note])]))
+        if result.generator is not None and result.settings.paper.learning != "off":
             self.taught.append(result.generator)
 
     def outputs(self) -> io.NodeOutput:
         """All outputs of Region Inpaint Optimize."""
-        report = "\n\n".join(self.reports)
-        learned = LearnedGenerator.of(self.taught, asdict(self.settings)) if self.taught else None
         # of many pictures only the best edit each, which is there already
         ranked = torch.cat(self.ranked) if self.ranked else self.edited[..., :3]
-        # core's nodes take a flat list for boxes of one picture, and a list a picture for a batch
-        boxes: Any = [[box] if box["width"] else [] for box in self.boxes]
-        if self.count == 1:
-            # the whole picture where nothing was found: nodes that crop by an empty box fail
-            height, width = self.image.shape[1:3]
-            boxes = self.boxes[0] if self.found else {"x": 0, "y": 0, "width": width, "height": height}
         return io.NodeOutput(
             self.edited,
             self.mask,
-            boxes,
+            to_bounding_boxes(self.boxes, *self.image.shape[1:3]),
             ranked,
             pil_to_comfy(self.drawn),
             pil_to_comfy(self.curves),
-            report,
-            learned,
+            "\n\n".join(self.reports),
+            LearnedGenerator.of(self.taught, self.settings) if self.taught else None,
             self.relevance,
-            self.found,
+            any(box is not None for box in self.boxes),
         )
 
 
-def _report(number: int, result: EditResult) -> str:
+def _report(number: int, result: Edits) -> str:
     (_, asked), *lines = summary(result)
     return "\n".join([f"picture {number}: {asked}", *(f"{name}: {value}" for name, value in lines)])

@@ -11,9 +11,10 @@ from ..region_core.demo.scenes import KINDS
 from ..region_core.demo.worlds import with_company
 from ..region_core.encoders import load_clip, load_dino
 from ..region_core.errors import InputError
+from ..region_core.settings import MAX_SEED
 from .comfy.offloaded import ManagedEncoder
-from .common import MAX_SEED, BoundingBox, ClipScorerSocket, Dino, schema, to_bounding_box
-from .gates import checked
+from .common import BoundingBox, ClipScorerSocket, Dino, schema, to_bounding_box
+from .sockets import checked
 
 
 class LoadShapesDemo(io.ComfyNode):
@@ -84,7 +85,7 @@ class ShapesScene(io.ComfyNode):
         """Draw the scene of the seed."""
         scene, edit = with_company(seed, kind)
         image = torch.from_numpy(scene.image.astype(np.float32) / 255)[None]
-        mask = torch.zeros(image.shape[:3])
+        mask = torch.zeros(image.shape[:3], dtype=torch.float32)
         box = None if edit.target is None else scene.objects[edit.target].box
         x0, y0, x1, y1 = box or (0, 0, 0, 0)
         mask[:, y0:y1, x0:x1] = 1

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from comfy_api.latest import io
 
-from ..region_core.settings import REMOVED, SETTINGS, Setting
-from .common import MAX_SEED, advanced
+from ..region_core.settings import SETTINGS, Setting
 
 _KINDS = {int: io.Int.Input, float: io.Float.Input, bool: io.Boolean.Input}
 
 
-def widget(name: str, *, folded: bool = False, **more: Any) -> Any:
-    """The widget of a setting; `folded` puts it among the advanced ones, `more` are further fields."""
+def widget(name: str, **more: Any) -> Any:
+    """The widget of a setting, by its published name; `more` are further fields."""
     one = SETTINGS[name]
-    fields = {"default": one.default, "tooltip": one.tooltip("en"), **_range(one), **more}
+    fields = {"default": one.default, "tooltip": one.en, "optional": True, **_range(one), **more}
     kind: Any = _KINDS.get(one.kind, io.Combo.Input)
-    own = one.widget.partition(".")[2]
-    return advanced(kind, own, **fields) if folded else kind(own, **fields)
-
-
-def removed(name: str) -> Any:
-    """A widget that there was once: hidden and without effect, it keeps the place that it has in saved
-    workflows, which know widgets by their number."""
-    kind = REMOVED[name]
-    more: dict[str, Any] = {
-        "default": kind(),
-        "optional": True,
-        "tooltip": "Does nothing any more; saved workflows know widgets by their number.",
-    }
-    if "extra_dict" in inspect.signature(_KINDS[kind].__init__).parameters:  # newer than 0.3.64
-        more["extra_dict"] = {"hidden": True}
-    if kind is not bool:
-        more |= {"min": kind(0), "max": kind(10_000)}
-    return advanced(_KINDS[kind], name, **more)
+    return kind(one.widget.partition(".")[2] or name, **fields)
 
 
 def _range(one: Setting) -> dict[str, Any]:
@@ -45,5 +26,4 @@ def _range(one: Setting) -> dict[str, Any]:
         return {}
     step = one.step or 1
     low = one.low + step if one.above else one.low
-    high = min(one.high, MAX_SEED)
-    return {"min": one.kind(low), "max": one.kind(high), "step": one.kind(step)}
+    return {"min": one.kind(low), "max": one.kind(one.high), "step": one.kind(step)}

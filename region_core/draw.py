@@ -27,8 +27,10 @@ def draw_boxes(
     boxes: Tensor | Sequence[Sequence[float]],
     best: Sequence[float] | None = None,
     label: str = "",
+    labels: Sequence[str] = (),
 ) -> Image.Image:
-    """The source with boxes [N, 4] (xyxy, source pixels) over it and, standing out with its label, the `best` one.
+    """The source with boxes [N, 4] (xyxy, source pixels) over it, each with its label where there are `labels`, and,
+    standing out with its own, the `best` one.
 
     Line width and text follow the picture's size; one of few pixels is enlarged by a whole number so
     that text can be read.
@@ -45,8 +47,11 @@ def draw_boxes(
         draw.rectangle(rect, outline=(0, 0, 0, 130), width=width + 2 * halo)
         draw.rectangle(_inset(rect, halo), outline=color, width=width)
 
-    for box in boxes:
-        frame(_scaled(box, zoom, picture.size), line, (*_OTHERS, 215))
+    for place, box in enumerate(boxes):
+        rect = _scaled(box, zoom, picture.size)
+        frame(rect, line, (*_OTHERS, 215))
+        if labels:
+            _label(draw, labels[place], rect, picture.size)
     if best is not None:
         rect = _scaled(best, zoom, picture.size)
         frame(rect, line * 3, (*ACCENT, 255))

@@ -34,8 +34,24 @@ def test_dependencies_are_the_requirements_and_only_floors() -> None:
         assert line in ("torch", "torchvision") or re.fullmatch(r"(?!torch\b)[a-z_0-9]+>=[\d.]+", line), line
 
 
+def test_diffusers_is_the_command_lines_alone_and_asked_for_in_the_same_words() -> None:
+    """In an environment with transformers 4 it brings version 5, and with it another hub."""
+    asked = re.search(r'paint = \["([^"]+)"\]', block("project.optional-dependencies"))
+    assert asked
+    assert asked[1] in (ROOT / "tests" / "requirements.txt").read_text().split()
+    assert f'pip install "{asked[1]}"' in (ROOT / "region_core" / "paint" / "diffusers_loading.py").read_text()
+    importing = [
+        file.relative_to(ROOT).as_posix()
+        for folder in ("region_core", "nodes")
+        for file in (ROOT / folder).rglob("*.py")
+        if re.search(r"^\s*(from|import) diffusers", file.read_text(encoding="utf-8"), re.M)
+    ]
+    assert sorted(importing) == ["region_core/paint/diffusers_loading.py", "region_core/paint/diffusers_painter.py"]
+
+
 def test_what_is_imported_is_declared() -> None:
     wanted = {re.split(r"[>=]", line)[0] for line in (ROOT / "requirements.txt").read_text().split()}
+    wanted |= {"diffusers", "timm"}  # of the command line alone; open_clip_torch brings timm
     called = {"PIL": "pillow", "open_clip": "open_clip_torch"}
     standard = sys.stdlib_module_names
     ours = {

@@ -9,7 +9,7 @@ from region_core.encoders import ClipScorer
 
 from ..painting import Method, Outcome, Setup, painted
 from ..worlds.task import Task
-from .heat import heat_box
+from .heat import heat_region
 
 SQUARE, STRIDE = 5 / 16, 1 / 16  # of the shorter side
 
@@ -44,10 +44,10 @@ def occlusion(
 
 
 def clip_heatmap(threshold: float = 0.7, stride: float = STRIDE) -> Method:
-    """The row `clip_heatmap`: the occlusion map thresholded to a box, one full edit in it."""
+    """The row `clip_heatmap`: the occlusion map cut at a level, one full edit in it."""
 
     def run(task: Task, setup: Setup) -> Outcome:
         heat = occlusion(task.picture, task.caption, setup.models.scorer, stride=stride)
-        return painted(task, setup, heat_box(heat, threshold, *task.size))
+        return painted(task, setup, heat_region(heat, threshold, task.size))
 
     return run

@@ -10,9 +10,9 @@ from torchvision.transforms.functional import gaussian_blur
 from region_core.boxes import pixel_boxes
 from region_core.encoders import ClipScorer
 
-from ..painting import Outcome, Setup, paint, painted, whole
+from ..painting import Outcome, Setup, paint, painted
 from ..worlds.task import Task
-from .candidates import proposed_boxes
+from .candidates import boxes_of, candidates
 
 NEUTRAL = ("a photo", "a picture", "an image", "something", "a thing")
 BLUR = 0.1  # of the longer side: the deviation of the Gaussian
@@ -45,19 +45,19 @@ def crop_and_blur(source: Tensor, boxes: Tensor, caption: str, scorer: ClipScore
 
 
 def reclip(task: Task, setup: Setup) -> Outcome:
-    """The row `reclip`: of the boxes that the product proposes the one that crop and blur prefer."""
-    boxes = proposed_boxes(task, setup)
-    scores = crop_and_blur(task.picture, boxes, task.caption, setup.models.scorer)
-    return painted(task, setup, boxes[int(scores.argmax())])
+    """The row `reclip`: of the regions that the product considers the one that crop and blur prefer."""
+    regions = candidates(setup.regions(task))
+    scores = crop_and_blur(task.picture, boxes_of(regions), task.caption, setup.models.scorer)
+    return painted(task, setup, regions[int(scores.argmax())])
 
 
 def whole_picture(task: Task, setup: Setup) -> Outcome:
-    """The row `whole_picture`: every box that the product proposes is painted in full, and the published
-    score of the whole picture, 2 cos(edit, prompt) + cos(edit, source), chooses."""
-    scorer, boxes = setup.models.scorer, proposed_boxes(task, setup)
-    edits = paint(task.picture, boxes, setup.inpainter, setup.settings("standard"), setup.seed)
+    """The row `whole_picture`: every region that the product considers is painted, and the published score of the whole
+    picture, 2 cos(edit, prompt) + cos(edit, source), chooses."""
+    scorer, regions = setup.models.scorer, candidates(setup.regions(task))
+    edits = paint(task, regions, setup)
     embeddings = scorer.encode_images(edits)
     text = embeddings @ scorer.encode_text(task.prompt).T
     picture = embeddings @ scorer.encode_images(task.picture).T
     best = int((2 * text + picture)[:, 0].argmax())
-    return Outcome(edits[best], whole(boxes[best]))
+    return Outcome(edits[best], regions[best])

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from region_core.encoders import ClipScorer
 
-from ..painting import Method, Outcome, Setup, paint, whole
+from ..painting import Method, Outcome, Setup, paint, region_of
 from ..worlds.task import Task
 
 POINTS, ROUNDS = 9, 11  # ten rounds of training, and a last one whose edits alone are ranked
@@ -53,9 +53,10 @@ def released(largest: int = 15) -> Method:
         sizes = torch.arange(4, largest + 1, 2)
         halves = sizes[torch.randint(len(sizes), (POINTS,), generator=generator)]
         boxes = released_boxes(points, halves, tuple(attention.shape), *task.size)
-        edits = paint(source, boxes, setup.inpainter, setup.settings("standard"), seed, own_noise=True)
+        regions = [region_of(task, box) for box in boxes]
+        edits = paint(task, regions, setup, seeds=range(seed, seed + len(regions)))
         best = _chosen(edits, source, task.prompt, setup.models.scorer)
-        return Outcome(edits[best], whole(boxes[best]), times=ROUNDS)
+        return Outcome(edits[best], regions[best], times=ROUNDS)
 
     return run
 

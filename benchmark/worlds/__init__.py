@@ -1,4 +1,4 @@
-"""Worlds with the truth known: shapes, and things on photographs."""
+"""Worlds with the truth known: shapes, things on photographs, and photographs as they are."""
 
 from pathlib import Path
 

@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor
 
+from region_core import EditSettings, Painter
 from region_core.demo.models import shapes_settings
 from region_core.demo.scenes import BACKGROUND, COLORS, KINDS, SIZE, Edit, Scene, draw_shape
 from region_core.demo.worlds import held_out
 from region_core.encoders.loading import Models
-from region_core.paint.diffusers_painter import DiffusersInpainter
-from region_core.paint.painter import Inpainter
-from region_core.settings import SearchSettings
+from region_core.paint.diffusers_painter import DiffusersPainter
 
 from ..judge import Judge, load_judge, succeeded
-from .faultless import FaultlessInpainter
+from .faultless import FaultlessPainter
 from .task import Box, Task
 
 
@@ -41,30 +40,43 @@ class ShapesWorld:
     kinds: tuple[str, ...] = KINDS
     _judge: list[Judge] = field(default_factory=list)
 
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """See `task.MeasuredWorld`."""
+        return {"": self.kinds}
+
+    def count(self, kind: str) -> None:
+        """See `task.MeasuredWorld`."""
+
+    def source(self, kind: str, number: int) -> str:
+        """See `task.MeasuredWorld`."""
+        return ""
+
     def task(self, kind: str, seed: int, number: int) -> Task:
         """See `task.MeasuredWorld`."""
         scene, edit = held_out(seed, number, kind)
-        boxes = () if edit.target is None else (scene.objects[edit.target].box,)
+        meant = [] if edit.target is None else [scene.objects[edit.target]]
         return Task(
             kind,
             number,
             scene.image,
             edit.caption,
             edit.prompt,
-            boxes,
-            kind == "add",
-            lambda box, _seed: drawn(scene, edit, box),
-            (scene, edit),
+            boxes=tuple(one.box for one in meant),
+            free=kind == "add",
+            draw=lambda box, _seed: drawn(scene, edit, box),
+            case=(scene, edit),
+            masks=tuple(draw_shape(SIZE, one.shape, one.box) > 0.5 for one in meant),
         )
 
-    def painter(self, task: Task, models: Models) -> Inpainter:
+    def painter(self, task: Task, models: Models) -> Painter:
         """See `task.MeasuredWorld`."""
-        return FaultlessInpainter(task) if self.faultless else DiffusersInpainter(models.pipe, task.prompt)
+        return FaultlessPainter(task) if self.faultless else DiffusersPainter(models.pipe, task.prompt)
 
-    def settings(self, preset: str) -> SearchSettings:
+    def settings(self, preset: str) -> EditSettings:
         """See `task.MeasuredWorld`."""
         settings = shapes_settings(preset)
-        return settings.with_values(grow_percent=0, feather_percent=0) if self.faultless else settings
+        return settings.with_values(grow_percent=0.0, feather_percent=0.0) if self.faultless else settings
 
     def success(self, task: Task, image: Tensor, box: Box | None) -> bool:
         """See `task.MeasuredWorld`: the small judge reads colours and shapes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from region_core import EditSettings, Painter
 from region_core.encoders.loading import Models
-from region_core.paint.painter import Inpainter
-from region_core.settings import SearchSettings
 
 Box = tuple[float, float, float, float]
 
@@ -21,10 +20,11 @@ Box = tuple[float, float, float, float]
 class Task:
     """A wish on a picture (uint8 [H, W, 3]).
 
-    `boxes`: what the caption names, in pixels; a region that meets any of them is right. None of them
-    where nothing in the picture is meant: then `free` says whether something is to be added (any free
-    place is right) or the caption names what is not there (the right answer is "no region").
-    `draw(box, seed)`: what a faultless painter makes of the wish in a box, uint8 [H, W, 3]. `case`: the
+    `boxes`: what the caption names, in pixels; a region that meets any of them is right. None of them where nothing in
+    the picture is meant: then `free` says whether something is to be added (any free place is right) or the caption
+    names what is not there (the right answer is "no region"). `masks`: the outlines of what `boxes` hold, bool [H, W],
+    as many, where they are known. `draw(box, seed)`: what a faultless painter makes of the wish in a box, uint8
+    [H, W, 3]; None where nothing is painted. `source`: the file it comes from, "" of a made-up picture. `case`: the
     world's own.
     """
 
@@ -34,9 +34,11 @@ class Task:
     caption: str
     prompt: str
     boxes: tuple[Box, ...]
-    free: bool
-    draw: Callable[[tuple[int, int, int, int], int], np.ndarray]
+    free: bool = False
+    draw: Callable[[tuple[int, int, int, int], int], np.ndarray] | None = None
     case: Any = None
+    masks: tuple[np.ndarray, ...] = ()
+    source: str = ""
 
     @property
     def picture(self) -> Tensor:
@@ -60,13 +62,23 @@ class MeasuredWorld(Protocol):
     name: str
     kinds: tuple[str, ...]
 
+    @property
+    def groups(self) -> Mapping[str, tuple[str, ...]]:
+        """Kinds that are told together, by a title."""
+
+    def count(self, kind: str) -> int | None:
+        """How many tasks of a kind there are; None where they are without end."""
+
+    def source(self, kind: str, number: int) -> str:
+        """The file that a task is of, "" of a made-up picture."""
+
     def task(self, kind: str, seed: int, number: int) -> Task:
         """Task `number` of a kind and a seed: the same whoever asks."""
 
-    def painter(self, task: Task, models: Models) -> Inpainter:
-        """A fresh painter, its counters at 0, bound to the task's prompt."""
+    def painter(self, task: Task, models: Models) -> Painter | None:
+        """A fresh painter, its counters at 0, bound to the task's prompt; None where nothing is painted."""
 
-    def settings(self, preset: str) -> SearchSettings:
+    def settings(self, preset: str) -> EditSettings:
         """A preset as it suits this world's painter."""
 
     def success(self, task: Task, image: Tensor, box: Box | None) -> bool | None:

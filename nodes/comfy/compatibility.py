@@ -35,14 +35,14 @@ def check_parts(model: Any, vae: Any, positive: list, negative: list) -> None:
     latent = getattr(getattr(model, "model", None), "latent_format", None)
     if (
         latent is None
-        or latent.latent_dimensions != 2
+        or latent.latent_dimensions not in (2, 3)  # with a time axis of one: Qwen Image, Anima, Cosmos, Wan
         or "audio_model" in _shape_of(model)
         or _shape_of(model).get("use_temporal_attention")
     ):
         raise InputError(f"the MODEL that is connected ({name}) does not make single pictures; {WAY_OUT}")
     if vae is None or getattr(vae, "first_stage_model", None) is None:
         raise InputError("the VAE that is connected is empty: the checkpoint has none; connect a Load VAE node")
-    if vae.latent_dim != 2 or vae.output_channels != 3:
+    if vae.latent_dim not in (2, 3) or vae.output_channels != 3:
         raise InputError(
             f"the VAE that is connected ({type(vae.first_stage_model).__name__}) does "
             f"not make single pictures; connect the VAE that belongs to the MODEL "
@@ -95,13 +95,13 @@ def _check_hints(socket: str, conditioning: list) -> None:
                 )
 
 
-def reads_mask(model: Any, shape: tuple[int, int, int], size: int) -> bool:
+def reads_mask(model: Any, shape: tuple[int, ...], size: int) -> bool:
     """Whether a MODEL takes mask and masked picture beside the noise: asked of itself.
 
-    shape (c, h, w) of a latent, size of the picture in pixels. Raises InputError for a model that
+    shape (c, h, w) of a latent, or (c, 1, h, w), size of the picture in pixels. Raises InputError for a model that
     reads something else beside the noise: a picture without a mask, a depth map, a frame.
     """
-    probe = torch.zeros((1, *shape))
+    probe = torch.zeros((1, *shape), dtype=torch.float32, device="cpu")
 
     def beside(value: float) -> torch.Tensor | None:
         return model.model.concat_cond(
@@ -109,11 +109,16 @@ def reads_mask(model: Any, shape: tuple[int, int, int], size: int) -> bool:
             concat_latent_image=probe,
             latent_image=probe,
             device=probe.device,
-            concat_mask=torch.full((1, 1, size, size), value),
+            concat_mask=torch.full((1, 1, size, size), value, dtype=torch.float32, device="cpu"),
         )
 
-    masked, free = beside(1.0), beside(0.0)
     name = kind_of(model)
+    masked, free = beside(1.0), beside(0.0)
+    if masked is not None and len(shape) == 4:
+        raise InputError(
+            f"the MODEL that is connected ({name}) reads the first pictures of a film beside the noise; {WAY_OUT}, or "
+            "one that makes pictures of a text alone"
+        )
     if masked is not None and free is not None and torch.equal(masked, free):
         raise InputError(
             f"the MODEL that is connected ({name}) reads a second picture but no mask; {WAY_OUT}, or a plain one"

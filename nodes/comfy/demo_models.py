@@ -183,7 +183,7 @@ def load_text_encoder(folder: Path) -> comfy.sd.CLIP:
     with torch.random.fork_rng(devices=[]):
         clip = comfy.sd.CLIP(supported_models_base.ClipTarget(build_tokenizer, build_encoder))
     state = {key if key.startswith("text_model.") else f"text_model.{key}": value for key, value in source.items()}
-    state["text_projection.weight"] = torch.eye(width)  # only the pooled output reads it
+    state["text_projection.weight"] = torch.eye(width, dtype=torch.float32)  # only the pooled output reads it
     missing, _ = clip.cond_stage_model.load_sd(state)
     if missing:
         raise RuntimeError(f"the demo text encoder lacks {missing[0]}: its weights are damaged")

@@ -1,7 +1,9 @@
-"""What the person sees while a search runs: progress, boxes being tried, the best so far."""
+"""What the person sees while work goes on: progress, the regions found, what is being painted, the best so far."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import comfy.utils
@@ -10,9 +12,12 @@ import torch
 from comfy import model_management
 from PIL import Image
 
+from ...region_core.cost import progress_scope, work_so_far
 from ...region_core.draw import contact_sheet, draw_boxes
-from ...region_core.events import Event
+from ...region_core.events import SEARCH, Event, Progress
+from ...region_core.paint import StepInfo
 from ...region_core.picture import to_pil
+from ..drawn import SHOWN, Showing
 
 PARTS = 1000  # of the bar, for each picture
 PREVIEW_SIDE = 512  # of the sheet that is sent, in pixels
@@ -22,61 +27,74 @@ class Feedback:
     """An `on_event` callback: a progress bar over the work on all pictures, with previews.
 
     While a region is painted the denoised estimate is shown by core's previewer, where ComfyUI has one
-    switched on.
-    It raises ComfyUI's InterruptProcessingException where the person has pressed Cancel.
+    switched on. It raises ComfyUI's InterruptProcessingException where the person has pressed Cancel.
     """
 
-    def __init__(self, pictures: int, model: Any) -> None:
-        self.pictures = pictures
-        self.index = 0
+    def __init__(self, pictures: int, model: Any = None) -> None:
+        self.index, self.span = 0, (0.0, 1.0)
         self.scale = 1.0
-        self.source: Image.Image | None = None
-        self.trying: Image.Image | None = None
-        self.estimate: torch.Tensor | None = None
-        self.previewer = latent_preview.get_previewer(model.load_device, model.model.latent_format)
+        self.source = self.trying = Image.new("RGB", (1, 1))
+        self.showing = Showing()
+        self.previewer = model and self.showing(
+            lambda: latent_preview.get_previewer(model.load_device, model.model.latent_format)
+        )
         self.bar = comfy.utils.ProgressBar(pictures * PARTS)
 
     def start(self, index: int, picture: torch.Tensor) -> None:
-        """Picture number `index`, [3, H, W], is next; it is shown while CLIP reads it."""
+        """Picture number `index`, [3, H, W], is next; it is shown while the encoders read it."""
         model_management.throw_exception_if_processing_interrupted()
-        self.index, self.source = index, to_pil(picture)
+        self.index, self.span, self.source = index, (0.0, 1.0), to_pil(picture)
         # drawn on at every round, and nobody sees more of it than this
         self.source.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
         self.scale = self.source.width / picture.shape[-1]
         self.trying = self.source
         self._show(0, self.source)
 
-    def painting(self, denoised: torch.Tensor) -> None:
-        """The estimate [n, c, h, w] of the regions that are being painted, after a step."""
-        self.estimate = denoised[:1]
+    @contextmanager
+    def looking(self, scorer: Any, share: float = 1.0) -> Iterator[None]:
+        """Within it a picture is encoded and searched: so much of the bar; the rest is for what comes after."""
+        self.span = (0.0, share)
+        progress = Progress(self, lambda: work_so_far(None, None, scorer), SEARCH.total)
+        with progress_scope(progress.forward):
+            yield
+        self.span = (share, 1.0)
 
     def __call__(self, event: Event) -> None:
-        """Show where the search is."""
+        """Show where the work is."""
         model_management.throw_exception_if_processing_interrupted()
-        self._show(event.done, self._preview(event))
+        self._show(event.done, self.showing(lambda: self._preview(event)))
 
     def _show(self, done: float, picture: Image.Image | None) -> None:
-        value = round((self.index + done) * PARTS)
-        self.bar.update_absolute(value, preview=None if picture is None else ("JPEG", picture, PREVIEW_SIDE))
+        low, high = self.span
+        value = round((self.index + low + done * (high - low)) * PARTS)
+        preview = None if picture is None else ("JPEG", picture, PREVIEW_SIDE)
+        self.showing(lambda: self.bar.update_absolute(value, preview=preview))
 
     def _preview(self, event: Event) -> Image.Image | None:
         """The source with the boxes being tried, beside the best picture so far or what is being painted;
         None where there is nothing new to see."""
-        assert self.source is not None  # a picture is named before its events come
-        assert self.trying is not None
-        if event.kind == "work":
-            estimate, self.estimate = self.estimate, None
-            if estimate is None or self.previewer is None:
-                return None
-            _, painted, _ = self.previewer.decode_latent_to_preview_image("JPEG", estimate)
-            return _beside(self.trying, painted, "being painted")
-        boxes = event.boxes.cpu()
-        best = torch.zeros(len(boxes), dtype=torch.bool)
-        if event.best_box is not None:
-            best = (boxes == event.best_box.cpu()).all(dim=1)
-        boxes = boxes * self.scale
-        self.trying = draw_boxes(self.source, boxes[~best], next(iter(boxes[best]), None))
-        return self.trying if event.best is None else _beside(self.trying, to_pil(event.best), "best so far")
+        if event.step is not None:
+            return self._painted(event.step)
+        if event.regions is not None:
+            return self._boxes([region.box for region in event.regions[:SHOWN]])
+        if event.boxes is not None:
+            self._boxes([event.best_box, *event.boxes.tolist()])
+        return None if event.best is None else _beside(self.trying, to_pil(event.best), "best so far")
+
+    def _painted(self, step: StepInfo) -> Image.Image | None:
+        if step.latents is None or self.previewer is None:
+            return None
+        made = self.previewer.decode_latent_to_preview_image("JPEG", step.latents[:1])
+        # one that shows it by means of its own gives nothing
+        return None if made is None else _beside(self.trying, made[1], "being painted")
+
+    def _boxes(self, boxes: list[Any]) -> Image.Image | None:
+        """The source with boxes, the first of them the best."""
+        if not boxes:
+            return None
+        best, *others = [[value * self.scale for value in box] for box in boxes]
+        self.trying = draw_boxes(self.source, others, best)
+        return self.trying
 
 
 def _beside(trying: Image.Image, other: Image.Image, caption: str) -> Image.Image:

@@ -1,29 +1,29 @@
-"""MODEL, VAE and CONDITIONING as the core's Inpainter."""
+"""MODEL, VAE and CONDITIONING as the core's Painter."""
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Callable
 from typing import Any
 
+import comfy.sample
 import node_helpers
 import torch
 from comfy import model_management, supported_models
 from torch.nn import functional as F
 
 from ...region_core.cost import on_forward
-from ...region_core.errors import InputError, first_line, shown
-from ...region_core.paint.painter import Latents, checked_finite, first_step, with_hole
+from ...region_core.errors import InputError, first_line
+from ...region_core.paint.painter import StepInfo, checked_finite, first_step, masked_image
 from .compatibility import check_parts, kind_of, reads_mask, without_nothing
-from .patches import minds_the_batch, sees_all_rows
-from .sampling import check_names, is_out_of_memory, run_steps, schedule
+from .patches import sees_all_rows
+from .sampling import ROW_BY_ROW, check_names, is_out_of_memory, noise_of, sampler_of, schedule
 
 log = logging.getLogger(__name__)
 _MODEL_PRECISION = "start ComfyUI with --force-fp32, or connect another MODEL"
 _VAE_PRECISION = "start ComfyUI with --fp32-vae, or connect another VAE"
 _LOWER = "lower native_size, start ComfyUI with --lowvram, or connect a smaller MODEL"
-_MOST_AT_ONCE = 64  # forwards; beyond this nothing is gained and a cancel waits longer
+_MAX_AT_ONCE = 64  # forwards; beyond this nothing is gained and a cancel waits longer
 
 
 def native_side(model: Any) -> int:
@@ -38,16 +38,14 @@ def native_side(model: Any) -> int:
     return 512 if isinstance(config, supported_models.SD15) else 1024
 
 
-class ComfyInpainter:
-    """Edits squares of `size` pixels under a mask with what the person has loaded.
+class ComfyPainter:
+    """Paints squares of `size` pixels under a mask with what the person has loaded: a `Painter`.
 
     An inpainting MODEL (one that reads the mask and the masked picture) gets those; any other is
-    held to the picture outside the mask by a noise mask. `on_step` is given the denoised estimate
-    [n, c, h, w] after each sampling step. `evaluations` counts forwards of one
-    image through the diffusion model, on the model; `evaluations_by_steps` what one or, with guidance, two
-    a step would be, whatever the sampler and the conditionings make of it. Latents travel in the sampler's own space.
-    Cancel stops within a sampling step, or one picture of the VAE. Where a patch of the MODEL may see
-    all rows at once, or fails with several, regions are painted one at a time, as KSampler would.
+    held to the picture outside the mask by a noise mask. `evaluations` counts forwards of one picture through
+    the diffusion model, on the model; `evaluations_by_steps` what one or, with guidance, two a step would be,
+    whatever the sampler and the conditionings make of it. Cancel stops within a sampling step, or one picture
+    of the VAE. Where a patch of the MODEL, or the sampler, may see all rows at once, regions are painted one at a time.
 
     Raises InputError where the parts do not fit each other.
     """
@@ -61,21 +59,15 @@ class ComfyInpainter:
         *,
         sampler: str = "ddim",
         scheduler: str = "ddim_uniform",
-        steps: int = 20,
         size: int = 0,
-        strength: float = 1.0,
     ) -> None:
         check_names(sampler, scheduler)
         check_parts(model, vae, positive, negative)
-        self.on_step: Callable[[torch.Tensor], None] = lambda _denoised: None
-        self.evaluations: float = 0
-        self.evaluations_by_steps: float = 0
-        self.vae_encodings: float = 0
-        self.vae_decodings: float = 0
-        self._level = torch.full((1,), float("inf"))  # of a forward's noise; there is none where no text applies
+        self.evaluations = self.evaluations_by_steps = self.vae_encodings = self.vae_decodings = 0
+        self._level = 0.0  # of the last forward's noise
         self.model = self._counted(model)
         self.vae, self.positive, self.negative = vae, without_nothing(positive), without_nothing(negative)
-        self.sampler, self.scheduler, self.steps = sampler, scheduler, steps
+        self.sampler, self.scheduler = sampler, scheduler
         self.ratio = int(vae.spacial_compression_encode())
         self.size = size or native_side(model)
         if self.size % self.ratio or self.size < 8 * self.ratio:
@@ -85,10 +77,11 @@ class ComfyInpainter:
                 "model's own"
             )
         self.device = model_management.intermediate_device()
-        self.strength = strength
-        self.most = 1 if sees_all_rows(model) else _MOST_AT_ONCE
+        self.max_at_once = 1 if sampler in ROW_BY_ROW or sees_all_rows(model) else _MAX_AT_ONCE
         side = self.size // self.ratio
-        self.shape = (vae.latent_channels, side, side)
+        # some families know films too: their latents have a time axis, of one for a picture
+        self.time = (1,) if model.model.latent_format.latent_dimensions == 3 else ()
+        self.shape = (vae.latent_channels, *self.time, side, side)
         self.reads_mask = reads_mask(model, self.shape, self.size)
 
     def _counted(self, model: Any) -> Any:
@@ -102,168 +95,154 @@ class ComfyInpainter:
                 if before is None
                 else before(apply_model, args)
             )
-            self._level = args["timestep"]
-            # after: one that ran out of memory is none
-            self.evaluations += args["input"].shape[0] * self._share(args["input"])
+            self._level = float(args["timestep"].max())
+            self.evaluations += args["input"].shape[0]  # after: one that ran out of memory is none
             return out
 
         clone.set_model_unet_function_wrapper(count)
         return clone
 
-    def _share(self, latents: torch.Tensor) -> float:
-        """The part of a full-size latent's cells that these have."""
-        return latents.shape[-1] * latents.shape[-2] / (self.shape[-1] * self.shape[-2])
+    @torch.inference_mode()
+    def __call__(
+        self,
+        pictures: torch.Tensor,
+        masks: torch.Tensor,
+        *,
+        seed: int,
+        steps: int,
+        guidance: float,
+        strength: float,
+        on_step: Callable[[StepInfo], None] | None = None,
+    ) -> torch.Tensor:
+        """Paint pictures [N, 3, s, s] in 0..1 where masks [N, 1, s, s] are 1, all from the same noise."""
+        pictures, masks = (each.to(self.device, torch.float32) for each in (pictures, masks))
+        sigmas = schedule(self.model, self.sampler, self.scheduler, steps)
+        first = first_step(steps, strength, len(sigmas) - 2)
+        small = self._latent_masks(masks)
+        rows = {"mask": small}
+        if self.reads_mask:
+            rows["concat"] = self._encode(masked_image(pictures, masks))
+        if not self.reads_mask or first:
+            rows["source"] = self._encode(pictures)
+        if not self.reads_mask and not first:
+            rows["source"] = rows["source"] * (1 - small)  # what is painted starts from noise alone
+        latents = self._sample(rows, sigmas[first:], seed, guidance, from_noise=not first, on_step=on_step)
+        return self._decode(latents)
 
     def _encode(self, pictures: torch.Tensor) -> torch.Tensor:
-        """[N,3,s,s] in 0..1 to the VAE's latents; one at a time, so that Cancel need not wait."""
+        """[N, 3, s, s] in 0..1 to the VAE's latents; one at a time, so that Cancel need not wait."""
         latents = []
         for picture in pictures.permute(0, 2, 3, 1).split(1):  # ComfyUI keeps channels last
             model_management.throw_exception_if_processing_interrupted()
-            latents.append(self.vae.encode(picture).float())
-            self.vae_encodings += picture[..., 0].numel() / self.size**2
+            latents.append(self.vae.encode(picture).float().reshape(1, *self.shape))
+            self.vae_encodings += 1
             on_forward()
-        encoded = checked_finite(torch.cat(latents), "the VAE's latents", _VAE_PRECISION)
-        return encoded.to(self.device)
+        return checked_finite(torch.cat(latents), "the VAE's latents", _VAE_PRECISION).to(self.device)
 
-    def _latent_mask(self, masks: torch.Tensor) -> torch.Tensor:
-        side = masks.shape[-1] // self.ratio
+    def _latent_masks(self, masks: torch.Tensor) -> torch.Tensor:
+        """Masks [N, 1, s, s] as the MODEL, or the noise mask, wants them."""
+        side = self.size // self.ratio
         if not self.reads_mask:  # every cell a masked pixel falls in may change
-            return F.adaptive_max_pool2d(masks, side)
+            return F.adaptive_max_pool2d(masks, side).reshape(-1, 1, *self.time, side, side)
         if "mask" in getattr(self.model.model, "concat_keys", ()):
             # Stable Diffusion's inpainting models were trained on the mask's nearest pixels
             return F.interpolate(masks, size=side, mode="nearest")
         return masks  # Flux Fill folds the pixels of the mask into channels
 
-    @torch.inference_mode()
-    def begin(
-        self, images: torch.Tensor, masks: torch.Tensor, seed: int, steps: int, strength: float | None = None
-    ) -> Latents:
-        """Start N edits from the same noise: images [N,3,s,s] 0..1, masks [N,1,s,s] 0/1, with s the
-        native side or, for a preview, another multiple of the VAE's ratio.
-
-        `strength` below 1 (the inpainter's own where it is None) skips the first part of the
-        schedule and starts from the noised picture.
-        """
-        strength = self.strength if strength is None else strength
-        images, masks = images.to(self.device).float(), masks.to(self.device).float()
-        sigmas = schedule(self.model, self.sampler, self.scheduler, steps)
-        first = first_step(steps, strength, len(sigmas) - 2)
-        generator = torch.Generator("cpu").manual_seed(seed)
-        side = images.shape[-1] // self.ratio
-        noise = torch.randn((1, self.shape[0], side, side), generator=generator).to(self.device)
-        noise = noise.repeat(len(images), 1, 1, 1)
-        extra: dict[str, Any] = {"mask": self._latent_mask(masks), "shared": (seed, sigmas)}
-        inner = self.model.model
-        if self.reads_mask:
-            extra["concat"] = self._encode(with_hole(images, masks))
-        if not self.reads_mask or first:
-            extra["source"] = self._encode(images)
-        clean = inner.process_latent_in(extra["source"]) if first else torch.zeros_like(noise)
-        sampling = self.model.get_model_object("model_sampling")
-        z = sampling.noise_scaling(sigmas[first].to(noise), noise.clone(), clean, first == 0)
-        extra["noise"] = noise
-        return Latents(z=z, denoised=torch.zeros_like(z), step=first, steps=steps, extra=extra)
-
-    @torch.inference_mode()
-    def advance(self, latents: Latents, stop: int, guidance: float = 1.0) -> Latents:
-        """Run the schedule's steps [latents.step, stop), as many candidates at once as fit."""
-        sigmas = latents.extra["shared"][1][latents.step : stop + 1]
-        if len(sigmas) < 2:
-            return Latents(latents.z, latents.denoised, stop, latents.steps, latents.extra)
-        done: list[tuple[torch.Tensor, torch.Tensor]] = []
+    def _sample(
+        self,
+        rows: dict[str, torch.Tensor],
+        sigmas: torch.Tensor,
+        seed: int,
+        guidance: float,
+        *,
+        from_noise: bool,
+        on_step: Callable[[StepInfo], None] | None,
+    ) -> torch.Tensor:
+        """Latents [N, ...] as the VAE reads them, as many rows at once as fit."""
+        count, steps = len(rows["mask"]), len(sigmas) - 1
         forwards = 2 if guidance > 1 else 1
-        start, room = 0, self._room(forwards)
-        while start < len(latents):
-            count = max(1, min(room, self.most // forwards, len(latents) - start))
-            try:
-                done.append(self._advance_rows(latents, slice(start, start + count), sigmas, guidance))
-            except Exception as error:
-                if is_out_of_memory(error):
-                    if count == 1:
-                        model_management.unload_all_models()
-                        raise InputError(
-                            f"one region alone does not fit into memory ({first_line(error)}); {_LOWER}"
-                        ) from error
-                    log.warning("out of memory with %d regions at once: going on with half", count)
-                    self.most = count * forwards // 2  # for the rest of this edit
-                elif count > 1 and minds_the_batch(error):
-                    log.warning(
-                        "the MODEL or a patch of it does not take %d regions at once (%s): going on with one",
-                        count,
-                        shown(first_line(error)),
-                    )
-                    self.most = 1
-                else:
-                    raise
-            else:
-                start += count
-                continue
-            model_management.soft_empty_cache()  # only now is the failed attempt forgotten
-        z, denoised = (torch.cat(parts) for parts in zip(*done, strict=True))
-        checked_finite(z, f"the latents of the MODEL ({kind_of(self.model)})", _MODEL_PRECISION)
-        return Latents(z=z, denoised=denoised, step=stop, steps=latents.steps, extra=latents.extra)
+        room = self._room(forwards)
+        done: list[torch.Tensor] = []
+        start, before = 0, self.evaluations_by_steps
 
-    def _advance_rows(
-        self, latents: Latents, rows: slice, sigmas: torch.Tensor, guidance: float
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        model_management.throw_exception_if_processing_interrupted()  # encoding may have taken a while
-        extra = {key: value[rows] for key, value in latents.extra.items() if isinstance(value, torch.Tensor)}
-        conditions = (self.positive, self.negative)
-        if self.reads_mask:
-            conditions = tuple(
-                node_helpers.conditioning_set_values(
-                    conditioning, {"concat_latent_image": extra["concat"], "concat_mask": extra["mask"]}
-                )
-                for conditioning in conditions
-            )
-        z = latents.z[rows]
-        each = len(z) * self._share(z) * (2 if guidance > 1 else 1)
-        start, most, told = self.evaluations_by_steps, len(sigmas) - 1, itertools.count(1)
-
-        def stepped(denoised: torch.Tensor) -> None:
+        def stepped(step: int, denoised: torch.Tensor, *_: Any) -> None:
             # some samplers (dpm_fast) tell of fewer steps than they make: the noise level says how far they are
-            level = int((sigmas > 1.0001 * float(self._level.max())).sum())
-            self.evaluations_by_steps = start + each * min(max(next(told), level), most)
-            self.on_step(denoised)
-            on_forward()
+            level = int((sigmas > 1.0001 * self._level).sum())
+            at = start * steps + len(denoised) * min(max(step + 1, level), steps)
+            self.evaluations_by_steps = before + forwards * at
+            if on_step is not None:
+                on_step(StepInfo(at, count * steps, denoised))
+            model_management.throw_exception_if_processing_interrupted()
 
-        done = run_steps(
+        while start < count:
+            at_once = max(1, min(room, self.max_at_once // forwards, count - start))
+            part = {name: each[start : start + at_once] for name, each in rows.items()}
+            model_management.throw_exception_if_processing_interrupted()  # encoding may have taken a while
+            try:
+                done.append(self._sample_rows(part, sigmas, seed, guidance, from_noise, stepped))
+                start += at_once
+                self.evaluations_by_steps = before + forwards * start * steps
+                continue
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                if at_once == 1:
+                    model_management.unload_all_models()
+                    raise InputError(
+                        f"one region alone does not fit into memory ({first_line(error)}); {_LOWER}"
+                    ) from error
+                log.warning("out of memory with %d regions at once: going on with half", at_once)
+                self.max_at_once = at_once * forwards // 2  # for the rest of this edit
+            model_management.soft_empty_cache()  # only now is the failed attempt forgotten
+        return checked_finite(torch.cat(done), f"the latents of the MODEL ({kind_of(self.model)})", _MODEL_PRECISION)
+
+    def _sample_rows(
+        self,
+        rows: dict[str, torch.Tensor],
+        sigmas: torch.Tensor,
+        seed: int,
+        guidance: float,
+        from_noise: bool,
+        callback: Callable[..., None],
+    ) -> torch.Tensor:
+        conditions = [self.positive, self.negative]
+        if self.reads_mask:
+            beside = {"concat_latent_image": rows["concat"], "concat_mask": rows["mask"]}
+            conditions = [node_helpers.conditioning_set_values(one, beside) for one in conditions]
+        noise = noise_of(seed, self.shape, len(rows["mask"])).to(self.device)
+        on_device = noise.to(self.model.load_device)
+        return comfy.sample.sample_custom(
             self.model,
-            z,
-            sigmas,
-            sampler=self.sampler,
-            # ComfyUI leaves out the second forward at exactly 1
-            cfg=max(1.0, float(guidance)),
-            positive=conditions[0],
-            negative=conditions[1],
-            noise=extra["noise"],
-            source=extra.get("source", torch.zeros_like(extra["noise"])),
-            noise_mask=None if self.reads_mask else extra["mask"],
-            seed=latents.extra["shared"][0],
-            on_step=stepped,
-        )
-        self.evaluations_by_steps = start + each * most
-        return done
+            noise,
+            max(1.0, float(guidance)),  # ComfyUI leaves out the second forward at exactly 1
+            sampler_of(self.sampler, seed, on_device, from_noise=from_noise),
+            sigmas.clone(),  # uni_pc writes into it
+            *conditions,
+            rows.get("source", torch.zeros_like(noise)),
+            noise_mask=None if self.reads_mask else rows["mask"],
+            callback=callback,
+            disable_pbar=True,
+            seed=seed % 2**63,  # some samplers count on from it
+        ).float()
 
     def _room(self, forwards: int) -> int:
         """How many candidates fit in the memory that is free, by ComfyUI's own estimate."""
         device = self.model.load_device
         one = self.model.model.memory_required([forwards, *self.shape])
-        # a patcher of newer versions also counts what it could push out
-        free = getattr(self.model, "get_free_memory", model_management.get_free_memory)(device)
+        free = self.model.get_free_memory(device)  # counts what could be pushed out, too
         if not model_management.is_device_cpu(device) and not self.model.loaded_size():
             free -= self.model.model_size()  # the weights have yet to come
         return max(1, int(0.9 * free / max(one, 1)))
 
-    @torch.inference_mode()
-    def decode(self, latents: Latents) -> torch.Tensor:
-        """Pictures [N,3,s,s] in 0..1 of the denoised estimates."""
-        z = self.model.model.process_latent_out(latents.denoised.float())
+    def _decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Pictures [N, 3, s, s] in 0..1; one at a time, so that Cancel need not wait."""
         pictures = []
-        for latent in z.split(1):  # one at a time, so that Cancel need not wait
+        for latent in latents.split(1):
             model_management.throw_exception_if_processing_interrupted()
-            pictures.append(self.vae.decode(latent).float().clamp(0, 1))
-            self.vae_decodings += self._share(latent)
+            picture = self.vae.decode(latent).float()
+            pictures.append(picture.reshape(1, *picture.shape[-3:]).clamp(0, 1))  # less the time axis, if any
+            self.vae_decodings += 1
             on_forward()
         checked_finite(torch.cat(pictures), "the VAE's pictures", _VAE_PRECISION)
         return torch.cat(pictures).permute(0, 3, 1, 2).to(self.device).contiguous()

@@ -6,34 +6,29 @@ from typing import Any
 
 import torch
 
-from ...region_core.errors import InputError
-
 _HINTS = ("image", "hint_latent", "render_video")
-# they are given the predictions of all rows, and may take one mean, norm or cosine of them all
-_SEE_ALL_ROWS = (
+_FUNCTIONS = (
+    "model_function_wrapper",
     "sampler_cfg_function",
     "sampler_post_cfg_function",
     "sampler_pre_cfg_function",
     "sampler_calc_cond_batch_function",
 )
-# what code made for a batch of one, or of a text and no text, raises on another: with any words, or none
-_KINDS = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, AssertionError)
 _COMPILED = "torch.compile"  # the wrapper that minds no rows
 
 
 def sees_all_rows(model: Any) -> bool:
-    """Whether a MODEL carries a patch, or a wrapper such as EasyCache's, whose answer for one row may hang on
-    the others."""
-    wrappers = (getattr(model, "wrappers", {}), model.model_options.get("transformer_options", {}).get("wrappers", {}))
-    return any(model.model_options.get(name) for name in _SEE_ALL_ROWS) or any(
-        calls for kinds in wrappers for keys in kinds.values() for key, calls in keys.items() if key != _COMPILED
+    """Whether a MODEL carries anything that is given all rows at once: its answer for one may hang on the others,
+    as that of a cache which skips a step by one mean over them all. LoRAs change weights alone and do not count."""
+    transformer = model.model_options.get("transformer_options", {})
+    patches = [calls for kind in ("patches", "patches_replace") for calls in transformer.get(kind, {}).values()]
+    for kinds in (model.wrappers, transformer.get("wrappers", {})):
+        patches += [calls for keys in kinds.values() for key, calls in keys.items() if key != _COMPILED]
+    return (
+        any(patches)
+        or any(model.model_options.get(name) for name in _FUNCTIONS)
+        or any(name.startswith("diffusion_model") for name in model.object_patches)
     )
-
-
-def minds_the_batch(error: BaseException) -> bool:
-    """Whether an exception may be that of code which expects a batch of another size: one row tells."""
-    # einops has an exception of its own, which is a RuntimeError
-    return isinstance(error, _KINDS) and not isinstance(error, InputError)
 
 
 def hint_of(model: Any) -> str:

@@ -1,13 +1,11 @@
-"""Running part of a schedule with any of ComfyUI's samplers, from the exact state it stopped in."""
+"""ComfyUI's samplers and schedulers, so that regions painted together differ by their region alone."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-import comfy.sample
 import comfy.samplers
 import torch
 from comfy import model_management
@@ -15,22 +13,7 @@ from comfy import model_management
 from ...region_core.errors import InputError
 from ...region_core.memory import is_out_of_memory as core_is_out_of_memory
 
-_FAR = 2**63 - 1
-
-
-@contextmanager
-def untouched_rng(device: torch.device) -> Iterator[None]:
-    """Leave the global random state, the CPU's and the device's, as it was: some samplers seed it."""
-    # torch.cuda, torch.xpu, torch.mps, ...; torch.mps knows one device and wants no name for it
-    own: Any = None if device.type == "cpu" else getattr(torch, device.type, None)
-    which = () if device.type == "mps" else (device,)
-    state = own.get_rng_state(*which) if hasattr(own, "get_rng_state") else None
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        if own is not None and state is not None:
-            own.set_rng_state(state, *which)
+ROW_BY_ROW = ("dpm_adaptive",)  # its steps are as long as the error of all rows together allows
 
 
 def check_names(sampler: str, scheduler: str) -> None:
@@ -60,94 +43,49 @@ def schedule(model: Any, sampler: str, scheduler: str, steps: int) -> torch.Tens
     if not bool(sigmas.isfinite().all()):
         raise InputError(
             f"scheduler {scheduler!r} gives noise levels that are not numbers with "
-            f"{steps} step{'s' if steps > 1 else ''}; take more steps (of a "
-            "preview: look_steps) or another scheduler, such as simple"
+            f"{steps} step{'s' if steps > 1 else ''}; take more steps, or another scheduler, such as simple"
         )
     return sigmas
 
 
-def _shared_noise(seed: int) -> Callable[[torch.Tensor], Callable[..., torch.Tensor]]:
-    """Noise for stochastic samplers: the same for every row, and for a level whenever it comes.
+def noise_of(seed: int, shape: tuple[int, ...], count: int) -> torch.Tensor:
+    """The same noise [count, *shape] for all rows, on the CPU; the global random state stays as it is."""
+    return _rows_of_noise(torch.Generator("cpu").manual_seed(seed), shape, count)
 
-    Candidates differ by their box alone, and one that goes on later gets what it would have got.
+
+def _rows_of_noise(generator: torch.Generator, shape: tuple[int, ...], count: int) -> torch.Tensor:
+    one = torch.randn((1, *shape), generator=generator, dtype=torch.float32, device="cpu")
+    return one.expand(count, *shape).contiguous()
+
+
+def sampler_of(name: str, seed: int, like: torch.Tensor, *, from_noise: bool) -> Any:
+    """A sampler by its name; what it draws on the way, like [n, ...], is the same for all rows.
+
+    `from_noise`: it begins at the highest noise level, without a trace of a picture, also where a scheduler's
+    first level is a little lower ("ddim_uniform"), as diffusers does.
     """
-
-    def noise_for(like: torch.Tensor) -> Callable[..., torch.Tensor]:
-        def noise(sigma: Any, sigma_next: Any) -> torch.Tensor:
-            own = seed * 1_000_003 + round(float(sigma) * 1e4) * 131 + round(float(sigma_next) * 1e4)
-            generator = torch.Generator("cpu").manual_seed(own % _FAR)
-            one = torch.randn((1, *like.shape[1:]), generator=generator)
-            return one.to(like).expand_as(like)
-
-        return noise
-
-    return noise_for
+    sampler: Any = comfy.samplers.sampler_object(name)
+    sampler.inpaint_options = {}  # "ddim" would draw noise of its own for each row under a mask
+    if "noise_sampler" in inspect.signature(sampler.sampler_function).parameters:
+        sampler.extra_options = {**sampler.extra_options, "noise_sampler": _same_for_all_rows(seed, like)}
+    if from_noise:
+        sampler.max_denoise = lambda *_: True
+    return sampler
 
 
-def run_steps(
-    model: Any,
-    state: torch.Tensor,
-    sigmas: torch.Tensor,
-    *,
-    sampler: str,
-    cfg: float,
-    positive: list,
-    negative: list,
-    noise: torch.Tensor,
-    source: torch.Tensor,
-    noise_mask: torch.Tensor | None,
-    seed: int,
-    on_step: Callable[[torch.Tensor], None],
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Run the steps between `sigmas` from `state` [n,c,h,w]: (state after, denoised estimate).
-    `on_step` is given the denoised estimate after each step.
+def _same_for_all_rows(seed: int, like: torch.Tensor) -> Callable[..., torch.Tensor]:
+    generator = torch.Generator("cpu").manual_seed(seed)
+    generator.manual_seed(int(torch.randint(2**62, (1,), generator=generator, dtype=torch.int64)))  # not the start's
 
-    Cancel stops after the step that is running.
-    States are in the sampler's own space. ComfyUI would start from a latent, which a noise mask
-    then takes for the picture to keep; here the picture stays `source` and the state is handed to
-    the sampler's function itself.
-    """
-    base = comfy.samplers.sampler_object(sampler)
-    names = inspect.signature(base.sampler_function).parameters
-    after: dict[str, torch.Tensor] = {}
+    def noise(*_sigmas: Any) -> torch.Tensor:
+        return _rows_of_noise(generator, tuple(like.shape[1:]), len(like)).to(like)
 
-    def go_on(model_k: Any, start: torch.Tensor, levels: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        x = state.to(start)
-        if "noise_sampler" in names:
-            kwargs["noise_sampler"] = _shared_noise(seed)(x)
-        out = base.sampler_function(model_k, x, levels, **kwargs)
-        after["state"] = out.clone()
-        return out
-
-    def callback(_step: int, denoised: torch.Tensor, _x: torch.Tensor, _total: int) -> None:
-        after["denoised"] = denoised.clone()
-        on_step(denoised)
-        model_management.throw_exception_if_processing_interrupted()
-
-    resumed = comfy.samplers.KSAMPLER(go_on, dict(base.extra_options))
-    with untouched_rng(model.load_device):
-        comfy.sample.sample_custom(
-            model,
-            noise,
-            cfg,
-            resumed,
-            sigmas,
-            positive,
-            negative,
-            source,
-            noise_mask=noise_mask,
-            callback=callback,
-            disable_pbar=True,
-            seed=seed,
-        )
-    if float(sigmas[-1]) == 0:  # finished: some samplers improve on their last estimate
-        after["denoised"] = after["state"]
-    return after["state"].to(state), after.get("denoised", after["state"]).to(state)
+    return noise
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that the device's memory did not suffice."""
-    known = getattr(model_management, "is_oom", None)  # newer than 0.3.64
+    known = getattr(model_management, "is_oom", None)  # newer than 0.16
     if known is not None and known(error):
         return True
     kind = model_management.OOM_EXCEPTION

@@ -9,8 +9,8 @@ from .setting import setting
 LEARNING = ("exact", "gumbel", "off")
 MASK_SHAPES = ("box", "object")
 
-_GENERATOR, _LOSS, _EDIT = "RegionGenerator", "ClipRegionLoss", "RegionInpaintOptimize"
-_POINTS = {"presets": {"fast": 5, "quality": 12}, "widget": f"{_GENERATOR}.point_number"}
+_GENERATOR, _EDIT = "RegionGenerator", "RegionInpaintOptimize"
+_POINTS = {"presets": {"fast": 5, "quality": 12}, "widget": f"{_EDIT}.point_number"}
 _WINDOW = {"presets": {"quality": 20}, "widget": f"{_GENERATOR}.max_window_size"}
 
 
@@ -36,7 +36,7 @@ class PaintSettings:
     guidance_scale: float = setting(7.5, 0, 100, step=0.1, widget=f"{_EDIT}.cfg")
     strength: float = setting(1.0, 0, 1, above=True, step=0.01, widget=f"{_EDIT}.denoise")
     num_regions: int = setting(
-        2, 1, 64, presets={"fast": 1, "quality": 3}, widget=f"{_EDIT}.finalists", old_names=("finalists",)
+        2, 1, 64, presets={"fast": 1, "quality": 3}, widget=f"{_EDIT}.num_regions", old_names=("finalists",)
     )
     grow_percent: float = setting(10.0, 0, 100, step=1, widget=f"{_EDIT}.mask_grow_percent")
     feather_percent: float = setting(15.0, 0, 100, step=1, widget=f"{_EDIT}.mask_feather_percent")
@@ -59,17 +59,17 @@ class PaperSettings:
 
     point_number: int = setting(9, 1, 256, **_POINTS)
     max_window_size: int = setting(15, 1, 128, **_WINDOW)
-    anchor_distance: float = setting(2.0, 0, 128, step=0.5)
+    anchor_distance: float = setting(2.0, 0, 128, step=0.5, widget=f"{_EDIT}.anchor_distance")
     per_image_iteration: int = setting(
         10, 1, 1000, presets={"fast": 5, "quality": 20}, widget=f"{_EDIT}.per_image_iteration"
     )
     lr: float = setting(5e-3, 0, 10, above=True, step=1e-4, widget=f"{_EDIT}.lr")
     learning: str = setting("gumbel", choices=LEARNING, widget=f"{_EDIT}.learning")
     generator_steps: int = setting(8, 0, 10_000, widget=f"{_EDIT}.generator_steps")
-    loss_alpha: float = setting(1.0, 0, 1000, step=0.05, widget=f"{_LOSS}.loss_alpha")
-    loss_beta: float = setting(1.0, 0, 1000, step=0.05, widget=f"{_LOSS}.loss_beta")
-    loss_gamma: float = setting(1.0, 0, 1000, step=0.05, widget=f"{_LOSS}.loss_gamma")
-    views: int = setting(2, 1, 64, widget=f"{_LOSS}.views")
+    loss_alpha: float = setting(1.0, 0, 1000, step=0.05, widget=f"{_EDIT}.loss_alpha")
+    loss_beta: float = setting(1.0, 0, 1000, step=0.05, widget=f"{_EDIT}.loss_beta")
+    loss_gamma: float = setting(1.0, 0, 1000, step=0.05, widget=f"{_EDIT}.loss_gamma")
+    views: int = setting(2, 1, 64, widget=f"{_EDIT}.views")
 
     @property
     def losses_are_off(self) -> bool:

@@ -6,13 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-from benchmark.pictures import boxes_on, success_curve, write_sheets
+from benchmark.painting import Outcome, region_of, untouched
+from benchmark.pictures import picture_file, shown, with_region, write_sheets
 from benchmark.rows import Row
 from benchmark.tables import by_kind, compare, comparisons, interval, means, report, table
 from benchmark.worlds.shapes import ShapesWorld
 from region_core.cost import Cost
-from region_core.demo.scenes import make_scene
+from region_core.picture import save_png
 
 
 def cost(evaluations: float, clip: float = 0) -> dict[str, float]:
@@ -117,40 +120,54 @@ def test_the_report_keeps_clips_apart() -> None:
     assert "none of this run" not in text
 
 
-def test_the_curve_has_a_dot_where_price_and_success_say() -> None:
-    cheap = rows([0.5] * 10, success=0.0, cost=cost(40))
-    dear = rows([0.5] * 10, success=1.0, cost=cost(4000))
-    picture = success_curve({"standard": cheap, "paper": dear})
-    blue = [
-        (x, y)
-        for x in range(picture.width)
-        for y in range(picture.height)
-        if picture.getpixel((x, y)) == (58, 110, 190)
+def test_photographs_are_told_by_half_and_by_group() -> None:
+    names = [f"{number}.jpg" for number in range(24)]
+    found = [
+        replace(r, kind="tiny", source=name, several=i % 3 == 0)
+        for i, (r, name) in enumerate(zip(rows([0.9] * 24), names, strict=True))
     ]
-    orange = [
-        (x, y) for x in range(picture.width) for y in range(picture.height) if picture.getpixel((x, y)) == (255, 92, 40)
-    ]
-    assert blue
-    assert orange
-    assert max(x for x, _ in orange) < min(x for x, _ in blue)  # dearer is right
-    assert max(y for _, y in blue) < min(y for _, y in orange)  # better is up
+    other = [replace(r, kind="subject", scene=99, source=names[0]) for r in rows([0.1])]
+    text = report(
+        {"a": [*found, *other]}, "photographs", 0, {}, {"One": ("subject", "no-subject"), "Scenes": ("tiny",)}
+    )
+    first, second = text.split("## CLIP demo, half B")
+    assert "## CLIP demo, half A" in first
+    counts = {half: sum(row.half == half for row in found) for half in "AB"}
+    assert f"| a | {counts['A']} | 0.90" in first
+    assert f"| a | {counts['B']} | 0.90" in second
+    assert text.count("### Scenes") == 2
+    assert text.count("### One") == 1  # its one photograph lies in one half
+
+
+def test_things_alone_of_their_kind_are_told_apart() -> None:
+    some = [replace(r, source="a.jpg", several=r.scene > 1) for r in rows([0.8, 0.8, 0.2])]
+    assert "| a | 0.60 / 0.67 | 0.80 / 1.00 | 0.20 / 0.00 |" in by_kind({"a": some}, ["replace"])
 
 
 def test_sheets_show_wins_and_failures_apart(tmp_path) -> None:
-    from region_core.demo.worlds import held_out
-    from region_core.picture import save_png
-
     mixed = [replace(r, success=float(r.scene == 0)) for r in rows([0.5] * 3)]
+    task = ShapesWorld().task("replace", 9, 0)
     for row in mixed[:2]:  # of the third no picture was kept
-        picture = boxes_on(held_out(9, row.scene)[0].image, row.box, ())
-        save_png(picture, tmp_path / "pictures" / "a" / f"demo_replace_{row.scene:04d}.png")
-    files = write_sheets({"a": mixed}, ShapesWorld(), 9, tmp_path)
-    assert [f.name for f in files] == ["a_wins.png", "a_failures.png"]
+        save_png(shown(task, untouched(task)), picture_file(tmp_path, "map:0.5", row.clip, row.kind, row.scene))
+    files = write_sheets({"map:0.5": mixed}, tmp_path)
+    assert [f.name for f in files] == ["map-0.5_wins_0.png", "map-0.5_failures_0.png"]
     assert all(f.is_file() for f in files)
 
 
+def test_a_row_is_shown_as_picture_map_region_and_edit() -> None:
+    task = ShapesWorld().task("replace", 9, 0)
+    alone = shown(task, untouched(task))
+    assert alone.width == 2 * alone.height
+    region, heat = region_of(task, (10, 20, 60, 70)), torch.rand(1, 1, 8, 8)
+    assert shown(task, Outcome(task.picture[0], region, heat)).width == 3 * alone.height
+    assert shown(task, Outcome(1 - task.picture[0], region, heat)).width == 4 * alone.height
+
+
 def test_boxes_lie_where_they_are() -> None:
-    picture = boxes_on(make_scene(3).image, [10, 20, 60, 70], [(80, 90, 120, 125)])
-    assert picture.size == (384, 384)
-    assert picture.getpixel((30, 120)) == (255, 92, 40)
-    assert picture.getpixel((241, 300)) == (60, 200, 90)
+    task = ShapesWorld().task("replace", 9, 0)
+    picture = with_region(task, Outcome(task.picture[0], region_of(task, (10, 20, 60, 70))))
+    assert picture.getpixel((10, 40)) == (255, 92, 40)
+    x0, y0, x1, y1 = (int(v) for v in task.boxes[0])
+    green = with_region(task, untouched(task))
+    assert green.getpixel((x0, (y0 + y1) // 2)) == green.getpixel((x1 - 1, (y0 + y1) // 2)) == (60, 200, 90)
+    assert green.getpixel((x0 - 1, y0)) == Image.fromarray(task.image).getpixel((x0 - 1, y0))

@@ -192,6 +192,12 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         made.stop()
 
 
+NESTED = (
+    *("num_regions", "point_number", "per_image_iteration", "lr", "learning", "generator_steps", "anchor_distance"),
+    *("loss_alpha", "loss_beta", "loss_gamma", "views", "test_alpha", "test_beta"),
+)  # inputs of Region Inpaint Optimize that a preset shows
+
+
 def demo_graph(seed: int = 3, kind: str = "recolour", **optimize: Any) -> dict:
     """The demo as a prompt; `optimize` sets widgets of Region Inpaint Optimize."""
     widgets = {
@@ -202,26 +208,12 @@ def demo_graph(seed: int = 3, kind: str = "recolour", **optimize: Any) -> dict:
         "sampler_name": "ddim",
         "scheduler": "ddim_uniform",
         "denoise": 1.0,
-        "mask_grow": 0,
-        "mask_feather": 0,
         "mask_grow_percent": 0.0,
         "mask_feather_percent": 0.0,
-        "per_image_iteration": 10,
-        "lr": 0.005,
-        "looks_per_round": 2,
-        "look_steps": 3,
-        "look_guidance": 1.0,
-        "finalists": 2,
-        "drafts": 2,
-        "generator_steps": 20,
-        "test_alpha": 2.0,
-        "test_beta": 1.0,
-        "test_gamma": 40.0,
-        "learning": "exact",
+        "mask_grow": 0,
+        "mask_feather": 0,
         "native_size": 0,
-        "screen": True,
-        "previews": "auto",
-        **optimize,
+        **{f"preset.{name}" if name in NESTED else name: value for name, value in optimize.items()},
     }
     graph = {
         "demo": {"class_type": "LearnableRegions_LoadShapesDemo", "inputs": {}},
@@ -230,21 +222,11 @@ def demo_graph(seed: int = 3, kind: str = "recolour", **optimize: Any) -> dict:
         "negative": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["demo", 1], "text": ""}},
         "generator": {
             "class_type": "LearnableRegions_RegionGenerator",
-            "inputs": {"image": ["scene", 0], "dino": ["demo", 3], "point_number": 5, "max_window_size": 6, "seed": 42},
+            "inputs": {"image": ["scene", 0], "dino": ["demo", 3], "max_window_size": 6},
         },
         "loss": {
             "class_type": "LearnableRegions_ClipRegionLoss",
-            "inputs": {
-                "scorer": ["demo", 4],
-                "image_caption": ["scene", 1],
-                "editing_prompt": ["scene", 2],
-                "loss_alpha": 1.0,
-                "loss_beta": 1.0,
-                "loss_gamma": 1.0,
-                "views": 2,
-                "loss_area": 0.3,
-                "loss_crop": 1.0,
-            },
+            "inputs": {"scorer": ["demo", 4], "image_caption": ["scene", 1], "editing_prompt": ["scene", 2]},
         },
         "edit": {
             "class_type": "LearnableRegions_RegionInpaintOptimize",

@@ -11,14 +11,17 @@ WORKFLOWS = sorted((PACK / "workflows").glob("*.json"))
 BLUEPRINTS = sorted((PACK / "subgraphs").glob("*.json"))
 DEMO = PACK / "workflows" / "Edit by Text - Demo.json"
 SD2 = PACK / "workflows" / "Edit by Text - SD2.json"
+PUBLISHED = PACK / "workflows" / "Published Method - Demo.json"
+FINDING = PACK / "workflows" / "Find Region by Text.json"
 API_DEMO = PACK / "workflows" / "api" / "learnable_regions_demo.json"
 SOCKETS = PACK / "tests" / "comfy" / "sockets.json"
+MUTED = 2
 NOTES = {"MarkdownNote", "Note"}  # the front end's own, which never run
-WIDGETS = {"INT", "FLOAT", "STRING", "COMBO", "BOOLEAN"}
+WIDGETS = {"INT", "FLOAT", "STRING", "COMBO", "BOOLEAN", "COMFY_DYNAMICCOMBO_V3"}
 CONTROLS = {"fixed", "increment", "decrement", "randomize"}
 OURS: dict[str, dict] = json.loads(SOCKETS.read_text(encoding="utf-8"))
 
-# Inputs in the front end's order and outputs of the core nodes, alike in 0.3.64 and 0.33
+# Inputs in the front end's order and outputs of the core nodes
 CORE: dict[str, tuple[dict[str, str], list[tuple[str, str]]]] = {
     "CLIPTextEncode": ({"clip": "CLIP", "text": "STRING"}, [("CONDITIONING", "CONDITIONING")]),
     "CheckpointLoaderSimple": ({"ckpt_name": "COMBO"}, [("MODEL", "MODEL"), ("CLIP", "CLIP"), ("VAE", "VAE")]),
@@ -79,12 +82,18 @@ def running(flow: dict) -> list[dict]:
     return [node for node in flow["nodes"] if node["type"] not in NOTES]
 
 
-def inputs_of(kind: str) -> tuple[dict[str, str], set[str]]:
-    """Types of a node's inputs by name in order, and which may stay open."""
+def inputs_of(node: dict) -> tuple[dict[str, str], set[str]]:
+    """Types of a node's inputs by name in order, those that its choices show too, and which may stay open."""
+    kind = node["type"]
     if kind in CORE:
         return CORE[kind][0], set()
     groups = OURS[kind]["inputs"]
-    return {**groups["required"], **groups["optional"]}, set(groups["optional"])
+    types: dict[str, str] = {}
+    for name, one in {**groups["required"], **groups["optional"]}.items():
+        types[name] = one
+        if name in OURS[kind].get("shown", {}):  # the first widget of its node
+            types.update(OURS[kind]["shown"][name][node["widgets_values"][0]])
+    return types, set(groups["optional"])
 
 
 def outputs_of(kind: str) -> list[list[str]]:
@@ -107,12 +116,15 @@ def widgets_of(node: dict) -> dict[str, Any]:
 
 
 def as_prompt(flow: dict) -> dict[str, dict]:
-    """What the front end would queue."""
-    links = {link[0]: [str(link[1]), link[2]] for link in flow["links"]}
+    """What the front end would queue: without nodes that are muted."""
+    awake = {node["id"] for node in running(flow) if node["mode"] != MUTED}
+    links = {link[0]: [str(link[1]), link[2]] for link in flow["links"] if link[1] in awake}
     prompt = {}
     for node in running(flow):
+        if node["id"] not in awake:
+            continue
         inputs = widgets_of(node)
-        inputs.update({slot["name"]: links[slot["link"]] for slot in node["inputs"] if slot["link"] is not None})
+        inputs.update({slot["name"]: links[slot["link"]] for slot in node["inputs"] if slot["link"] in links})
         prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
     return prompt
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from .conftest import PACK, VERSIONS
-from .flows import API_DEMO, find, load
+from .flows import PUBLISHED, as_prompt, find, load
 from .pictures import shown
 from .seen import Seen, looking_at
 from .served import Server
@@ -29,6 +29,8 @@ SHOWN = {
     "RegionGenerator": ("RegionGenerator", 2),
     "ClipRegionLoss": ("RegionInpaintOptimize", 8),
     "RegionInpaintOptimize": ("RegionInpaintOptimize", 0),
+    "FindRegion": ("FindRegion", 6),
+    "PickRegion": ("PickRegion", 1),
     "LoadLearnedGenerator": ("RegionInpaintOptimize", 4),
     "SaveLearnedGenerator": ("RegionInpaintOptimize", 5),
     "LoadShapesDemo": ("RegionInpaintOptimize", 0),
@@ -39,9 +41,14 @@ SHOWN = {
 
 def made(server: Server) -> dict[str, tuple[Image.Image, Image.Image]]:
     """By node, the demo's picture and what has become of it."""
-    prompt = load(API_DEMO)
-    prompt[find(prompt, "RegionInpaintOptimize")]["inputs"] |= {"preset": "custom", "previews": "always"}
-    masks = {("RegionGenerator", 1), ("RegionInpaintOptimize", 8), ("ShapesScene", 3)}
+    prompt = as_prompt(load(PUBLISHED))
+    scene, models = find(prompt, "ShapesScene"), find(prompt, "LoadShapesDemo")
+    prompt["find"] = {
+        "class_type": "LearnableRegions_FindRegion",
+        "inputs": {"image": [scene, 0], "image_caption": [scene, 1], "dino": [models, 3], "scorer": [models, 4]},
+    }
+    prompt["pick"] = {"class_type": "LearnableRegions_PickRegion", "inputs": {"regions": ["find", 0], "index": 1}}
+    masks = {("RegionGenerator", 1), ("RegionInpaintOptimize", 8), ("ShapesScene", 3), ("PickRegion", 1)}
     prompt["before"] = {"class_type": "PreviewImage", "inputs": {"images": [find(prompt, "ShapesScene"), 0]}}
     for name, (node, slot) in SHOWN.items():
         kind, socket = ("MaskPreview", "mask") if (node, slot) in masks else ("PreviewImage", "images")

@@ -14,16 +14,8 @@ import torch
 from .conftest import Comfy, demo_graph
 
 NATIVE = 64  # pixels a side
-TINY = {
-    "preset": "custom",
-    "per_image_iteration": 2,
-    "previews": "always",
-    "look_steps": 1,
-    "steps": 2,
-    "finalists": 1,
-    "drafts": 1,
-    "generator_steps": 1,
-}  # of Region Inpaint Optimize
+TINY = {"preset": "custom", "steps": 2, "num_regions": 1}  # of Region Inpaint Optimize
+TINY_PAPER = {"preset": "paper", "steps": 2, "point_number": 3, "per_image_iteration": 2, "generator_steps": 1}
 DEMO_NAMES = ("model", "clip", "vae", "dino", "scorer")
 
 
@@ -100,7 +92,7 @@ def _filled(model: torch.nn.Module) -> torch.nn.Module:
         for name, weight in model.named_parameters():
             if name.endswith("bias"):
                 weight.zero_()
-            elif "norm" in name:
+            elif "norm" in name or name.endswith("gamma"):
                 weight.fill_(1)
             else:
                 fan = weight[0].numel() if weight.ndim > 1 else 1
@@ -210,6 +202,58 @@ def tiny_vae(channels: int = 4) -> Any:
     vae = comfy.sd.VAE(sd=state, config={"params": params})
     vae.latent_channels = channels
     return vae
+
+
+def tiny_qwen_image() -> Any:
+    """A MODEL like Qwen Image: latents with a time axis."""
+    from comfy import supported_models
+
+    config = {
+        "in_channels": 64,
+        "out_channels": 16,
+        "num_layers": 1,
+        "attention_head_dim": 16,
+        "num_attention_heads": 2,
+        "joint_attention_dim": 48,
+        "axes_dims_rope": [4, 6, 6],
+    }
+    tiny = type("TinyQwenImage", (supported_models.QwenImage,), {"native_size": NATIVE})
+    return _patcher(tiny({"image_model": "qwen_image", **config}))
+
+
+def tiny_cosmos() -> Any:
+    """A MODEL like Cosmos Predict 2: latents with a time axis."""
+    from comfy import supported_models
+
+    config = {
+        "max_img_h": 16,
+        "max_img_w": 16,
+        "max_frames": 4,
+        "in_channels": 16,
+        "out_channels": 16,
+        "patch_spatial": 2,
+        "patch_temporal": 1,
+        "model_channels": 64,
+        "num_blocks": 1,
+        "num_heads": 2,
+        "crossattn_emb_channels": 48,
+        "pos_emb_cls": "rope3d",
+        "concat_padding_mask": True,
+        "use_adaln_lora": True,
+        "adaln_lora_dim": 8,
+    }
+    tiny = type("TinyCosmos", (supported_models.CosmosT2IPredict2,), {"native_size": NATIVE})
+    return _patcher(tiny({"image_model": "cosmos_predict2", **config}))
+
+
+def tiny_film_vae() -> Any:
+    """A VAE of films, as Qwen Image, Anima, Cosmos and Wan have it, with random weights."""
+    import comfy.sd
+    from comfy.ldm.wan.vae import WanVAE
+
+    with torch.random.fork_rng(devices=[]):
+        small = WanVAE(dim=8, z_dim=16, num_res_blocks=2, temperal_downsample=[False, True, True])
+        return comfy.sd.VAE(sd=_filled(small).state_dict())
 
 
 def words(width: int = 48, pooled: int = 0) -> list:

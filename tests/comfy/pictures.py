@@ -1,6 +1,6 @@
 """Makes the pictures beside the workflows: python -m tests.comfy.pictures
 
-The demo's shows its own run. The others need models that are large; theirs are drawn schemes.
+Those of the demo's models show their own run. The others need models that are large; theirs are drawn schemes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from PIL import Image
 from region_core.draw import contact_sheet
 
 from .conftest import PACK, VERSIONS
-from .flows import API_DEMO, DEMO, find, load
+from .flows import DEMO, FINDING, PUBLISHED, as_prompt, find, load, show_text
 from .scheme import SCHEMES, SIDE, scheme
 from .served import Heard, Server
 
@@ -25,26 +25,43 @@ def shown(server: Server, heard: Heard, node: str) -> Image.Image:
     return Image.open(io.BytesIO(server.picture(heard.outputs[node]["images"][0]))).convert("RGB")
 
 
-def demo(server: Server) -> Image.Image:
-    """Before, candidates, boxes and after of the demo's own run, as a square."""
-    prompt = load(API_DEMO)
-    ends = {
-        "before": [find(prompt, "ShapesScene"), 0],
-        "candidates": [find(prompt, "RegionGenerator"), 2],
-        "boxes": [find(prompt, "RegionInpaintOptimize"), 4],
-        "after": [find(prompt, "RegionInpaintOptimize"), 0],
-    }
-    prompt |= {name: {"class_type": "PreviewImage", "inputs": {"images": end}} for name, end in ends.items()}
-    prompt |= {
-        name: {"class_type": "PreviewAny", "inputs": {"source": [ends["before"][0], slot]}}
-        for name, slot in (("caption", 1), ("wish", 2))
-    }
-    heard = server.run(prompt)
+# of each workflow that is run: what its picture shows, as (what stands below, node, output)
+RUN = {
+    DEMO: [
+        ("before: {caption}", "ShapesScene", 0),
+        ("where the caption is", "RegionInpaintOptimize", 8),
+        ("regions that were found", "RegionInpaintOptimize", 4),
+        ("after: {wish}", "RegionInpaintOptimize", 0),
+    ],
+    FINDING: [
+        ("where is {caption}?", "ShapesScene", 0),
+        ("regions by their numbers", "FindRegion", 6),
+        ("mask of the first", "PickRegion", 1),
+        ("painted: {wish}", "RegionInpaintOptimize", 0),
+    ],
+    PUBLISHED: [
+        ("before: {caption}", "ShapesScene", 0),
+        ("windows, and the chosen one", "RegionInpaintOptimize", 4),
+        ("the loss over the rounds", "RegionInpaintOptimize", 5),
+        ("after: {wish}", "RegionInpaintOptimize", 0),
+    ],
+}
+MASKS = {("RegionInpaintOptimize", 8), ("PickRegion", 1)}
+
+
+def of_run(server: Server, path: Path) -> Image.Image:
+    """What a run of a workflow with the demo's models shows, as a square."""
+    prompt = as_prompt(load(path))
+    scene = find(prompt, "ShapesScene")
+    for place, (_, node, slot) in enumerate(RUN[path]):
+        kind, socket = ("MaskPreview", "mask") if (node, slot) in MASKS else ("PreviewImage", "images")
+        prompt[f"picture {place}"] = {"class_type": kind, "inputs": {socket: [find(prompt, node), slot]}}
+    heard = server.run(show_text(prompt, caption=(scene, 1), wish=(scene, 2)))
     assert heard.status == "success", heard.problem
-    labels = (f"before: {heard.text('caption')}", "where it may be", "boxes that were tried")
+    texts = {name: heard.text(name) for name in ("caption", "wish")}
     return contact_sheet(
-        [shown(server, heard, name) for name in ends],
-        [*labels, f"after: {heard.text('wish')}"],
+        [shown(server, heard, f"picture {place}") for place in range(len(RUN[path]))],
+        [label.format(**texts) for label, _, _ in RUN[path]],
         columns=2,
         cell=SIDE // 2,
     ).convert("RGB")
@@ -56,7 +73,7 @@ def main() -> None:
         server = Server(VERSIONS[0], PACK, Path(folder) / "base")
         try:
             server.wait()
-            made = {DEMO.stem: demo(server)}
+            made = {path.stem: of_run(server, path) for path in RUN}
         finally:
             server.stop()
     made |= {stem: scheme(*parts) for stem, parts in SCHEMES.items()}

@@ -86,6 +86,10 @@ SCHEMES: dict[str, tuple[str, list[Tile]]] = {
         "SD2 finds, Flux Fill paints",
         [("SD2: where it is", searched), ("the mask", mask), ("Flux Fill: the edit", after)],
     ),
+    "Published Method - SD2": (
+        "the published method, SD2 inpainting",
+        [("learns where to paint ...", searched), ("... and paints there", after)],
+    ),
     "Edit by Text - Painted Mask": (
         "Within a mask that you paint",
         [("looked for only there", brushed), ("the edit", after)],

@@ -67,7 +67,7 @@ def check(comfy: Comfy, case: dict[str, Any]) -> str:
     image, masks = batch_of(case), masks_of(case)
     before = image.clone()
     widgets = {f"mask_{name}": case[name] for name in ("grow", "feather", "grow_percent", "feather_percent")}
-    graph = tiny_graph(comfy, image, previews="never", **widgets)
+    graph = tiny_graph(comfy, image, **widgets)
     if masks is not None:
         take(comfy, graph, "generator.region_prior", masks)
     run = comfy.run(graph)

@@ -86,7 +86,7 @@ def run_with(comfy: Comfy, parts: dict[str, Any]) -> Run:
         preset="custom",
         steps=4,
         cfg=2.0,
-        finalists=2,
+        num_regions=2,
         drafts=2,
         look_steps=2,
         per_image_iteration=2,
@@ -199,7 +199,7 @@ def test_a_run_tells_looks_and_shows_boxes_and_the_best_so_far(
     utils.set_progress_bar_global_hook(hook)
     try:
         graph = tiny_graph(
-            comfy, preset="custom", per_image_iteration=3, steps=4, finalists=2, drafts=2, previews="always"
+            comfy, preset="custom", per_image_iteration=3, steps=4, num_regions=2, drafts=2, previews="always"
         )
         for name in DEMO_NAMES:
             for socket in SOCKETS[name]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import weakref
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-
-from region_core.cost import Cost
 
 from .conftest import Comfy
 from .parts import demo_parts, picture
@@ -28,47 +26,46 @@ def held(values: Any) -> int:
     return sum(seen.values())
 
 
-def result_of(frame: torch.Tensor, settings: Any) -> Any:
-    edits = [
-        SimpleNamespace(image=frame * share, box=(10, 10, 90, 90), score=0.5, deciding=0.5, parts={}, improves=True)
-        for share in (0.9, 0.8)
-    ]
-    mask = torch.zeros(1, 1, HEIGHT, WIDTH)
-    mask[..., 10:90, 10:90] = 1
-    return SimpleNamespace(
-        image=edits[0].image,
-        mask=mask,
-        candidates=edits,
-        box=(10, 10, 90, 90),
-        score=0.5,
-        source_score=0.4,
-        tried_boxes=torch.tensor([[10.0, 10.0, 90.0, 90.0]]),
-        rounds=[],
-        verdict="edited",
-        reason="",
-        unet_evaluations=2.0,
-        caption="a red circle",
-        prompt="a blue square",
-        cost=Cost(unet_evaluations=2.0),
-        seconds=0.1,
-        seed=1,
-        settings=settings,
-        generator=None,
-        relevance=torch.zeros(1, 1, HEIGHT, WIDTH),
-        presence=5.0,
-        stopped="",
+class Dim:
+    """A painter that needs no model: what is under the mask gets darker."""
+
+    size = 64
+
+    def __call__(self, pictures: torch.Tensor, masks: torch.Tensor, **_: Any) -> torch.Tensor:
+        return pictures * 0.5
+
+
+def result_of(comfy: Comfy, frame: torch.Tensor) -> Any:
+    """Two finished edits of a frame [1,3,H,W], and a region found."""
+    part = comfy.part
+    settings = part("region_core.settings").preset("standard")
+    encoded = part("region_core.encode").EncodedPicture(
+        part("region_core.picture").picture_from(frame),
+        frame,
+        part("region_core.encoders").PatchFeatures(torch.rand(1, 4, 6, 8), torch.rand(1, 6, 8)),
+        torch.zeros(1, 4),
+        None,
+        None,
+        "key",
+    )
+    box = part("region_core.find").Region.from_box
+    regions = [box((10, 10, 90, 90), HEIGHT, WIDTH), box((100, 20, 180, 100), HEIGHT, WIDTH)]
+    edits = part("region_core.paint").paint_regions(encoded.picture, regions, Dim(), seed=1, tint=False)
+    ranked = tuple(dataclasses.replace(edit, score=0.5, rank_score=0.5) for edit in edits)
+    found = part("region_core.find").Regions(tuple(regions), "key", "a red circle", torch.rand(1, 1, 6, 8))
+    return part("region_core.edit").Edits(
+        ranked, encoded, found, settings, "a red circle", "a blue square", tried_boxes=torch.rand(2, 4) * 90
     )
 
 
 def results_of(comfy: Comfy, count: int) -> tuple[Any, torch.Tensor, list[Any]]:
     part = comfy.part
     frames = picture(HEIGHT, WIDTH, count=count)
-    settings = part("region_core.settings").preset("fast")
     results, watched = part("nodes.results").Results(frames, []), []
     for index in range(count):
         core = part("nodes.common").to_core(frames[index : index + 1])
-        result = result_of(core, settings)
-        watched += [weakref.ref(result.candidates[1].image), weakref.ref(core)]
+        result = result_of(comfy, core)
+        watched += [weakref.ref(result[1].picture), weakref.ref(core)]
         results.add(core, result)
         del result, core
     return results, frames, watched
@@ -82,7 +79,8 @@ def test_what_is_kept_of_many_frames(comfy: Comfy) -> None:
     edited, mask, boxes, ranked, drawn, curves = outputs[:6]
     assert held(outputs) <= 2.4 * frames.nbytes
     assert len(edited) == len(mask) == len(boxes) == len(drawn) == len(curves) == FRAMES
-    assert torch.equal(edited, frames * 0.9)
+    assert torch.equal(edited[mask == 0], frames[mask == 0])
+    assert not torch.equal(edited, frames)
     assert torch.equal(ranked, edited)
 
 
@@ -91,8 +89,11 @@ def test_of_few_pictures_all_finished_edits_are_there(comfy: Comfy, count: int) 
     results, frames, _ = results_of(comfy, count)
     outputs = results.outputs().args
     assert len(outputs[3]) == 2 * count
-    torch.testing.assert_close(outputs[3][0::2], frames * 0.9)
-    torch.testing.assert_close(outputs[3][1::2], frames * 0.8)
+    first, second = outputs[3][0::2], outputs[3][1::2]
+    assert torch.equal(first, outputs[0])
+    assert not torch.equal(first[:, 10:90, 10:90], frames[:, 10:90, 10:90])
+    assert torch.equal(second[:, 30:90, 10:60], frames[:, 30:90, 10:60])
+    assert not torch.equal(second[:, 20:100, 100:180], frames[:, 20:100, 100:180])
     assert outputs[4].shape[1] > 320
 
 
@@ -100,8 +101,6 @@ def test_what_a_generator_keeps_of_many_frames(comfy: Comfy) -> None:
     frames = picture(HEIGHT, WIDTH, count=12)
     node = comfy.part("nodes.region_generator").LearnableRegionGenerator
     with torch.inference_mode():
-        made, saliency, drawn = node.execute(
-            image=frames, dino=demo_parts(comfy)["dino"], point_number=2, max_window_size=3, seed=1
-        ).args
+        made, saliency, drawn = node.execute(image=frames, dino=demo_parts(comfy)["dino"], max_window_size=3).args
     assert held([saliency, drawn]) <= 1.6 * frames.nbytes
     assert len(made) == len(saliency) == len(drawn) == 12

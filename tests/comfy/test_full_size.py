@@ -29,7 +29,7 @@ FEW = {
     "looks_per_round": 1,
     "look_steps": 1,
     "steps": 2,
-    "finalists": 1,
+    "num_regions": 1,
     "drafts": 1,
     "generator_steps": 8,
     "test_gamma": 40.0,

@@ -74,7 +74,7 @@ def test_any_mask_serves_or_is_refused_in_one_sentence(comfy: Comfy) -> None:
         mask = mask_of(case)
         before = mask.clone()
         try:
-            made = node.execute(image, FewCells(), 3, 3, 1, mask).args[0]
+            made = node.execute(image, FewCells(), 3, mask).args[0]
         except refusal as error:
             text = str(error)
             assert text.startswith("Learnable Region Generator: "), text
@@ -104,7 +104,7 @@ def test_an_edit_stays_within_a_mask_of_any_layout(comfy: Comfy, shape: tuple[in
     assert picture_from(image).rgb.shape == (1, 3, 64, 96)
     mask = torch.zeros(shape)
     mask[..., shape[-2] // 4 :, : shape[-1] // 2] = 1
-    graph = tiny_graph(comfy, image, previews="never")
+    graph = tiny_graph(comfy, image)
     take(comfy, graph, "generator.region_prior", mask)
     run = comfy.run(graph)
     assert run.success, run.messages

@@ -20,24 +20,27 @@ def pieces() -> tuple[torch.Tensor, torch.Tensor]:
     return picture(NATIVE, NATIVE).movedim(-1, 1).repeat(8, 1, 1, 1), masks
 
 
-def inpainter(comfy: Comfy, model: Any) -> Any:
-    return comfy.part("nodes.comfy.painter").ComfyInpainter(
+def painter(comfy: Comfy, model: Any) -> Any:
+    return comfy.part("nodes.comfy.painter").ComfyPainter(
         model, tiny_vae(), words(), words(), sampler="euler", scheduler="simple", size=NATIVE
     )
 
 
-def tight(model: Any, most: int, error: Exception) -> tuple[Any, list[int]]:
+def paint(one: Any, pieces: Any, steps: int = 1) -> torch.Tensor:
+    return one(*pieces, seed=3, steps=steps, guidance=1.0, strength=1.0)
+
+
+def tight(most: int, error: Exception) -> tuple[Any, list[int]]:
     """A MODEL that fails above `most` images at once, and the sizes it was asked for."""
-    clone, sizes = model.clone(), []
+    model, sizes = tiny_unet("SD15", 9), []
 
-    def run(apply_model: Any, args: dict) -> torch.Tensor:
-        sizes.append(len(args["input"]))
-        if len(args["input"]) > most:
+    def run(_module: Any, args: tuple) -> None:
+        sizes.append(len(args[0]))
+        if len(args[0]) > most:
             raise error
-        return apply_model(args["input"], args["timestep"], **args["c"])
 
-    clone.set_model_unet_function_wrapper(run)
-    return clone, sizes
+    model.model.diffusion_model.register_forward_pre_hook(run)
+    return model, sizes
 
 
 @pytest.mark.parametrize(
@@ -50,42 +53,38 @@ def tight(model: Any, most: int, error: Exception) -> tuple[Any, list[int]]:
     ids=["CUDA", "CPU", "MPS"],
 )
 def test_candidates_are_halved_until_they_fit(comfy: Comfy, pieces: Any, error: Exception) -> None:
-    plain = tiny_unet("SD15", 9)
-    whole = inpainter(comfy, plain)
-    want = whole.advance(whole.begin(*pieces, 3, 2), 2, 1.0)
-    model, sizes = tight(plain, 3, error)
-    one = inpainter(comfy, model)
-    got = one.advance(one.begin(*pieces, 3, 2), 2, 1.0)
+    whole = painter(comfy, tiny_unet("SD15", 9))
+    want = paint(whole, pieces, 2)
+    model, sizes = tight(3, error)
+    one = painter(comfy, model)
+    got = paint(one, pieces, 2)
     assert sizes == [8, 4, *[2] * 8]  # two steps of each four
-    assert torch.allclose(got.denoised, want.denoised, rtol=1e-3, atol=1e-3)
+    assert torch.allclose(got, want, rtol=1e-3, atol=1e-3)
     assert one.evaluations == whole.evaluations == 16, "a failed attempt was counted"
     sizes.clear()
-    one.advance(one.begin(*pieces, 3, 1), 1, 1.0)
+    paint(one, pieces)
     assert sizes == [2] * 4, "what did not fit was tried again"
 
 
 def test_other_errors_are_not_taken_for_memory(comfy: Comfy, pieces: Any) -> None:
-    model, sizes = tight(tiny_unet("SD15", 9), 0, RuntimeError("no such thing"))
-    one = inpainter(comfy, model)
+    model, sizes = tight(0, RuntimeError("no such thing"))
     with pytest.raises(RuntimeError, match="no such thing"):
-        one.advance(one.begin(*pieces, 3, 1), 1, 1.0)
-    assert sizes == [8, 1], "one region is asked, and what it raises passes"
+        paint(painter(comfy, model), pieces)
+    assert sizes == [8]
 
 
 def test_one_candidate_that_does_not_fit_is_an_error(comfy: Comfy, pieces: Any) -> None:
-    model, sizes = tight(tiny_unet("SD15", 9), 0, torch.cuda.OutOfMemoryError("none left"))
-    one = inpainter(comfy, model)
+    model, sizes = tight(0, torch.cuda.OutOfMemoryError("none left"))
     with pytest.raises(ValueError, match=r"one region alone .*\(none left\); lower native_size"):
-        one.advance(one.begin(*pieces, 3, 1), 1, 1.0)
+        paint(painter(comfy, model), pieces)
     assert sizes == [8, 4, 2, 1]
 
 
 def test_as_many_at_once_as_memory_allows(comfy: Comfy, pieces: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from comfy import model_management
 
-    model, sizes = tight(tiny_unet("SD15", 9), 99, RuntimeError())
-    one = inpainter(comfy, model)
-    start = one.begin(*pieces, 3, 1)
+    model, sizes = tight(99, RuntimeError())
+    one = painter(comfy, model)
     each = model.model.memory_required([1, *one.shape])
     free = {"bytes": 3.5 * each / 0.9}
 
@@ -93,11 +92,11 @@ def test_as_many_at_once_as_memory_allows(comfy: Comfy, pieces: Any, monkeypatch
         return (free["bytes"],) * 2 if torch_free_too else free["bytes"]
 
     monkeypatch.setattr(model_management, "get_free_memory", how_much)
-    one.advance(start, 1, 1.0)
+    paint(one, pieces)
     assert sizes == [3, 3, 2]
     sizes.clear()
     free["bytes"] = 100 * each  # what was short once need not stay so
-    one.advance(start, 1, 1.0)
+    paint(one, pieces)
     assert sizes == [8]
 
 

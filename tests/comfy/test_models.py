@@ -75,7 +75,7 @@ def test_every_family_edits_through_the_same_node(comfy: Comfy, family: str) -> 
 def test_each_candidate_has_its_own_mask(comfy: Comfy, family: str) -> None:
     make, text = FAMILIES[family]
     conditioning = words(**text)
-    one = comfy.part("nodes.comfy.painter").ComfyInpainter(
+    one = comfy.part("nodes.comfy.painter").ComfyPainter(
         make(),
         tiny_vae(16 if family == "Flux Fill" else 4),
         conditioning,
@@ -88,8 +88,8 @@ def test_each_candidate_has_its_own_mask(comfy: Comfy, family: str) -> None:
     masks[0, :, :32, :32] = 1
     masks[1, :, 32:, 32:] = 1
     image = picture(NATIVE, NATIVE).movedim(-1, 1).repeat(2, 1, 1, 1)
-    both = one.decode(one.advance(one.begin(image, masks, 1, 3), 3, 2.0))
-    alone = one.decode(one.advance(one.begin(image[1:], masks[1:], 1, 3), 3, 2.0))
+    given: dict[str, Any] = {"seed": 1, "steps": 3, "guidance": 2.0, "strength": 1.0}
+    both, alone = one(image, masks, **given), one(image[1:], masks[1:], **given)
     assert torch.allclose(both[1:], alone, atol=1e-4)
     assert not torch.allclose(both[0], both[1], atol=1e-3)
 
@@ -139,7 +139,7 @@ package.__path__ = [f"{pack}/tests/comfy"]
 conftest, parts = (importlib.import_module("half." + name) for name in ("conftest", "parts"))
 comfy_ui = conftest.Comfy(Path(root), Path(base))
 loaded = parts.demo_parts(comfy_ui)
-graph = parts.tiny_graph(comfy_ui, generator_steps=20, looks_per_round=8)
+graph = parts.tiny_graph(comfy_ui, **{**parts.TINY_PAPER, "generator_steps": 20})
 for socket, name in (("edit.model", "model"), ("edit.vae", "vae"), ("positive.clip", "clip"),
                      ("negative.clip", "clip")):
     parts.take(comfy_ui, graph, socket, loaded[name])

@@ -23,10 +23,15 @@ def pieces() -> tuple[torch.Tensor, torch.Tensor]:
     return images * torch.tensor([1.0, 0.2, 0.6])[:, None, None, None], masks
 
 
-def inpainter(comfy: Comfy, model: Any, vae: Any = None) -> Any:
-    return comfy.part("nodes.comfy.painter").ComfyInpainter(
+def painter(comfy: Comfy, model: Any, vae: Any = None) -> Any:
+    return comfy.part("nodes.comfy.painter").ComfyPainter(
         model, vae or tiny_vae(), words(), words(), sampler="euler", scheduler="simple", size=NATIVE
     )
+
+
+def paint(one: Any, pieces: Any, rows: slice = slice(None), steps: int = 2, guidance: float = 3.0) -> torch.Tensor:
+    pictures, masks = pieces
+    return one(pictures[rows], masks[rows], seed=3, steps=steps, guidance=guidance, strength=1.0)
 
 
 def patched(module: str, name: str, **values: Any) -> Callable[[Any], Any]:
@@ -74,7 +79,56 @@ def own_mean(model: Any) -> Any:
     return clone
 
 
+class Cache:
+    """A cache as packs have it in the model's function wrapper: it skips a forward while the input has moved
+    little, by one mean over all rows."""
+
+    def __init__(self) -> None:
+        self.last: torch.Tensor | None = None
+        self.moved = 0.0
+
+    def __call__(self, apply_model: Callable, args: dict) -> torch.Tensor:
+        x, levels = args["input"], args["c"]["transformer_options"]["sample_sigmas"]
+        if self.last is None or self.last.shape != x.shape or float(args["timestep"][0]) >= float(levels[0]) - 1e-6:
+            self.last, self.moved = None, 0.0
+        else:
+            self.moved += float((x - self.last).abs().mean() / self.last.abs().mean())
+        skip = self.last is not None and self.moved < 0.3
+        self.last = x.clone()
+        if skip:
+            return x + self.left
+        self.moved, out = 0.0, apply_model(x, args["timestep"], **args["c"])
+        self.left = out - x
+        return out
+
+
+def with_cache(model: Any) -> Any:
+    clone = model.clone()
+    clone.set_model_unet_function_wrapper(Cache())
+    return clone
+
+
+def own_mean_of(kind: str) -> Callable[[Any], Any]:
+    """A patch within the network that takes the mean of all rows."""
+
+    def patch(model: Any) -> Any:
+        clone = model.clone()
+        if kind == "a block":
+            clone.set_model_output_block_patch(lambda h, skip, _options: (h - h.mean(), skip))
+        else:
+            before = model.get_model_object("diffusion_model.forward")
+            clone.add_object_patch(
+                "diffusion_model.forward", lambda *args, **more: (lambda y: y - y.mean())(before(*args, **more))
+            )
+        return clone
+
+    return patch
+
+
 PATCHES = {
+    "a cache": with_cache,
+    "a mean in a block": own_mean_of("a block"),
+    "a mean in another forward": own_mean_of("forward"),
     "RenormCFG": patched("nodes_lumina2", "RenormCFG", cfg_trunc=100.0, renorm_cfg=0.5),
     "Mahiro": patched("nodes_mahiro", "Mahiro"),
     "RescaleCFG": lambda model: (
@@ -92,35 +146,42 @@ PATCHES = {
 @pytest.mark.parametrize("name", PATCHES)
 def test_regions_are_what_they_are_one_at_a_time(comfy: Comfy, pieces: Any, name: str) -> None:
     plain = tiny_unet("SD15", 9)
-    model = PATCHES[name](plain)
-    together = inpainter(comfy, model)
-    start = together.begin(*pieces, 3, 2)
-    got = together.advance(start, 2, 3.0)
-    single = inpainter(comfy, model)
-    alone = [single.advance(start.select([index]), 2, 3.0) for index in range(3)]
-    for index, one in enumerate(alone):
-        torch.testing.assert_close(got.denoised[index], one.denoised[0], rtol=1e-4, atol=1e-5)
-    other = inpainter(comfy, plain).advance(start, 2, 3.0)
+    model, steps = PATCHES[name](plain), 12 if name == "a cache" else 2
+    together = painter(comfy, model)
+    got = paint(together, pieces, steps=steps)
+    single = painter(comfy, model)
+    for index in range(3):
+        alone = paint(single, pieces, slice(index, index + 1), steps)
+        torch.testing.assert_close(got[index], alone[0], rtol=1e-4, atol=1e-5)
+    other = paint(painter(comfy, plain), pieces, steps=steps)
     if name.startswith("a wrapper"):
         # three at once are summed in another order than each alone, by how much depends on the processor
-        torch.testing.assert_close(got.denoised, other.denoised, rtol=1e-3, atol=3e-4)
+        torch.testing.assert_close(got, other, rtol=1e-3, atol=3e-4)
     else:
-        assert not torch.equal(other.denoised, got.denoised), "the patch had no say"
-    assert together.evaluations == single.evaluations == 12
+        assert not torch.equal(other, got), "the patch had no say"
+    assert together.evaluations == single.evaluations == 6 * steps
 
 
 @pytest.mark.parametrize("name", ["EasyCacheNode", "LazyCacheNode"])
 def test_core_s_caches_skip_steps_of_a_region_by_that_region_alone(comfy: Comfy, pieces: Any, name: str) -> None:
     cached = patched("nodes_easycache", name, reuse_threshold=3.0, start_percent=0.0, end_percent=1.0, verbose=False)
-    model = cached(tiny_unet("SD15", 9))
-    together, forwards = inpainter(comfy, model), []
+    model, forwards = cached(tiny_unet("SD15", 9)), []
     model.model.diffusion_model.out.register_forward_hook(lambda *_args: forwards.append(1))
-    start = together.begin(*pieces, 3, 8)
-    got = together.advance(start, 8, 3.0)
+    got = paint(painter(comfy, model), pieces, steps=8)
     assert len(forwards) < 3 * 8, "nothing was skipped"
     for index in range(3):
-        one = inpainter(comfy, model).advance(start.select([index]), 8, 3.0)
-        torch.testing.assert_close(got.denoised[index], one.denoised[0], rtol=1e-4, atol=1e-5)
+        one = paint(painter(comfy, model), pieces, slice(index, index + 1), 8)
+        torch.testing.assert_close(got[index], one[0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_plain_model_and_one_with_a_lora_paint_all_at_once(comfy: Comfy, pieces: Any) -> None:
+    model = tiny_unet("SD15", 9).clone()
+    key = next(name for name in model.model.state_dict() if name.endswith("attn2.to_k.weight"))
+    model.add_patches({key: ("diff", (torch.ones_like(model.model.state_dict()[key]),))}, 1.0)
+    sizes: list[int] = []
+    model.model.diffusion_model.register_forward_pre_hook(lambda _module, args: sizes.append(len(args[0])))
+    paint(painter(comfy, model), pieces)
+    assert sizes == [6, 6]
 
 
 def test_a_hint_for_the_whole_picture_on_model_is_told_of(comfy: Comfy) -> None:
@@ -130,10 +191,10 @@ def test_a_hint_for_the_whole_picture_on_model_is_told_of(comfy: Comfy) -> None:
     model = tiny_unet("SD15", 9).clone()
     model.set_model_double_block_patch(patch)
     with pytest.raises(ValueError, match=r"a hint for the whole picture \(DiffSynthCnetPatch\), and regions"):
-        inpainter(comfy, model)
+        painter(comfy, model)
 
 
-def test_an_error_that_is_not_of_the_batch_passes_at_once(comfy: Comfy, pieces: Any) -> None:
+def test_an_error_of_the_model_passes_at_once(comfy: Comfy, pieces: Any) -> None:
     calls = []
 
     def wrap(*_args: Any) -> torch.Tensor:
@@ -142,52 +203,50 @@ def test_an_error_that_is_not_of_the_batch_passes_at_once(comfy: Comfy, pieces: 
 
     model = tiny_unet("SD15", 9)
     model.set_model_unet_function_wrapper(wrap)
-    one = inpainter(comfy, model)
     with pytest.raises(ZeroDivisionError):
-        one.advance(one.begin(*pieces, 3, 1), 1, 3.0)
+        paint(painter(comfy, model), pieces)
     assert len(calls) == 1
 
 
-def spoilt(model: Any, rows: Any) -> Any:
-    clone = model.clone()
+def spoilt(rows: Any) -> Any:
+    """A MODEL that gives NaN for some rows, without any patch."""
+    model = tiny_unet("SD15", 9)
+    forward = model.model.diffusion_model
 
-    def wrap(apply_model: Callable, args: dict) -> torch.Tensor:
-        out = apply_model(args["input"], args["timestep"], **args["c"])
+    def spoil(_module: Any, _args: Any, out: torch.Tensor) -> torch.Tensor:
         out[rows] = torch.nan
         return out
 
-    clone.set_model_unet_function_wrapper(wrap)
-    return clone
+    forward.register_forward_hook(spoil)
+    return model
 
 
 def test_a_model_that_gives_no_numbers_is_told_of(comfy: Comfy, pieces: Any) -> None:
-    one = inpainter(comfy, spoilt(tiny_unet("SD15", 9), slice(None)))
     with pytest.raises(
         ValueError,
         match=r"the latents of the MODEL \(.*\) are not numbers.*half precision.*"
         "--force-fp32",
     ):
-        one.advance(one.begin(*pieces, 3, 1), 1, 1.0)
+        paint(painter(comfy, spoilt(slice(None))), pieces, guidance=1.0)
 
 
 @pytest.mark.parametrize("way", ["encode", "decode"])
-def test_a_vae_that_gives_no_numbers_is_told_of(
-    comfy: Comfy, pieces: Any, way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_vae_that_gives_no_numbers_is_told_of(comfy: Comfy, pieces: Any, way: str) -> None:
     vae = tiny_vae()
-    call = getattr(vae, way)
-    monkeypatch.setattr(vae, way, lambda samples: call(samples) * torch.nan)
-    one = inpainter(comfy, tiny_unet("SD15", 9), vae)
+    part = vae.first_stage_model.encoder if way == "encode" else vae.first_stage_model.decoder
+    part.register_forward_hook(lambda _module, _args, out: out * torch.nan)
     with pytest.raises(ValueError, match="the VAE's .* are not numbers.*--fp32-vae"):
-        one.decode(one.advance(one.begin(*pieces, 3, 1), 1, 1.0))
+        paint(painter(comfy, tiny_unet("SD15", 9), vae), pieces, guidance=1.0)
 
 
 def test_one_edit_of_no_numbers_leaves_the_others(comfy: Comfy, pieces: Any) -> None:
-    plain = inpainter(comfy, tiny_unet("SD15", 9))
-    model = spoilt(tiny_unet("SD15", 9), 1)
-    one = inpainter(comfy, model)
-    start = one.begin(*pieces, 3, 1)
-    got, want = one.advance(start, 1, 1.0), plain.advance(start, 1, 1.0)
-    assert not got.denoised[1].isfinite().any()
+    want = paint(painter(comfy, tiny_unet("SD15", 9)), pieces, guidance=1.0)
+    seen: list[torch.Tensor] = []
+    one = painter(comfy, spoilt(1))
+    pictures, masks = pieces
+    got = one(
+        pictures, masks, seed=3, steps=2, guidance=1.0, strength=1.0, on_step=lambda step: seen.append(step.latents)
+    )
+    assert not seen[-1][1].isfinite().any()
     for index in (0, 2):
-        torch.testing.assert_close(got.denoised[index], want.denoised[index], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(got[index], want[index], rtol=1e-4, atol=1e-5)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import gc
 import weakref
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -16,38 +14,38 @@ from .conftest import Comfy, Run
 from .parts import demo_parts, take, tiny_graph
 
 
+class Work:
+    """Counts the pictures and texts that go through the demo's models."""
+
+    def __init__(self, parts: dict[str, Any]) -> None:
+        self.done: Counter = Counter()
+        clip = parts["scorer"].encoder.model
+        for name, module in (
+            ("dino", parts["dino"].encoder.model),
+            ("pictures", next(m for m in clip.visual.modules() if isinstance(m, torch.nn.Conv2d))),
+            ("unet", parts["model"].model.diffusion_model),
+        ):
+            module.register_forward_pre_hook(lambda _module, args, name=name: self.add(name, args))
+
+    def add(self, name: str, args: tuple) -> None:
+        self.done[name] += len(args[0]) if args else 1
+
+
 @pytest.fixture
-def work(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter]:
-    """Counts what is asked of the models, and searches; nothing is remembered before."""
-    done: Counter = Counter()
-    regions = comfy.part("region_core.find.regions")
-    for owner, name in (
-        (comfy.part("region_core.encoders.dino").DinoEncoder, "_encode"),
-        (regions, "propose_regions"),
-        (comfy.part("nodes.comfy.painter").ComfyInpainter, "_advance_rows"),
-    ):
-        real = getattr(owner, name)
-
-        def counted(*args: Any, _real: Any = real, _name: str = name, **kwargs: Any) -> Any:
-            done[_name] += 1
-            return _real(*args, **kwargs)
-
-        monkeypatch.setattr(owner, name, counted)
+def parts(comfy: Comfy) -> dict[str, Any]:
+    """The demo's models; nothing is remembered of others."""
     forget(comfy)
-    yield done
-    forget(comfy)
+    return demo_parts(comfy)
 
 
 def forget(comfy: Comfy) -> None:
     comfy.forget()
-    node = comfy.part("nodes.region_inpaint_optimize")
-    for memory in (node._FOUND, node._DONE, comfy.part("nodes.region_generator")._SEEN):
-        memory.clear()
+    comfy.part("nodes.steps").forget()
 
 
 def graph_with(comfy: Comfy, parts: dict, **widgets: Any) -> dict:
     """The demo, whose models stay the same objects from run to run."""
-    graph = tiny_graph(comfy, previews="never", **widgets)
+    graph = tiny_graph(comfy, **widgets)
     for socket, name in (("edit.model", "model"), ("edit.vae", "vae"), ("generator.dino", "dino")):
         take(comfy, graph, socket, parts[name])
     take(comfy, graph, "loss.scorer", parts["scorer"])
@@ -56,11 +54,22 @@ def graph_with(comfy: Comfy, parts: dict, **widgets: Any) -> dict:
     return graph
 
 
-def ran(comfy: Comfy, work: Counter, graph: dict) -> tuple[Run, Counter]:
-    work.clear()
+def find_graph(comfy: Comfy, parts: dict, caption: str) -> dict:
+    """Find Region by Text on the demo's scene, without any painting model."""
+    scene = graph_with(comfy, parts)["scene"]
+    graph: dict = {"scene": scene, "find": {"class_type": "LearnableRegions_FindRegion"}}
+    graph["find"]["inputs"] = {"image": ["scene", 0], "image_caption": caption}
+    for name in ("dino", "scorer"):
+        take(comfy, graph, f"find.{name}", parts[name])
+    graph["sink"] = {"class_type": "TestSink", "inputs": {f"v{i}": ["find", i] for i in range(8)}}
+    return graph
+
+
+def ran(comfy: Comfy, work: Work, graph: dict) -> tuple[Run, Counter]:
+    work.done.clear()
     run = comfy.run(graph)
     assert run.success, (run.problems, run.messages)
-    return run, Counter(work)
+    return run, Counter(work.done)
 
 
 PAINTING = [
@@ -70,119 +79,110 @@ PAINTING = [
     ("edit", {"sampler_name": "euler"}),
     ("edit", {"mask_feather": 3}),
     ("positive", {"text": "a green star"}),
-    ("edit", {"test_alpha": 1.0, "lr": 0.01, "previews": "always"}),
-    ("loss", {"loss_beta": 0.5, "loss_crop": 0.5, "views": 3}),
+    ("loss", {"editing_prompt": "a green star"}),
+    ("edit", {"preset.test_alpha": 1.0}),
 ]
 
 
 @pytest.mark.parametrize(("node", "inputs"), PAINTING, ids=lambda value: str(value))
 def test_what_concerns_painting_alone_is_not_searched_for_again(
-    comfy: Comfy, work: Counter, node: str, inputs: dict
+    comfy: Comfy, parts: dict, node: str, inputs: dict
 ) -> None:
-    parts = demo_parts(comfy)
-    first, done = ran(comfy, work, graph_with(comfy, parts))
-    assert done["propose_regions"] == 1
+    work = Work(parts)
+    first, found = ran(comfy, work, graph_with(comfy, parts))
+    assert found["dino"] == 1
     graph = graph_with(comfy, parts)
     graph[node]["inputs"].update(inputs)
     again, done = ran(comfy, work, graph)
-    assert done["propose_regions"] == done["_encode"] == 0
-    assert done["_advance_rows"] > 0
+    assert done["dino"] == 0
+    assert 0 < done["pictures"] < 5 < found["pictures"]  # the edits alone are judged
+    assert done["unet"] > 0
     forget(comfy)
     anew, done = ran(comfy, work, graph)
-    assert done["propose_regions"] == 1
+    assert done["pictures"] == found["pictures"]
     for output in ("v0", "v1", "v3"):
         assert torch.equal(again.seen[output], anew.seen[output]), output
     assert again.seen["v2"] == anew.seen["v2"] == first.seen["v2"]
 
 
-SEEDS = ((3, 4, 5), (6, 7, 8))  # of films of three frames
-SEARCH = [
-    ("scene", {"seed": 4}),
-    ("generator", {"max_window_size": 5}),
-    ("generator", {"point_number": 6}),
-    ("loss", {"image_caption": "a yellow ring"}),
-    ("loss", {"editing_prompt": "a yellow ring"}),
-]
+SEARCH = [("scene", {"seed": 4}), ("generator", {"max_window_size": 5}), ("loss", {"image_caption": "a yellow ring"})]
 
 
 @pytest.mark.parametrize(("node", "inputs"), SEARCH, ids=lambda value: str(value))
-def test_what_concerns_the_search_is(comfy: Comfy, work: Counter, node: str, inputs: dict) -> None:
-    parts = demo_parts(comfy)
+def test_what_concerns_the_search_is(comfy: Comfy, parts: dict, node: str, inputs: dict) -> None:
+    work = Work(parts)
     ran(comfy, work, graph_with(comfy, parts))
     graph = graph_with(comfy, parts)
     graph[node]["inputs"].update(inputs)
-    _, done = ran(comfy, work, graph)
-    assert done["propose_regions"] == 1
+    run, done = ran(comfy, work, graph)
+    forget(comfy)
+    anew, _ = ran(comfy, work, graph)
+    assert done["dino"] == (node == "scene")
+    assert torch.equal(run.seen["v0"], anew.seen["v0"])
+    assert torch.equal(run.seen["v8"], anew.seen["v8"])
 
 
-def test_the_search_reads_nothing_but_what_its_finding_is_remembered_by(
-    comfy: Comfy, work: Counter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    regions, read = comfy.part("region_core.find.regions"), set()
-
-    class Recording:
-        def __init__(self, settings: Any) -> None:
-            self._settings = settings
-
-        def __getattr__(self, name: str) -> Any:
-            read.add(name)
-            return getattr(self._settings, name)
-
-    real = regions.propose_regions
-    monkeypatch.setattr(
-        regions, "propose_regions", lambda evidence, settings, *rest: real(evidence, Recording(settings), *rest)
-    )
-    graph = graph_with(comfy, demo_parts(comfy))
-    for prior in (False, True):
-        if prior:
-            take(comfy, graph, "generator.region_prior", torch.ones(1, 64, 64))
-        _, done = ran(comfy, work, graph)
-        assert done["propose_regions"] == 1
-    assert read == set(comfy.part("nodes.region_inpaint_optimize")._SEARCHED)
+def test_three_captions_of_one_picture_encode_it_once(comfy: Comfy, parts: dict) -> None:
+    work = Work(parts)
+    _, first = ran(comfy, work, find_graph(comfy, parts, "red circle"))
+    assert first["dino"] == 1
+    assert first["unet"] == 0
+    for caption in ("blue square", "green star"):
+        run, done = ran(comfy, work, find_graph(comfy, parts, caption))
+        assert done["dino"] == done["pictures"] == 0
+        assert isinstance(run.seen["v5"], bool)
+    _, done = ran(comfy, work, find_graph(comfy, parts, "red circle"))
+    assert not done, "what was found a moment ago is known"
 
 
-def test_other_models_are_asked_anew_and_old_ones_are_let_go(comfy: Comfy, work: Counter) -> None:
-    parts = demo_parts(comfy)
-    ran(comfy, work, graph_with(comfy, parts))
-    _, done = ran(comfy, work, graph_with(comfy, {**parts, "scorer": demo_parts(comfy)["scorer"]}))
-    assert done["propose_regions"] == 1
+def test_another_region_is_painted_without_encoding_or_search(comfy: Comfy, parts: dict) -> None:
+    work = Work(parts)
+    graph = graph_with(comfy, parts)
+    graph["loss"]["inputs"]["image_caption"] = ["scene", 1]
+    graph["find"] = find_graph(comfy, parts, "")["find"]
+    graph["find"]["inputs"]["image_caption"] = ["scene", 1]
+    for name in ("dino", "scorer"):
+        take(comfy, graph, f"find.{name}", parts[name])
+    graph["pick"] = {"class_type": "LearnableRegions_PickRegion", "inputs": {"regions": ["find", 0], "index": 1}}
+    graph["edit"]["inputs"]["regions"] = ["pick", 0]
+    del graph["edit"]["inputs"]["generator"], graph["generator"]
+    first, done = ran(comfy, work, graph)
+    assert done["dino"] == 1
+    graph["pick"]["inputs"]["index"] = 2
+    second, done = ran(comfy, work, graph)
+    assert done["dino"] == 0
+    assert done["pictures"] < 5
+    assert done["unet"] == 2 * 2  # steps, guidance
+    assert first.seen["v2"] != second.seen["v2"]
+    graph["loss"]["inputs"]["image_caption"] = "a yellow ring"
+    run = comfy.run(graph)
+    assert "found for" in run.error["exception_message"]
+    assert "'a yellow ring'" in run.error["exception_message"]
+
+
+def test_an_interrupted_edit_keeps_what_was_found(comfy: Comfy, parts: dict) -> None:
+    work = Work(parts)
+    unet = parts["model"].model.diffusion_model
+    handle = unet.register_forward_pre_hook(lambda *_: comfy.nodes.interrupt_processing(True))
+    assert not comfy.run(graph_with(comfy, parts)).success
+    handle.remove()
+    _, done = ran(comfy, work, graph_with(comfy, parts))
+    assert done["dino"] == 0
+    assert done["pictures"] < 5
+
+
+def test_other_models_are_asked_anew_and_old_ones_are_let_go(comfy: Comfy, parts: dict) -> None:
+    ran(comfy, Work(parts), graph_with(comfy, parts))
+    other = {**parts, "scorer": demo_parts(comfy)["scorer"]}
+    _, done = ran(comfy, Work(other), graph_with(comfy, other))
+    assert done["pictures"] > 5
     held = [weakref.ref(parts.pop(name)) for name in ("scorer", "dino")]
-    ran(comfy, work, graph_with(comfy, demo_parts(comfy)))
+    del other
+    last = demo_parts(comfy)
+    ran(comfy, Work(last), graph_with(comfy, last))
     comfy.forget()
     gc.collect()
     assert [one() for one in held] == [None, None]
-
-
-def test_the_generators_seed_alone_redoes_nothing_where_nothing_is_learned(comfy: Comfy, work: Counter) -> None:
-    parts = demo_parts(comfy)
-    first, _ = ran(comfy, work, graph_with(comfy, parts))
-    graph = graph_with(comfy, parts)
-    graph["generator"]["inputs"]["seed"] = 43
-    again, done = ran(comfy, work, graph)
-    assert not done, done
-    assert "edit" not in again.cached  # ComfyUI asked for it
-    assert torch.equal(first.seen["v0"], again.seen["v0"])
-    graph["edit"]["inputs"]["previews"] = "always"
-    _, done = ran(comfy, work, graph)
-    assert done["_advance_rows"] > 0
-    graph["generator"]["inputs"]["seed"] = 44
-    _, done = ran(comfy, work, graph)
-    assert done["_advance_rows"] > 0, "another seed learns otherwise"
-    assert done["propose_regions"] == 0
-
-
-@pytest.mark.parametrize("more", [{1, 2}, np.ones(3)], ids=lambda value: type(value).__name__)
-def test_a_conditioning_may_hold_what_has_no_key(comfy: Comfy, work: Counter, more: Any) -> None:
-    """Such as another pack puts there: then the outputs are not remembered, and nothing fails."""
-    parts = demo_parts(comfy)
-    with torch.inference_mode():
-        ((words, told),) = comfy.nodes.CLIPTextEncode().encode(parts["clip"], "a red ring")[0]
-    for seed in (42, 43):
-        graph = graph_with(comfy, parts)
-        graph["generator"]["inputs"]["seed"] = seed
-        take(comfy, graph, "edit.positive", [[words, {**told, "another_pack": more}]])
-        _, done = ran(comfy, work, graph)
-        assert done["_advance_rows"] > 0
 
 
 def test_what_is_remembered_is_bounded(comfy: Comfy) -> None:
@@ -205,42 +205,14 @@ def test_what_is_remembered_is_bounded_in_bytes(comfy: Comfy) -> None:
     assert [memory.get(number) is not None for number in range(5)] == [False, False, True, False, True]
 
 
-@pytest.mark.parametrize("bytes_of_one", [1.0, 4.5, 1000.0], ids=["no picture", "the picture, not the outputs", "all"])
-def test_large_outputs_are_not_held_and_give_the_same(
-    comfy: Comfy, work: Counter, monkeypatch: pytest.MonkeyPatch, bytes_of_one: float
-) -> None:
-    memory = comfy.part("nodes.region_inpaint_optimize")._DONE
-    parts = demo_parts(comfy)
-    first, _ = ran(comfy, work, graph_with(comfy, parts))
-    memory.clear()
-    monkeypatch.setattr(memory, "most_bytes", first.seen["v8"].numel() * bytes_of_one)
-    for seed in (43, 44):
-        graph = graph_with(comfy, parts)
-        graph["generator"]["inputs"]["seed"] = seed
-        again, done = ran(comfy, work, graph)
-        assert torch.equal(first.seen["v0"], again.seen["v0"])
-    assert bool(done) == (bytes_of_one < 1000)
-
-
-def test_of_a_film_longer_than_the_memory_the_first_frames_are_not_done_again(
-    comfy: Comfy, work: Counter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(comfy.part("nodes.region_inpaint_optimize")._FOUND, "most", 2)
-    monkeypatch.setattr(comfy.part("nodes.region_generator")._SEEN, "most", 2)
-    parts = demo_parts(comfy)
-    scene = comfy.part("nodes.shapes_demo").ShapesScene
-    films = [torch.cat([scene.execute(seed=seed, kind="recolour").args[0] for seed in seeds]) for seeds in SEEDS]
-    for seed, (film, searched) in enumerate([(films[0], 3), (films[0], 1), (films[1], 3), (films[1], 1)]):
-        graph = graph_with(comfy, parts)
-        for node in ("generator", "edit"):
-            take(comfy, graph, f"{node}.image", film)
-        graph["edit"]["inputs"]["seed"] = seed
-        comfy.forget()
-        _, done = ran(comfy, work, graph)
-        assert done["propose_regions"] == done["_encode"] == searched
-
-
-def test_a_fresh_generators_seed_stays(comfy: Comfy) -> None:
-    info = comfy.classes["LearnableRegions_RegionGenerator"].GET_NODE_INFO_V1()
-    control = info["input"]["optional"]["seed"][1]["control_after_generate"]
-    assert control == ("fixed" if hasattr(comfy.part("nodes.common").io, "ControlAfterGenerate") else True)
+def test_of_a_film_longer_than_the_memory_the_first_frames_are_not_done_again(comfy: Comfy) -> None:
+    remembered = comfy.part("nodes.remembered")
+    memory, made = remembered.Remembered(2, 1000), Counter()
+    for film, wanted in (("abc", 3), ("abc", 1), ("def", 3), ("def", 1)):
+        made.clear()
+        memory.start()
+        for frame in film:
+            if memory.get(frame) is None:
+                made[frame] += 1
+                memory.keep(frame, frame)
+        assert made.total() == wanted

@@ -17,6 +17,7 @@ from .flows import (
     WIDGETS,
     WORKFLOWS,
     as_prompt,
+    find,
     inputs_of,
     load,
     outputs_of,
@@ -27,7 +28,22 @@ from .flows import (
 each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 each_blueprint = pytest.mark.parametrize("path", BLUEPRINTS, ids=lambda path: path.stem)
 # what a workflow chooses: the rest of our widgets are as in a fresh node
-CHOSEN = {"models", "dino_name", "clip_name", "preset", "cfg", "kind", ("LearnableRegions_ShapesScene", "seed")}
+CHOSEN = {
+    *(
+        "models",
+        "dino_name",
+        "clip_name",
+        "preset",
+        "preset.per_image_iteration",
+        "preset.point_number",
+        "point_number",
+        "steps",
+        "cfg",
+        "kind",
+    ),
+    ("LearnableRegions_ShapesScene", "seed"),
+}
+FILES = {"models", "learned_name"}
 
 
 def test_there_are_workflows() -> None:
@@ -63,7 +79,7 @@ def test_nodes_have_the_sockets_of_their_schema(path: Path) -> None:
     for node in running(load(path)):
         kind = node["type"]
         assert kind in OURS or kind in CORE, f"{kind} is neither ours nor an allowed core node"
-        types, optional = inputs_of(kind)
+        types, optional = inputs_of(node)
         assert {slot["name"]: slot["type"] for slot in node["inputs"]} == types, kind
         named = [slot["name"] for slot in node["inputs"] if "widget" in slot]
         assert named == [name for name, one in types.items() if one in WIDGETS], kind
@@ -85,8 +101,15 @@ def test_one_prompt_serves_the_sampler_and_the_loss(path: Path) -> None:
     edit = next(n for n in prompt.values() if n["class_type"].endswith("_RegionInpaintOptimize"))
     positive = prompt[edit["inputs"]["positive"][0]]
     assert positive["inputs"]["text"] == loss["inputs"]["editing_prompt"]
-    generator = prompt[edit["inputs"]["generator"][0]]
-    assert generator["inputs"]["image"] == edit["inputs"]["image"]
+    source = prompt[edit["inputs"]["generator"][0]] if "generator" in edit["inputs"] else prompt[finder(prompt)]
+    assert source["inputs"]["image"] == edit["inputs"]["image"]
+
+
+def finder(prompt: dict) -> str:
+    """The Find Region by Text node, whose caption is the loss's."""
+    found, loss = (find(prompt, kind) for kind in ("FindRegion", "ClipRegionLoss"))
+    assert prompt[found]["inputs"]["image_caption"] == prompt[loss]["inputs"]["image_caption"]
+    return found
 
 
 LOADERS = {"CheckpointLoaderSimple", "UNETLoader", "DualCLIPLoader", "VAELoader"}
@@ -151,7 +174,7 @@ def test_a_blueprint_joins_what_it_shows_to_what_is_inside(path: Path) -> None:
         assert link["id"] in (start["linkIds"] if "linkIds" in start else start["links"])
         assert link["id"] in end.get("linkIds", [end.get("link")])
     for node in graph["nodes"]:
-        types, optional = inputs_of(node["type"])
+        types, optional = inputs_of(node)
         assert {slot["name"]: slot["type"] for slot in node["inputs"]} == types
         assert [[s["name"], s["type"]] for s in node["outputs"]] == outputs_of(node["type"])
         for slot in node["inputs"]:
@@ -172,15 +195,21 @@ def test_a_blueprint_names_no_file_that_a_fresh_comfyui_lacks(path: Path) -> Non
         assert all(value.startswith("download: ") for value in files), (node["type"], files)
 
 
-def widget_specs(cls: Any) -> dict[str, tuple]:
-    """A node class's widgets in order, as ComfyUI describes them to the front end."""
+def widget_specs(cls: Any, values: list) -> dict[str, tuple]:
+    """A node class's widgets in order, as ComfyUI describes them to the front end, with those that the first of
+    `values` shows."""
     inputs = cls.INPUT_TYPES()
-    specs = {**inputs.get("required", {}), **inputs.get("optional", {})}
-    return {
-        name: (spec[0], spec[1] if len(spec) > 1 else {})
-        for name, spec in specs.items()
-        if isinstance(spec[0], list) or spec[0] in WIDGETS
-    }
+    specs = {}
+    for name, spec in {**inputs.get("required", {}), **inputs.get("optional", {})}.items():
+        fields = spec[1] if len(spec) > 1 else {}
+        if spec[0] == "COMFY_DYNAMICCOMBO_V3":
+            options = {one["key"]: one["inputs"] for one in fields["options"]}
+            specs[name] = ("COMBO", {"options": list(options)})
+            for group in options[values[0]].values():
+                specs.update({f"{name}.{key}": (more[0], more[1]) for key, more in group.items()})
+        elif isinstance(spec[0], list) or spec[0] in WIDGETS:
+            specs[name] = (spec[0], fields)
+    return specs
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, *BLUEPRINTS], ids=lambda path: path.stem)
@@ -192,7 +221,7 @@ def test_widget_values_fit_comfyuis_schemas(comfy: Comfy, path: Path) -> None:
         if kind not in comfy.nodes.NODE_CLASS_MAPPINGS:
             assert kind in CORE  # the extra nodes are loaded by the server alone
             continue
-        specs = widget_specs(comfy.nodes.NODE_CLASS_MAPPINGS[kind])
+        specs = widget_specs(comfy.nodes.NODE_CLASS_MAPPINGS[kind], node["widgets_values"])
         extra = sum(
             bool(fields.get("control_after_generate")) + bool(fields.get("image_upload"))
             for _, fields in specs.values()
@@ -206,7 +235,7 @@ def test_widget_values_fit_comfyuis_schemas(comfy: Comfy, path: Path) -> None:
             if kind in OURS and name not in linked and not {name, (kind, name)} & CHOSEN:
                 assert value == fields.get("default", (fields.get("options") or one)[0]), (kind, name)
             options = one if isinstance(one, list) else fields.get("options")
-            if kind in OURS and options and "download: " not in str(value) and name != "models":  # a file's name
+            if kind in OURS and options and "download: " not in str(value) and name not in FILES:
                 assert value in options, (kind, name, value)
             if one in ("INT", "FLOAT") and name not in linked:
                 assert fields["min"] <= value <= fields["max"], (kind, name, value)

@@ -31,7 +31,7 @@ TELL = (
 
 def requirements(environment: str) -> list[str]:
     """What pip is asked for: requirements.txt, of `floors` with each floor as the version."""
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").split()
+    lines = [*(ROOT / "requirements.txt").read_text(encoding="utf-8").split(), "diffusers>=0.32"]
     if environment == "newest":
         return lines
     return [*TORCH, *(line.replace(">=", "==") for line in lines if ">=" in line)]

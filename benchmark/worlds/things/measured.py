@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from region_core import EditSettings, Painter
 from region_core.encoders.loading import Models
-from region_core.paint.painter import Inpainter
-from region_core.settings import SearchSettings, preset
+from region_core.settings import preset
 
-from ..faultless import FaultlessInpainter
+from ..faultless import FaultlessPainter
 from ..task import Box, Task
 from .kinds import KINDS, make_case
 from .world import World
@@ -24,6 +24,18 @@ class ThingsWorld:
     def __init__(self) -> None:
         self.world = World()
 
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """See `task.MeasuredWorld`."""
+        return {"": self.kinds}
+
+    def count(self, kind: str) -> None:
+        """See `task.MeasuredWorld`."""
+
+    def source(self, kind: str, number: int) -> str:
+        """See `task.MeasuredWorld`."""
+        return ""
+
     def task(self, kind: str, seed: int, number: int) -> Task:
         """See `task.MeasuredWorld`."""
         case = make_case(self.world, kind, seed, number)
@@ -31,13 +43,23 @@ class ThingsWorld:
         def draw(box: tuple[int, int, int, int], noise: int) -> np.ndarray:
             return self.world.draw(np.random.default_rng([noise, number]), case.wanted, case.scene, box)
 
-        return Task(kind, number, case.scene.image, case.caption, case.prompt, case.boxes, False, draw, case)
+        return Task(
+            kind,
+            number,
+            case.scene.image,
+            case.caption,
+            case.prompt,
+            boxes=case.boxes,
+            draw=draw,
+            case=case,
+            masks=tuple(case.scene.in_sight(index) for index in case.targets),
+        )
 
-    def painter(self, task: Task, models: Models) -> Inpainter:
+    def painter(self, task: Task, models: Models) -> Painter:
         """See `task.MeasuredWorld`."""
-        return FaultlessInpainter(task)
+        return FaultlessPainter(task)
 
-    def settings(self, name: str) -> SearchSettings:
+    def settings(self, name: str) -> EditSettings:
         """See `task.MeasuredWorld`."""
         return preset(name)
 

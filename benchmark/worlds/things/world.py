@@ -49,6 +49,13 @@ class Scene:
     ground: np.ndarray
     things: tuple[Thing, ...]
 
+    def in_sight(self, index: int) -> np.ndarray:
+        """Where a thing is in sight, bool [H, W]: what of it no later one hides."""
+        seen = self.things[index].alpha > 0.5
+        for later in self.things[index + 1 :]:
+            seen = seen & ~(later.alpha > 0.5)
+        return seen
+
 
 @dataclass(frozen=True)
 class Wish:

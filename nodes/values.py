@@ -1,4 +1,4 @@
-"""What travels on the pack's own sockets: descriptions, never a live network.
+"""What travels on the pack's own sockets: plain values, never a live network.
 
 ComfyUI keeps outputs by reference and runs nodes without gradients; so what learns is built where
 it is taught, from these, and nothing that was passed on is ever changed.
@@ -11,9 +11,11 @@ from typing import Any
 
 import torch
 
+from ..region_core.encode import EncodedPicture
 from ..region_core.encoders import PatchFeatures
-from ..region_core.paper.network import RegionGenerator, build_generator, check_shape, generator_shape
-from ..region_core.settings import SearchSettings
+from ..region_core.find import Regions
+from ..region_core.paper.network import RegionGenerator, build_generator, check_shape
+from ..region_core.settings import FindSettings
 
 
 @dataclass(frozen=True)
@@ -40,25 +42,20 @@ class LearnedGenerator:
             module.load_state_dict({key: value.clone() for key, value in self.state.items()})
         return module
 
-    def check(self, feature_dim: int, settings: SearchSettings | None = None) -> None:
-        """Raise InputError where it was taught on other features or, with `settings`, for another search."""
-        shape = (None, None) if settings is None else generator_shape(settings)
-        check_shape(self.config, f"{self.name} was taught with", feature_dim, *shape)
+    def check(self, feature_dim: int, sizes: int | None = None) -> None:
+        """Raise InputError where it was taught on other features or, with `sizes`, for another max_window_size."""
+        check_shape(self.config, f"{self.name} was taught with", feature_dim, sizes)
 
 
 @dataclass(frozen=True)
 class GeneratorDescription:
-    """What the Learnable Region Generator node found in its pictures.
-
-    features of B pictures of `size` (H, W); prior [B,1,H,W] or None.
-    """
+    """What the Learnable Region Generator node saw in its pictures: features of B pictures of `size` (H, W);
+    prior [B,1,H,W] or None."""
 
     features: PatchFeatures
     size: tuple[int, int]
     prior: torch.Tensor | None
-    point_number: int
-    max_window_size: int
-    seed: int
+    settings: FindSettings
     learned: LearnedGenerator | None = None
 
     def __len__(self) -> int:
@@ -70,14 +67,17 @@ class GeneratorDescription:
             rows = slice(index, index + 1)
             return PatchFeatures(self.features.features[rows].clone(), self.features.attention[rows].clone())
 
-    def build(self, settings: SearchSettings) -> RegionGenerator:
-        """The network to teach: from the seed, or with what has been learned. InputError where that was
-        for another search."""
+    def prior_of(self, index: int) -> torch.Tensor | None:
+        """The prior [1,1,H,W] of one picture."""
+        return None if self.prior is None else self.prior[index : index + 1]
+
+    def build(self) -> RegionGenerator | None:
+        """The learned network to teach further, if there is one; InputError where it was taught on other features
+        or sizes."""
         maps = self.features.features
         if self.learned is None:
-            sizes, numbers = generator_shape(settings)
-            return build_generator(maps.shape[1], sizes, self.seed, extra_dim=numbers, device=maps.device)
-        self.learned.check(maps.shape[1], settings)
+            return None
+        self.learned.check(maps.shape[1], self.settings.max_window_size)
         return self.learned.build(maps.device)
 
 
@@ -88,8 +88,21 @@ class LossDescription:
     scorer: Any
     caption: str
     prompt: str
-    alpha: float
-    beta: float
-    gamma: float
-    crop: float
-    views: int
+
+
+@dataclass(frozen=True)
+class FoundRegions:
+    """What Find Region by Text found: regions of each picture of a batch, and the pictures as they were encoded,
+    so that painting one encodes and searches nothing."""
+
+    regions: tuple[Regions, ...]
+    encoded: tuple[EncodedPicture, ...]
+
+    def __len__(self) -> int:
+        return len(self.regions)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) of the pictures."""
+        height, width = self.encoded[0].picture.rgb.shape[-2:]
+        return int(height), int(width)

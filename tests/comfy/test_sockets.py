@@ -18,6 +18,7 @@ NODES = {
     "scene": "Shapes Scene",
 }
 HALF = "a \ud83d"
+MAY_STAY_OPEN = [("generator", name) for name in ("region_prior", "learned", "loss")] + [("edit", "regions")]
 
 
 def required(comfy: Comfy, kind: str) -> list[str]:
@@ -45,9 +46,11 @@ def test_nothing_at_any_socket_is_one_sentence(comfy: Comfy, node: str) -> None:
     for name, kind in every_input(comfy, node):
         graph = tiny_graph(comfy)
         take(comfy, graph, f"{node}.{name}", None)
-        if (node, name) in (("generator", "region_prior"), ("generator", "learned")):
-            assert comfy.run(graph).success  # they may stay open
+        if (node, name) in MAY_STAY_OPEN:
+            assert comfy.run(graph).success
             continue
+        if name in ("generator", "preset"):
+            continue  # see below
         message = told(comfy, graph, node)
         assert f"got nothing for {name}: connect " in message, (kind, message)
 
@@ -55,6 +58,8 @@ def test_nothing_at_any_socket_is_one_sentence(comfy: Comfy, node: str) -> None:
 @pytest.mark.parametrize("node", NODES)
 def test_another_kind_of_thing_at_any_socket_is_one_sentence(comfy: Comfy, node: str) -> None:
     for name, kind in every_input(comfy, node):
+        if kind == "COMFY_DYNAMICCOMBO_V3":
+            continue  # ComfyUI knows its options
         if kind in ("STRING", "COMBO"):
             wrong: list[Any] = [3, [], torch.zeros(3), *["../../x"] * (kind == "COMBO")]
         elif kind in ("INT", "FLOAT"):
@@ -67,6 +72,12 @@ def test_another_kind_of_thing_at_any_socket_is_one_sentence(comfy: Comfy, node:
             graph = tiny_graph(comfy)
             take(comfy, graph, f"{node}.{name}", value)
             assert name in told(comfy, graph, node), value
+
+
+def test_nothing_to_find_a_region_by(comfy: Comfy) -> None:
+    graph = tiny_graph(comfy)
+    take(comfy, graph, "edit.generator", None)
+    assert "got neither a generator nor regions: connect Learnable Region Generator" in told(comfy, graph, "edit")
 
 
 @pytest.mark.parametrize("shape", [(64,), (1, 64, 0), (3, 2, 0, 64)])
@@ -88,10 +99,12 @@ def test_values_left_out_of_a_graph_are_the_widgets_own(comfy: Comfy) -> None:
     for (node, name), value in defaults.items():
         whole[node]["inputs"][name] = value
         bare[node]["inputs"].pop(name, None)
-    keep = {"steps": 2, "preset": "fast"}  # as little work as there can be
-    whole["edit"]["inputs"].update(keep)
-    bare["edit"]["inputs"].update(keep)
-    assert len(bare["edit"]["inputs"]) == 9
+    for graph in (whole, bare):
+        graph["edit"]["inputs"]["steps"] = 2  # as little work as there can be
+        graph["edit"]["inputs"].pop("preset.num_regions", None)
+    whole["edit"]["inputs"]["preset"] = "standard"
+    del bare["edit"]["inputs"]["preset"]
+    assert len(bare["edit"]["inputs"]) == 8
     first, second = comfy.run(whole), comfy.run(bare)
     assert first.success, (first.problems, first.messages)
     assert second.success, (second.problems, second.messages)

@@ -1,4 +1,4 @@
-"""Odder things at the sockets: tensors of rare kinds, texts that are none, folders that cannot be read."""
+"""Odder things at the sockets: texts of two encoders, hints that are none, folders that cannot be read."""
 
 from __future__ import annotations
 
@@ -9,24 +9,7 @@ import torch
 
 from .conftest import Comfy
 from .parts import demo_parts, picture, take, tiny_graph, words
-from .test_gates import told
-
-
-@pytest.mark.parametrize("socket", ["generator.image", "generator.region_prior", "edit.image", "edit.positive"])
-@pytest.mark.parametrize("kind", ["complex", "sparse", "meta", "quantized"])
-@pytest.mark.filterwarnings("ignore:.*quantiz")
-def test_tensors_that_are_no_numbers_here(comfy: Comfy, socket: str, kind: str) -> None:
-    plain = torch.rand(1, 64, 80, 3) if "image" in socket else torch.rand(1, 64, 80)
-    odd = {
-        "complex": lambda: plain.to(torch.complex64),
-        "sparse": plain.to_sparse,
-        "meta": lambda: plain.to("meta"),
-        "quantized": lambda: torch.quantize_per_tensor(plain, 0.01, 0, torch.quint8),
-    }[kind]()
-    node, name = socket.split(".")
-    graph = tiny_graph(comfy)
-    take(comfy, graph, socket, [[odd, {}]] if name == "positive" else odd)
-    assert f"{name} is a " in told(comfy, graph, node)
+from .test_sockets import told
 
 
 def test_a_picture_in_8_bit_floats(comfy: Comfy) -> None:
@@ -36,13 +19,6 @@ def test_a_picture_in_8_bit_floats(comfy: Comfy) -> None:
 
 def width_of(comfy: Comfy) -> int:
     return demo_parts(comfy)["model"].model.model_config.unet_config["context_dim"]
-
-
-@pytest.mark.parametrize("shape", [(12, 0), (0, 12, 0), (1, 0, 0)])
-def test_conditioning_of_no_words(comfy: Comfy, shape: tuple[int, ...]) -> None:
-    graph = tiny_graph(comfy)
-    take(comfy, graph, "edit.negative", [[torch.zeros(*shape[:-1], width_of(comfy)), {}]])
-    assert "negative is a list, not a text's CONDITIONING" in told(comfy, graph, "edit")
 
 
 def test_texts_of_two_encoders_combined(comfy: Comfy) -> None:

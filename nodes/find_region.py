@@ -1,0 +1,120 @@
+"""Find Region by Text: a picture and a caption -> the regions that it may mean, best first. Nothing is painted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+
+from ..region_core.checks import check_text, text_problem
+from ..region_core.edit import as_large
+from ..region_core.errors import shown
+from ..region_core.settings import FindSettings
+from . import steps
+from .comfy.feedback import Feedback
+from .common import (
+    BoundingBox,
+    ClipScorerSocket,
+    Dino,
+    RegionsSocket,
+    check_image,
+    for_preview,
+    pil_to_comfy,
+    schema,
+    to_core,
+    to_prior,
+)
+from .drawn import draw_regions
+from .pick_region import first_regions
+from .sockets import checked
+from .values import FoundRegions
+from .widgets import widget
+
+
+class FindRegion(io.ComfyNode):
+    """The search alone: no painting model and no prompt."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Sockets and widgets."""
+        return schema(
+            "FindRegion",
+            search_aliases=["text to mask", "segment by text", "clipseg", "grounding", "mask from text", "find object"],
+            inputs=[
+                io.Image.Input("image"),
+                Dino.Input("dino"),
+                ClipScorerSocket.Input("scorer"),
+                io.String.Input("image_caption", default=""),
+                io.Mask.Input("region_prior", optional=True),
+                widget("max_window_size"),
+            ],
+            outputs=[
+                RegionsSocket.Output("regions"),
+                io.Mask.Output("mask"),
+                io.Mask.Output("box_mask"),
+                BoundingBox.Output("bounding_box"),
+                io.Mask.Output("relevance"),
+                io.Boolean.Output("found"),
+                io.Image.Output("ranked"),
+                io.String.Output("report"),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, image_caption: str | None = None) -> bool | str:
+        """A caption that is typed in is checked before anything runs."""
+        problem = text_problem("image_caption", image_caption) if isinstance(image_caption, str) else ""
+        return shown(problem) or True
+
+    @classmethod
+    @checked
+    def execute(
+        cls,
+        image: torch.Tensor,
+        dino: Any,
+        scorer: Any,
+        image_caption: str,
+        max_window_size: int,
+        region_prior: torch.Tensor | None = None,
+    ) -> io.NodeOutput:
+        """Find the caption in every picture of the batch."""
+        check_image(image)
+        check_text("image_caption", image_caption)
+        count, height, width = image.shape[:3]
+        priors = to_prior(region_prior, count, height, width)
+        settings = FindSettings(max_window_size=max_window_size)
+        feedback = Feedback(count)
+        steps.start()
+        regions, encodings, drawn, relevance = [], [], [], []
+        for index in range(count):
+            picture = to_core(image[index : index + 1])
+            feedback.start(index, picture[0])
+            prior = None if priors is None else priors[index : index + 1]
+            with feedback.looking(scorer):
+                encoded = steps.encode(picture, image_caption, scorer=scorer, features=steps.see(dino, picture))
+                found = steps.find(encoded, image_caption, scorer=scorer, settings=settings, prior=prior)
+            regions.append(found)
+            encodings.append(encoded)
+            relevance.append(as_large(found.relevance, picture)[:, 0])
+            drawn.append(for_preview(draw_regions(picture, found), image))
+        found_regions = FoundRegions(tuple(regions), tuple(encodings))
+        return io.NodeOutput(
+            found_regions,
+            *first_regions(found_regions),
+            torch.cat(relevance),
+            any(one.found for one in regions),
+            pil_to_comfy(drawn),
+            "\n\n".join(f"picture {number}: {_report(one)}" for number, one in enumerate(regions, 1)),
+        )
+
+
+def _report(regions: Any) -> str:
+    """What was found, in lines."""
+    if not regions.found:
+        return regions.why
+    lines = [f"{len(regions)} regions for {regions.caption!r}, best first"]
+    for place, region in enumerate(regions, 1):
+        x0, y0, x1, y1 = region.box
+        lines.append(f"{place}: x {x0}, y {y0}, {x1 - x0} x {y1 - y0} pixels, evidence {region.evidence:.2f}")
+    return "\n".join(lines)
