@@ -52,7 +52,7 @@ def core_edit(models: str) -> Callable[[int], Any]:
     if models == "tiny":
         return lambda n: edit(make_scene(n).image, TAUGHT)
     from region_core.demo.models import load_shapes_models, shapes_settings
-    from region_core.paint.diffusers_painter import DiffusersInpainter
+    from region_core.paint.diffusers_painter import DiffusersPainter
 
     loaded = load_shapes_models()
     settings = shapes_settings("fast").with_values(steps=2)
@@ -60,7 +60,7 @@ def core_edit(models: str) -> Callable[[int], Any]:
         make_scene(n).image,
         settings,
         models=(loaded.dino, loaded.scorer),
-        inpainter=DiffusersInpainter(loaded.pipe, PROMPT),
+        painter=DiffusersPainter(loaded.pipe, PROMPT),
     )
 
 
