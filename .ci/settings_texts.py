@@ -1,13 +1,12 @@
 """Writes what is said of settings elsewhere from `region_core.settings`; `--check` only compares.
 
 In `locales/`: the tooltips of their widgets. In the nodes' help pages: lists of inputs and outputs, from the locales,
-between the marks. In `docs/command-line.md`: the tables of the options, from
-the parser, between the marks.
+between the marks. In `docs/command-line.md`: the tables of the options, from the commands,
+between the marks.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
@@ -15,10 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from region_core.cli.parser import build_parser  # noqa: E402
+from region_core.cli.options import program  # noqa: E402
 from region_core.settings import SETTINGS  # noqa: E402
 
 DOCS = ROOT / "docs" / "command-line.md"
@@ -28,7 +29,6 @@ _WORDS = {  # of help pages: head of the inputs, of the outputs, what parts a na
     "zh": ("**输入**", "**输出**", "："),
 }
 _NESTED = "preset_"  # before the names of inputs that a preset shows: the front end writes a point as a line
-_HINT = re.compile(r" \(default: ([^()]*)\)$")
 
 
 def locale(language: str) -> tuple[Path, str]:
@@ -66,18 +66,18 @@ def help_pages(language: str, nodes: dict[str, Any], ids: dict[str, Any]) -> Ite
 
 def options(command: str) -> str:
     """The options of a command as a table; those of `edit` are not said again of another command."""
-    commands = next(a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
-    said = {name for action in commands.choices["edit"]._actions for name in action.option_strings}
+    commands = program().commands
+    said = {one.name for one in commands["edit"].params if not getattr(one, "hidden", False) and one.name != "pick"}
     lines = ["| option | default | meaning |", "|---|---|---|"]
-    for action in commands.choices[command]._actions:
-        if action.help in (None, argparse.SUPPRESS) or "--help" in action.option_strings:
+    for one in commands[command].params:
+        if not isinstance(one, click.Option) or one.hidden or command != "edit" and one.name in said:
             continue
-        if command != "edit" and said & set(action.option_strings):
-            continue
-        text = (action.help or "").replace("%%", "%").replace("|", "\\|")
-        hint = _HINT.search(text)
-        names = ", ".join(f"`{name}`" for name in action.option_strings)
-        lines.append(f"| {names} | {hint[1] if hint else ''} | {_HINT.sub('', text)} |")
+        names = ", ".join(f"`{name}`" for name in [*one.opts, *one.secondary_opts])
+        default = one.show_default if isinstance(one.show_default, str) else one.default
+        text = (one.help or "").replace("|", "\\|")
+        lines.append(
+            f"| {names} | {default if isinstance(default, int | str) and default is not False else ''} | {text} |"
+        )
     return "\n".join(lines)
 
 

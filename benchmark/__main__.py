@@ -266,6 +266,29 @@ def bend(folder: Path, out: Path, moments: str, world: str) -> None:
     click.echo(bent(folder, out, moments, world))
 
 
+@cli.command()
+@click.option("--output_dir", type=FOLDER, default=Path("verify"), show_default=True, help="sheet.png, report.json")
+@click.option("--models", help="shapes: the embedded models, which know none of the photographs")
+@click.option("--clip_model", help="as of `python -m region_core find`")
+@click.option("--clip_pretrained", help="as of find")
+@click.option("--dino_model", help="as of find")
+@click.option("--device", help="as of find")
+def verify(output_dir: Path, **models: str | None) -> None:
+    """Find what captions name in a dozen photographs that packages ship, with models of your own, and compare with
+    boxes measured by eye."""
+    from types import SimpleNamespace
+
+    from region_core.checks import check_writable
+    from region_core.cli.engine import Engine
+    from region_core.cli.job import choose_models
+
+    from .verify import verified
+
+    check_writable("output_dir", output_dir)
+    asked = SimpleNamespace(**models, diffusion_model_path=None, dtype=None)
+    click.echo(verified(Engine().load_encoders(choose_models(asked, painting=False)), output_dir))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 2 after one line about wrong input, 130 after Ctrl-C."""
     try:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
 from .picture import to_pil
-from .plot import ACCENT, INK, PAPER, Color, loss_curve
+from .plot import ACCENT, INK, PAPER, SOFT, Color, loss_curve
 
-__all__ = ["contact_sheet", "draw_boxes", "loss_curve"]
+__all__ = ["contact_sheet", "draw_boxes", "heat_map", "loss_curve"]
 
 Rect = tuple[float, float, float, float]
 
@@ -51,13 +51,20 @@ def draw_boxes(
         rect = _scaled(box, zoom, picture.size)
         frame(rect, line, (*_OTHERS, 215))
         if labels:
-            _label(draw, labels[place], rect, picture.size)
+            _label(draw, labels[place], rect, picture.size, SOFT)
     if best is not None:
         rect = _scaled(best, zoom, picture.size)
         frame(rect, line * 3, (*ACCENT, 255))
         if label:
             _label(draw, label, rect, picture.size)
     return picture
+
+
+def heat_map(source: Tensor, heat: Tensor) -> Image.Image:
+    """The source [1, 3, H, W], greyed, under a map [1, 1, h, w] of 0 to 1: blue is low, yellow higher, red high."""
+    grey = on_paper(source).convert("L").convert("RGB")
+    level = to_pil(heat.expand(-1, 3, -1, -1)).resize(grey.size, Image.Resampling.BICUBIC).convert("L")
+    return Image.blend(grey, ImageOps.colorize(level, (20, 30, 110), (200, 30, 30), (250, 210, 70)), 0.6)
 
 
 def contact_sheet(
@@ -91,7 +98,7 @@ def contact_sheet(
     return sheet
 
 
-def _label(draw: ImageDraw.ImageDraw, text: str, rect: Rect, size: tuple[int, int]) -> None:
+def _label(draw: ImageDraw.ImageDraw, text: str, rect: Rect, size: tuple[int, int], color: Color = ACCENT) -> None:
     """A filled tag where there is room for it: above the box, below it, inside at its top or foot."""
     font = ImageFont.load_default(max(12, round(max(size) / 42)))
     pad = round(_height(font) * 0.3)
@@ -99,7 +106,7 @@ def _label(draw: ImageDraw.ImageDraw, text: str, rect: Rect, size: tuple[int, in
     x0, y0, _, y1 = rect
     x = min(max(x0, 0), max(size[0] - wide, 0))
     y = next((y for y in (y0 - high, y1, y0, y1 - high) if 0 <= y <= max(size[1] - high, 0)), 0)
-    draw.rounded_rectangle((x, y, x + wide, y + high), pad, (*ACCENT, 235))
+    draw.rounded_rectangle((x, y, x + wide, y + high), pad, (*color, 235))
     draw.text((x + wide / 2, y + high / 2), text, PAPER, font, anchor="mm")
 
 

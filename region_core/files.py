@@ -77,9 +77,13 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write `content` as JSON; numbers that are not finite become null, for JSON has no word for them."""
-    text = json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(path, (text + "\n").encode())
+    """Write `content` as JSON."""
+    write_whole(path, (as_json(content) + "\n").encode())
+
+
+def as_json(content: object) -> str:
+    """`content` as JSON; numbers that are not finite become null, for JSON has no word for them."""
+    return json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False)
 
 
 def remove(path: Path) -> None:
@@ -96,44 +100,12 @@ def discard(path: Path) -> None:
         remove(path)
 
 
-def clear_drafts(path: Path, *, numbered: bool = False) -> None:
-    """Remove what killed runs left of unfinished files of the name `path`; with `numbered`, also of those
-    that have a number after its stem."""
-    name = re.escape(_kept(path))
-    if numbered:
-        name = f"{re.escape(path.stem)}(-[0-9]+)?{re.escape(path.suffix)}"
-    draft = re.compile(rf"\.{name}\.[0-9a-f]{{32}}\.tmp")
+def clear_drafts(path: Path) -> None:
+    """Remove what killed runs left of unfinished files of the name `path`."""
+    draft = re.compile(rf"\.{re.escape(_kept(path))}\.[0-9a-f]{{32}}\.tmp")
     for file in path.parent.glob(".*.tmp"):
         if draft.fullmatch(file.name):
             discard(file)
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[bool]:
-    """Make a folder and hold it until the end of the block, or of the process and of those that were forked from it in
-    the meantime: False where another process does. Where the system cannot hold one (Windows, some network disks) it is
-    as if no other did. Raises InputError where the folder cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"'{folder}' cannot be made ({error.strerror}); choose another place.") from error
-    try:
-        import fcntl
-
-        handle = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):
-        yield True
-        return
-    try:
-        alone = True
-        with suppress(OSError):
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                alone = False
-        yield alone
-    finally:
-        os.close(handle)
 
 
 def _kept(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The command line: demo, edit, batch and verify. Here its exit codes, beside 0 for all well."""
+"""The command line: demo, find, edit and batch. Here its exit codes, beside 0 for all well."""
 
 FAILED = 1  # one edit of a list or more
 BAD_INPUT = 2

@@ -1,15 +1,19 @@
-"""The `edit` command: load what was chosen, edit, write."""
+"""The `edit` command: load what was chosen, find, paint, write."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
-from ..edit import EditResult
+from ..cost import cost_so_far
+from ..edit import Edits
+from ..encoders.loading import Models
+from ..find import Regions
+from ..paint import Painter
 from ..paper.network import check_fit, save_generator
 from ..report_text import summary, table
 from . import STOPPED
@@ -17,12 +21,10 @@ from .engine import Engine
 from .job import Job, check_edit
 from .progress import Progress
 from .report import write_result, write_stopped
-from .signals import patient
+from .saved_regions import FOLDER, picked, save_regions
 
 
-def run(
-    job: Job, engine: Engine, more: Callable[[EditResult], dict[str, Any]] = lambda _: {}
-) -> tuple[int, EditResult | None]:
+def run(job: Job, engine: Engine, more: Callable[[Edits], dict[str, Any]] = lambda _: {}) -> tuple[int, Edits | None]:
     """Load, edit, write: (exit code, the result or None where it was stopped).
 
     `more` may add entries to the report, given the result.
@@ -30,63 +32,78 @@ def run(
     started = time.perf_counter()
     if job.picture.note:
         print(job.picture.note, file=sys.stderr)
-    models = engine.load(job, job.settings.max_window_size)
+    models = engine.load(job.choice)
     if job.generator is not None:
-        check_fit(job.generator, "load_checkpoint_path", models.dino.feature_dim, job.settings)
-    inpainter = engine.inpainter(models, job.prompt, job.negative_prompt)
-
+        check_fit(job.generator, "load_checkpoint_path", models.dino.feature_dim, job.settings.paper)
+    painter = engine.painter(models, job.prompt, job.negative_prompt)
     asked = {"image_caption": job.caption, "editing_prompt": job.prompt}
-    with patient():
+    found: list[Regions] = []
+
+    def keep(regions: Regions) -> None:
+        if not found and job.regions is None:
+            save_regions(job.output_dir / FOLDER, regions)
+        found.append(regions)
+
+    with Progress(shown=job.shown, found=keep) as progress:
         try:
-            with Progress(shown=job.shown) as progress:
-                result = engine.edit(
-                    models,
-                    job.image,
-                    job.caption,
-                    job.prompt,
-                    inpainter=inpainter,
-                    settings=job.settings,
-                    generator=job.generator,
-                    seed=job.settings.seed,
-                    on_event=progress,
-                )
+            edits = _edited(job, engine, models, painter, progress)
         except KeyboardInterrupt:
-            spent = {"unet_evaluations": inpainter.evaluations, "seconds": time.perf_counter() - started}
+            spent = {"unet_evaluations": getattr(painter, "evaluations", 0), "seconds": time.perf_counter() - started}
             kept = write_stopped(job.output_dir, job.picture, progress, job.settings, job.stem, {**spent, **asked})
-            best = f"the best picture so far is '{job.output_dir / 'edited.png'}'."
-            print(
-                f"Stopped after {progress.done:.0%} of the work; "
-                + (best if kept else "there was no picture to keep yet."),
-                file=sys.stderr,
-            )
+            print(_stopped(job, progress, kept, bool(found)), file=sys.stderr)
             return STOPPED, None
-        rest = {**asked, **more(result)}
+    rest = {**asked, **more(edits)}
 
-        def write() -> None:
-            write_result(job.output_dir, job.picture, result, job.stem, draw_box=job.draw_box, more=rest)
+    def write() -> None:
+        write_result(job.output_dir, job.picture, edits, job.stem, draw_box=job.draw_box, more=rest)
 
-        try:
-            write()
-        except KeyboardInterrupt:  # all the work is done: it is kept, if nobody insists
-            write()
-            raise
-    if job.save_path is not None:
-        if result.generator is not None and result.rounds:
-            taught_on = {"image": job.stem, **asked, "previews": len(result.rounds)}
-            save_generator(result.generator, job.save_path, asdict(job.settings), {"pictures": [taught_on]})
-        else:
-            print(
-                f"Nothing was learned ({result.reason or result.stopped}); no generator was saved. With --previews "
-                "always there are previews to learn from.",
-                file=sys.stderr,
-            )
-    return 0, result
+    try:
+        write()
+    except KeyboardInterrupt:  # all the work is done: it is kept, if nobody insists
+        write()
+        raise
+    if job.save_path is not None and edits.generator is not None:
+        taught_on = {"image": job.stem, **asked, "rounds": len(edits.rounds)}
+        save_generator(edits.generator, job.save_path, job.settings.flat(), {"pictures": [taught_on]})
+    return 0, edits
 
 
-def edit(args: argparse.Namespace, engine: Engine) -> int:
+def _edited(job: Job, engine: Engine, models: Models, painter: Painter, progress: Progress) -> Edits:
+    before, started = cost_so_far(painter, models.dino, models.scorer), time.monotonic()
+    encoded, regions = None, job.regions
+    if regions is None and job.pick is not None:
+        encoded = engine.encode(models, job.image)
+        regions = engine.find(models, encoded, job.caption, job.settings.find)
+        progress.found(regions)
+        regions = picked(regions, job.pick)
+    edits = engine.edit(
+        models,
+        job.image,
+        job.caption,
+        job.prompt,
+        painter=painter,
+        settings=job.settings,
+        encoded=encoded,
+        regions=regions,
+        generator=job.generator,
+        on_event=progress,
+    )
+    cost = cost_so_far(painter, models.dino, models.scorer) - before
+    return replace(edits, cost=cost, seconds=time.monotonic() - started)
+
+
+def _stopped(job: Job, progress: Progress, kept: bool, found: bool) -> str:
+    best = f"the best picture so far is '{job.output_dir / 'edited.png'}'."
+    said = f"Stopped after {progress.done:.0%} of the work; " + (best if kept else "there was no picture to keep yet.")
+    if found:
+        said += f" What was found is in '{job.output_dir / FOLDER}': with --regions the command goes on from there."
+    return said
+
+
+def edit(asked: SimpleNamespace, engine: Engine) -> int:
     """The `edit` command."""
-    job = check_edit(args)
-    code, result = run(job, engine)
-    if result is not None:
-        print(table([*summary(result), ("written to", str(job.output_dir))]))
+    job = check_edit(asked)
+    code, edits = run(job, engine)
+    if edits is not None:
+        print(table([*summary(edits), ("written to", str(job.output_dir))]))
     return code

@@ -1,44 +1,49 @@
-"""What the commands work with: how models are loaded and a picture is edited. Tests give another."""
+"""What the commands work with: how models are loaded, a picture is searched and edited. Tests give another."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from ..edit import EditResult, edit_image
+from ..edit import Edits, edit_image
+from ..encode import EncodedPicture, encode_picture
 from ..encoders.loading import Models, load_encoders, load_models
-from ..find.find_region import find_region
-from ..paint.diffusers_painter import DiffusersInpainter
-from ..paint.painter import Inpainter
-from ..settings import SearchSettings
+from ..find import Regions, find_regions
+from ..paint import Painter
+from ..paint.diffusers_painter import DiffusersPainter
+from ..picture import Picture, check_header, load_picture
+from ..settings import FindSettings
 from .job import ModelChoice
 
 
 class Engine:
     """The pack's own."""
 
-    def load(self, choice: ModelChoice, max_window_size: int) -> Models:
-        """The models of a choice; InputError where one cannot be had, or has too small a grid."""
-        return load_models(
-            choice.pipeline, choice.clip, choice.dino, choice.device, choice.dtype, max_window_size=max_window_size
-        )
+    def load(self, choice: ModelChoice) -> Models:
+        """The models of a choice; InputError where one cannot be had."""
+        return load_models(choice.pipeline, choice.clip, choice.dino, choice.device, choice.dtype)
 
     def load_encoders(self, choice: ModelChoice) -> Models:
         """The encoders of a choice, without what paints."""
         return load_encoders(choice.clip, choice.dino, choice.device)
 
-    def find(
-        self, models: Models, picture: Tensor, caption: str, prompt: str, settings: SearchSettings
-    ) -> tuple[int, int, int, int] | None:
-        """The likeliest region of picture [1, 3, H, W] in whole pixels, nothing painted; None where
-        nothing answers to the caption."""
-        return find_region(picture, caption, prompt, models.dino, models.scorer, settings)
+    def read(self, path: Path) -> Picture:
+        """A picture of a list; InputError where it cannot be read."""
+        check_header(path)  # also that it is still a file
+        return load_picture(path)
 
-    def inpainter(self, models: Models, prompt: str, negative_prompt: str) -> Inpainter:
+    def encode(self, models: Models, image: Any) -> EncodedPicture:
+        """What the models see of a picture, whatever is asked of it."""
+        return encode_picture(image, dino=models.dino, scorer=models.scorer)
+
+    def find(self, models: Models, encoded: EncodedPicture, caption: str, settings: FindSettings) -> Regions:
+        """The regions of a caption, best first; nothing is painted."""
+        return find_regions(encoded, caption, scorer=models.scorer, settings=settings)
+
+    def painter(self, models: Models, prompt: str, negative_prompt: str) -> Painter:
         """What paints a prompt."""
-        return DiffusersInpainter(models.pipe, prompt, negative_prompt)
+        return DiffusersPainter(models.pipe, prompt, negative_prompt)
 
-    def edit(self, models: Models, image: Any, caption: str, prompt: str, **options: Any) -> EditResult:
+    def edit(self, models: Models, image: Any, caption: str, prompt: str, **options: Any) -> Edits:
         """One edit; `options` are those of `edit_image`."""
         return edit_image(image, caption, prompt, dino=models.dino, scorer=models.scorer, **options)

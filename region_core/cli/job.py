@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -16,21 +16,22 @@ from .. import checks
 from ..demo import models
 from ..errors import InputError, first_line
 from ..files import path_of
+from ..find import Regions
 from ..memory import is_out_of_memory
 from ..paint.diffusers_painter import DEFAULT_MODEL, MIRRORS
 from ..paper.checkpoint import check_replaceable
-from ..paper.network import RegionGenerator, generator_shape, load_generator
+from ..paper.network import RegionGenerator, load_generator
 from ..picture import Picture, load_picture
 from ..quiet import without_warnings
-from ..settings import SearchSettings
-from .parser import settings_from
+from ..settings import EditSettings
+from .options import settings_from
 from .report import RESULTS
+from .saved_regions import FOLDER, load_regions, picked
 
 DINO_MODEL = "facebook/dino-vitb8"
 CLIP_MODEL, CLIP_PRETRAINED = "ViT-B-16", "openai"
 DTYPES = ("float32", "float16", "bfloat16")
 _LONGEST_STEM = 200  # bytes
-LIST_ONLY = ("epochs", "batch_size", "num_workers", "pin_mem")  # guides have them on every command line
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,22 @@ class ModelChoice:
 
 
 @dataclass(frozen=True)
-class Job(ModelChoice):
-    """What to edit, with what, and where to."""
+class Job:
+    """What to edit, with what, and where to. `pick` is the place of the region to paint, from 1, None for the best;
+    `regions` are those of a search that was kept, the picked one alone."""
 
+    choice: ModelChoice
     picture: Picture
     stem: str
     caption: str
     prompt: str
-    negative_prompt: str
     output_dir: Path
-    settings: SearchSettings
+    settings: EditSettings
+    negative_prompt: str = ""
     draw_box: bool = False
     shown: bool = True
+    pick: int | None = None
+    regions: Regions | None = None
     generator: RegionGenerator | None = None
     save_path: Path | None = None
 
@@ -91,38 +96,43 @@ def choose_dtype(name: str | None, device: torch.device, *, small: bool) -> torc
     return getattr(torch, name)
 
 
-def choose_models(args: argparse.Namespace, *, painting: bool = True) -> ModelChoice:
+def choose_models(asked: SimpleNamespace, *, painting: bool = True) -> ModelChoice:
     """The models that the command line names; InputError where one is not to be had or not usable. The
     inpainting model matters only where there is `painting`."""
-    if args.models not in (None, "shapes"):
-        raise InputError(f"models is '{args.models}'; choose shapes, or leave it out.")
-    small = args.models == "shapes"
+    if asked.models not in (None, "shapes"):
+        raise InputError(f"models is '{asked.models}'; choose shapes, or leave it out.")
+    small = asked.models == "shapes"
     pipeline, clip, dino = (
         (models.PIPELINE, models.CLIP, models.DINO)
         if small
         else (DEFAULT_MODEL, (CLIP_MODEL, CLIP_PRETRAINED), DINO_MODEL)
     )
-    pipeline = args.diffusion_model_path or pipeline
+    pipeline = asked.diffusion_model_path or pipeline
     if pipeline in MIRRORS and not Path(pipeline).exists():
         print(f"{pipeline} was withdrawn from the hub; its mirror {MIRRORS[pipeline]} is used.", file=sys.stderr)
         pipeline = MIRRORS[pipeline]
-    clip = (args.clip_model or clip[0], args.clip_pretrained or clip[1])
-    dino = args.dino_model or dino
+    clip = (asked.clip_model or clip[0], asked.clip_pretrained or clip[1])
+    dino = asked.dino_model or dino
     if painting:
         checks.check_inpainting_model("diffusion_model_path", pipeline)
     checks.check_clip(*clip)
     checks.check_dino(dino)
-    device = choose_device(args.device)
-    return ModelChoice(device, choose_dtype(args.dtype, device, small=small), pipeline, clip, dino)
+    device = choose_device(asked.device)
+    return ModelChoice(device, choose_dtype(asked.dtype, device, small=small), pipeline, clip, dino)
 
 
-def output_folder(text: str, names: Iterable[str]) -> Path:
+def output_folder(text: str, names: Iterable[str], option: str = "output_dir") -> Path:
     """The folder for results of these names; InputError where they could not be written."""
-    checks.check_named("output_dir", text)
+    checks.check_named(option, text)
     folder = path_of(text)
-    checks.check_writable("output_dir", folder)
-    checks.check_free("output_dir", folder, names)
+    checks.check_writable(option, folder)
+    checks.check_free(option, folder, names)
     return folder
+
+
+def stem_of(path: Path) -> str:
+    """The name of a picture's results: its own, or its beginning where that leaves no room for an ending."""
+    return path.stem if len(os.fsencode(path.stem)) <= _LONGEST_STEM else path.stem[: _LONGEST_STEM // 4]
 
 
 def generator_file(save_path: str, *, existing: bool = False) -> Path:
@@ -144,56 +154,75 @@ def place_to_save(save_path: str) -> Path:
     return path
 
 
-def starting_generator(path: str | None, settings: Iterable[SearchSettings]) -> RegionGenerator | None:
-    """The saved generator that is named, if any; InputError where one of these settings needs another shape."""
+def starting_generator(path: str | None, settings: Iterable[EditSettings]) -> RegionGenerator | None:
+    """The saved generator that is named, if any; InputError where one of these settings cannot start from it."""
     if path is None:
         return None
     checks.check_named("load_checkpoint_path", path)
-    generator = None
-    for sizes, numbers in sorted({generator_shape(one) for one in settings}):
+    settings = list(settings)
+    for sizes in sorted({one.paper.max_window_size for one in settings}):
         # not to the device: it reads what DINO saw where the picture is, as a fresh one does
-        generator, _ = load_generator(generator_file(path, existing=True), sizes=sizes, extra_dim=numbers)
+        generator, _ = load_generator(generator_file(path, existing=True), sizes=sizes)
+    if any(one.method != "paper" for one in settings):
+        raise InputError(
+            "load_checkpoint_path is read by preset paper alone, and another preset is asked for; give --preset "
+            "paper, or leave it out."
+        )
     return generator
 
 
-def check_edit(args: argparse.Namespace) -> Job:
-    """The job of an `edit` command; raises InputError for all that can be known to be wrong now."""
-    settings = settings_from(args)
-    checks.check_texts(args.image_caption, args.editing_prompt, args.negative_prompt)
-    idle = [f"--{name}" for name in LIST_ONLY if getattr(args, name) is not None]
-    if idle:
-        print(
-            f"{', '.join(idle)} do{'es' * (len(idle) == 1)} nothing for one picture; a list is edited by "
-            "the command batch.",
-            file=sys.stderr,
-        )
-    path = path_of(args.image_file_path)
-    picture = load_picture(path)
-    choice = choose_models(args)
-    # some names leave no room for an ending of another kind
-    stem = path.stem if len(os.fsencode(path.stem)) <= _LONGEST_STEM else path.stem[: _LONGEST_STEM // 4]
-    names = (*RESULTS, *([f"boxes/{stem}.png"] if args.draw_box else []))
-    output_dir = output_folder(args.output_dir, names)
-    checks.check_not_overwritten(path, output_dir, names)
-    save_path = None
-    if args.save_path is not None:
-        save_path = place_to_save(args.save_path)
-        if not settings.max_previews or settings.learning == "off":
-            name, value = ("learning", "off") if settings.learning == "off" else ("previews", "never")
+def check_learning(settings: Iterable[EditSettings], names: str) -> None:
+    """Raise InputError where one of these settings learns nothing, though the options `names` are about it."""
+    for one in settings:
+        if one.method != "paper":
             raise InputError(
-                f"{name} is {value}, and save_path is where to keep what is learned; leave one of them out."
+                f"{names} is about the region generator that preset paper learns, and another preset is asked for; "
+                "give --preset paper, or leave it out."
             )
+        if one.paper.learning == "off":
+            raise InputError(f"learning is off, and {names} is about what is learned; leave one of them out.")
+
+
+def check_pick(pick: int | None) -> None:
+    """Raise InputError for a number that no region has."""
+    if pick is not None and pick < 1:
+        raise InputError(f"pick is {pick}; it must be at least 1, the likeliest region.")
+
+
+def check_edit(asked: SimpleNamespace) -> Job:
+    """The job of an `edit` command; raises InputError for all that can be known to be wrong now."""
+    settings = settings_from(asked)
+    checks.check_texts(asked.image_caption, asked.editing_prompt, asked.negative_prompt)
+    path = path_of(asked.image_file_path)
+    picture = load_picture(path)
+    check_pick(asked.pick)
+    if settings.method == "paper" and (asked.pick is not None or asked.regions is not None):
+        raise InputError("pick and regions are of what is found, and preset paper learns its region; leave them out.")
+    regions = None
+    if asked.regions is not None:
+        regions = load_regions(path_of(asked.regions), picture, asked.image_caption)
+        regions = regions if asked.pick is None else picked(regions, asked.pick)
+    choice = choose_models(asked)
+    stem = stem_of(path)
+    names = (*RESULTS, f"{FOLDER}/-", *([f"boxes/{stem}.png"] if asked.draw_box else []))
+    output_dir = output_folder(asked.output_dir, names)
+    checks.check_not_overwritten(path, output_dir, names)
+    save_path = None if asked.save_path is None else place_to_save(asked.save_path)
+    if save_path is not None:
+        check_learning([settings], "save_path")
     return Job(
-        **vars(choice),
+        choice=choice,
         picture=picture,
         stem=stem,
-        caption=args.image_caption,
-        prompt=args.editing_prompt,
-        negative_prompt=args.negative_prompt,
+        caption=asked.image_caption,
+        prompt=asked.editing_prompt,
+        negative_prompt=asked.negative_prompt,
         output_dir=output_dir,
         settings=settings,
-        draw_box=args.draw_box,
-        shown=not args.quiet,
-        generator=starting_generator(args.load_checkpoint_path, [settings]),
+        draw_box=asked.draw_box,
+        shown=not asked.quiet,
+        pick=asked.pick,
+        regions=regions,
+        generator=starting_generator(asked.load_checkpoint_path, [settings]),
         save_path=save_path,
     )

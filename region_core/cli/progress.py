@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import Any
 
 from tqdm import tqdm
 
 from ..events import Event
+from ..find import Box, Regions
 
 
 class Progress:
     """Shows how much of the work is done, the last loss and the best score; an `on_event` callback.
 
-    It also keeps the last picture that was best, its box and the rounds, so that a run that is
-    stopped can leave them on disk. Use it as a context manager.
+    It keeps the last picture that was best, its box and the rounds, so that a run that is stopped can leave them on
+    disk, and hands what was found to `found` at once. Use it as a context manager.
     """
 
-    def __init__(self, *, shown: bool = True) -> None:
-        self.shown = shown
+    def __init__(self, *, shown: bool = True, found: Callable[[Regions], None] = lambda _: None) -> None:
+        self.shown, self.found = shown, found
         self.best: Any = None  # [1, 3, H, W]
-        self.best_box: list[int] | None = None
-        self.score: float | None = None  # the final one, where it has come to that
+        self.best_box: Box | None = None
+        self.score: float | None = None
         self.rounds: list[dict] = []
         self.done = 0.0
-        self._numbers: dict[str, float] = {}
         self._bar: Any = None
 
     def __enter__(self) -> Progress:
@@ -38,16 +38,12 @@ class Progress:
     def __call__(self, event: Event) -> None:
         """Take in one event."""
         self.done = event.done
-        if event.best is not None:
-            self.best = event.best
-            self.score = event.best_score if event.kind == "final" else None
-            self.best_box = None if event.best_box is None else [round(v) for v in event.best_box.tolist()]
+        if event.regions is not None:
+            self.found(event.regions)
         if event.record is not None:
             self.rounds.append(event.record)
+        if event.best is not None:
+            self.best, self.best_box, self.score = event.best, event.best_box, event.best_score
+            loss = f"loss {self.rounds[-1]['loss']:.3f}, " if self.rounds else ""
+            self._bar.set_postfix_str(f"{loss}best score {self.score:.3f}")
         self._bar.update(event.done - self._bar.n)
-        if event.kind == "work":
-            return
-        # without previews there is no loss, and no score before a region is painted
-        known = {"loss": event.loss, "best score": event.best_score if event.kind in ("half", "final") else math.nan}
-        self._numbers |= {name: value for name, value in known.items() if math.isfinite(value)}
-        self._bar.set_postfix_str(", ".join(f"{name} {value:.3f}" for name, value in self._numbers.items()))

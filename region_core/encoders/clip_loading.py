@@ -102,9 +102,7 @@ def _check_known(name: str, pretrained: str | None) -> None:
     if ":" in name or not pretrained:
         return
     if known not in open_clip().list_models():
-        raise InputError(
-            f"open_clip knows no model '{name}'; give one of its names, such as ViT-B-16, or a folder."
-        )
+        raise InputError(f"open_clip knows no model '{name}'; give one of its names, such as ViT-B-16, or a folder.")
     tags = open_clip().list_pretrained_tags_by_model(known)
     if not os.path.isfile(pretrained) and not open_clip().get_pretrained_cfg(known, pretrained):
         raise InputError(

@@ -20,7 +20,7 @@ def python(*args: str) -> subprocess.CompletedProcess[str]:
 class NoEngine(Engine):
     """No test with it may get as far as loading a model."""
 
-    def load(self, choice: Any, max_window_size: int) -> Models:
+    def load(self, choice: Any) -> Models:
         raise AssertionError("models were loaded before the input was checked")
 
 

@@ -35,7 +35,7 @@ from .played import NoEngine, arguments, python
         (["--lr", "0"], "lr is 0"),
         (["--lr", "nan"], "lr is nan"),
         (["--loss_alpha", "-1"], "loss_alpha is -1"),
-        (["--loss_alpha", "0", "--loss_beta", "0", "--loss_gamma", "0"], "loss_gamma are all 0"),
+        (["--preset", "paper", "--loss_alpha", "0", "--loss_beta", "0", "--loss_gamma", "0"], "loss_gamma are all 0"),
         (["--seed", "-1"], "seed is -1"),
         (["--seed", "many"], "'many'"),
         (["--learning", "fast"], "learning is 'fast'"),
@@ -47,8 +47,7 @@ from .played import NoEngine, arguments, python
         (["--device", "privateuseone"], "device is 'privateuseone'"),
         (["--device", "mkldnn"], "device is 'mkldnn'"),
         (["--device", "meta"], "device is 'meta'"),
-        (["--image_caption=--"], "--image_caption: expected another value than '--'"),
-        (["--steps=--"], "--steps: expected another value than '--'"),
+        (["--steps=--"], "'--' is not a valid integer"),
         (["--load_checkpoint_path", ""], "load_checkpoint_path is empty"),
         (["--image_caption", "\u200b"], "image_caption is empty"),
         (["--editing_prompt", "\x01"], "editing_prompt is empty"),
@@ -64,7 +63,12 @@ from .played import NoEngine, arguments, python
         (["--load_checkpoint_path", "none"], "no checkpoint 'none'"),
         (["--load_checkpoint_path", "file"], "'file'"),
         (["--save_path", "file/a.safetensors"], "save_path is 'file'"),
-        (["--save_path", "saved", "--learning", "off"], "learning is off"),
+        (["--save_path", "saved", "--preset", "paper", "--learning", "off"], "learning is off"),
+        (["--save_path", "saved"], "give --preset paper"),
+        (["--pick", "0"], "pick is 0"),
+        (["--seed", str(2**64)], "seed is 18446744073709551616; it must be from 0 to 18446744073709551615"),
+        (["--no-such"], "No such option"),
+        (["more"], "unexpected extra argument"),
         (["--output_dir", "file/out"], "is a file"),
         (["--output_dir", "a\0b"], r"'a\x00b' has half of a character or a NUL in it"),
         (["--output_dir", "a\ud800b"], r"'a\ud800b' has half of a character"),
@@ -147,21 +151,6 @@ def test_a_hub_id_without_a_network_is_one_sentence(tmp_path: Path) -> None:
     assert ran.returncode == 2, ran.stderr
     assert ran.stderr.count("\n") == 1
     assert ran.stderr.startswith("error: the inpainting model 'nobody/nothing' is not on this disk")
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_window_larger_than_the_grid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    picture = tmp_path / "good.png"
-    Image.fromarray(make_scene(1).image).save(picture)
-    assert (
-        cli.main(
-            arguments(
-                "--image_file_path", str(picture), "--max_window_size", "128", "--output_dir", str(tmp_path / "out")
-            )
-        )
-        == 2
-    )
-    assert "max_window_size is 128" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

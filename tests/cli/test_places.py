@@ -26,7 +26,7 @@ COMMANDS = {
     "edit": [*arguments("--draw_box"), "--output_dir", "new"],
     "batch": [*LIST, "--draw_box"],
     "demo": ["demo", "--output_dir", "new"],
-    "verify": ["verify", "--output_dir", "new", "--models", "shapes"],
+    "find": ["find", "good.png", "a cat", "--out", "new", "--models", "shapes"],
 }
 
 
@@ -55,7 +55,7 @@ def test_an_output_folder_that_is_a_link_to_nothing(
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_output_folder_without_a_name(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     args = ["" if word == "new" else word for word in COMMANDS[command]]
-    assert "output_dir is empty" in refused(capsys, args)
+    assert f"{'out' if command == 'find' else 'output_dir'} is empty" in refused(capsys, args)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,8 @@ def test_an_output_folder_without_a_name(command: str, capsys: pytest.CaptureFix
         ("batch", "index.html"),
         ("batch", "summary.csv"),
         ("demo", "sheet.png"),
-        ("verify", "sheet.png"),
+        ("find", "sheet.png"),
+        ("find", "regions.json"),
     ],
 )
 def test_a_folder_where_a_result_goes(command: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,7 +104,7 @@ def test_what_is_no_generator_is_not_replaced_by_one(name: str, capsys: pytest.C
     Path("empty.safetensors").touch()
     check_replaceable(Path("empty.safetensors"))  # there is nothing to be lost
     before = Path("model.safetensors").read_bytes()
-    for args in (arguments("--save_path", name), [*LIST, "--save_path", name]):
+    for args in (arguments("--save_path", name, "--preset", "paper"), [*LIST, "--save_path", name]):
         said = refused(capsys, args)
         assert "is a folder; remove it" in said or "is no region generator and would be lost" in said
     assert (Path("model.safetensors").read_bytes(), Path("notes.safetensors").read_text()) == (before, "mine")

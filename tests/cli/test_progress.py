@@ -10,13 +10,12 @@ from region_core.events import Event
 
 
 def test_a_loss_and_a_score_are_shown_once_there_are_any(capsys: pytest.CaptureFixture[str]) -> None:
-    boxes = torch.zeros(1, 4)
+    picture = torch.zeros(1, 3, 32, 32)
     with Progress() as progress:
-        progress(Event("proposal", 0.1, boxes, best_score=5.5))  # evidence is no score of an edit
-        progress(Event("half", 0.3, boxes))
+        progress(Event("work", 0.1))
         shown = capsys.readouterr().err
         assert "nan" not in shown
-        assert "5.5" not in shown
-        progress(Event("preview", 0.5, boxes, loss=0.25))
-        progress(Event("final", 0.9, boxes, best_score=1.5))
+        assert "score" not in shown
+        progress(Event("round", 0.5, record={"round": 0, "loss": 0.25}, best=picture, best_score=1.25))
+        progress(Event("final", 1.0, best=picture, best_score=1.5))
     assert "loss 0.250, best score 1.500" in capsys.readouterr().err

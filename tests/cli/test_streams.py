@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from region_core.cli import main as cli
-from region_core.edit import EditResult
+from region_core.cli.console import tolerant_streams
+from region_core.edit import Edits
 
 from .batch.quick import asked, write_list
 from .played import ROOT, arguments
@@ -64,11 +65,11 @@ def test_a_reader_that_is_behind_loses_a_piece_and_not_the_rest(monkeypatch: pyt
     os.set_blocking(writing, False)
     with os.fdopen(reading, "rb") as reader, os.fdopen(writing, "w", encoding="utf-8") as stream:
         monkeypatch.setattr(sys, "stdout", stream)
-        with cli.tolerant_streams():
+        with tolerant_streams():
             print("x" * 1_000_000, flush=True)
             while len(os.read(reading, 1 << 20)) == 1 << 16:
                 sys.stdout.flush()
-            sys.stdout.writelines(["after", " it\n"])
+            print("after it")
             sys.stdout.flush()
         monkeypatch.undo()
         stream.close()
@@ -82,8 +83,9 @@ def test_a_console_that_is_gone_costs_no_descriptor(monkeypatch: pytest.MonkeyPa
     with os.fdopen(writing, "w", encoding="utf-8") as stream:
         monkeypatch.setattr(sys, "stdout", stream)
         before = len(os.listdir("/proc/self/fd"))
-        with cli.tolerant_streams():
-            sys.stdout.writelines(["x" * 100_000] * 3)
+        with tolerant_streams():
+            for _ in range(3):
+                print("x" * 100_000)
             print("x", flush=True)
         monkeypatch.undo()
         assert len(os.listdir("/proc/self/fd")) == before
@@ -95,7 +97,7 @@ def test_an_edit_that_is_ended_leaves_the_best_so_far(name: str, capsys: pytest.
     if number is None:
         pytest.skip("no such signal here")
 
-    def ended(image: object, *, settings: Any, on_event: object, **_rest: object) -> EditResult:
+    def ended(image: object, *, settings: Any, on_event: object, **_rest: object) -> Edits:
         result_of(image, on_event, settings)
         os.kill(os.getpid(), number)
         time.sleep(5)
@@ -112,7 +114,7 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
     if not hasattr(signal, "SIGHUP"):
         pytest.skip("no such signal here")
 
-    def kept(image: object, *, settings: Any, on_event: object, **_rest: object) -> EditResult:
+    def kept(image: object, *, settings: Any, on_event: object, **_rest: object) -> Edits:
         os.kill(os.getpid(), signal.SIGHUP)  # as of a terminal that is closed, under nohup
         return result_of(image, on_event, settings)
 

@@ -76,7 +76,7 @@ def test_no_control_character_of_what_is_echoed_reaches_the_terminal() -> None:
 def test_a_console_of_the_c_locale_is_no_end() -> None:
     """Its stdout lets bytes of file names through, and fails at any other sign that it has not."""
     done = subprocess.run(
-        [sys.executable, "-c", "from region_core.cli.main import *\nwith tolerant_streams(): print('\\u7ea2')"],
+        [sys.executable, "-c", "from region_core.cli.console import *\nwith tolerant_streams(): print('\\u7ea2')"],
         cwd=ROOT,
         check=False,
         capture_output=True,

@@ -57,7 +57,7 @@ def read_questions(folder: Path) -> list[Question]:
     if not (subjects or more or scenes):
         raise InputError(f"photographs is '{folder}', which holds no subjects.json, more.json or coco.json.")
     try:
-        return [*_subjects(folder, subjects, more), *_packaged(), *_scenes(folder, scenes)]
+        return [*_subjects(folder, subjects, more), *packaged(), *_scenes(folder, scenes)]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"photographs is '{folder}', whose lists are not as they should be ({error!r}).") from error
 
@@ -116,7 +116,8 @@ def _scenes(folder: Path, scenes: list[dict]) -> Iterator[Question]:
             yield Question("no-thing", file, with_article(name))
 
 
-def _packaged() -> Iterator[Question]:
+def packaged() -> Iterator[Question]:
+    """What is asked of the photographs that packages ship, of those that are installed here."""
     for one in json.loads((HOME / "packaged.json").read_text(encoding="utf-8")):
         spec = importlib.util.find_spec(one["package"])  # the package itself is not imported
         if spec is None or not spec.submodule_search_locations:

@@ -1,4 +1,4 @@
-"""How far a run over a list is."""
+"""How far a process is with its share of a list."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from typing import Any
 
 from tqdm import tqdm
 
-from .processes import Processes
-
 
 class Bar:
-    """How many items are done, by all processes, and how far the first one's own is, on its stderr."""
+    """How many items are done here, and how far the one that is worked on is, on stderr."""
 
-    def __init__(self, processes: Processes, shown: bool) -> None:
-        self.processes, self.shown = processes, shown and processes.first
-        self._done = 0
+    def __init__(self, shown: bool) -> None:
+        self.shown, self._done = shown, 0
         self._bar: Any = tqdm(disable=True)
 
     def begin(self, total: int) -> None:
         """Show that there are so many, if any."""
         if total:
             looks = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
-            options: dict[str, Any] = {"disable": not self.shown, "dynamic_ncols": True, "miniters": 0}
-            self._bar = tqdm(total=total, bar_format=looks, **options)  # 0: moves may be of any size
-            self._bar.set_postfix_str(f"0 of {total} items")
+            # miniters 0: moves may be of any size
+            self._bar = tqdm(total=total, bar_format=looks, disable=not self.shown, dynamic_ncols=True, miniters=0)
+            self._tell()
 
     def step(self) -> None:
-        """One is done here."""
-        self._done = self.processes.count("done")
-        self._bar.set_postfix_str(f"{self._done} of {self._bar.total} items", refresh=False)
+        """One is done."""
+        self._done += 1
+        self._tell()
         self.reach(0)
 
     def reach(self, more: float) -> None:
-        """So many items beyond those that are done are worked on here, the last one in part."""
+        """So many items beyond those that are done are worked on, the last one in part."""
         self._bar.update(max(self._done + more - self._bar.n, 0))
 
     def close(self) -> None:
         """Leave it as it stands."""
         self._bar.close()
+
+    def _tell(self) -> None:
+        self._bar.set_postfix_str(f"{self._done} of {self._bar.total} items", refresh=not self._done)

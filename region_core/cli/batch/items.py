@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...settings import SearchSettings
+from ...settings import EditSettings
 
 _LONGEST = 48  # characters of a name kept: a file name has room for 255 bytes, a letter takes up to 4
 
@@ -23,7 +24,12 @@ class Item:
     caption: str
     prompt: str
     negative_prompt: str
-    settings: SearchSettings
+    settings: EditSettings
+
+    @property
+    def texts(self) -> list[str]:
+        """Its name and what it asks for."""
+        return [self.key, self.caption, self.prompt, self.negative_prompt]
 
     @property
     def folder(self) -> str:
@@ -51,6 +57,11 @@ def item_seed(key: str, seed: int) -> int:
 def shuffled(items: list[Item], seed: int, epoch: int) -> list[int]:
     """Places of the items in the order of an epoch, which hangs on their names and the seed."""
     return sorted(range(len(items)), key=lambda place: _digest(f"{seed}\0{epoch}\0{items[place].key}"))
+
+
+def digest_of(value: object) -> str:
+    """A short hash of anything JSON can hold."""
+    return _digest(json.dumps(value, sort_keys=True, ensure_ascii=False))[:32]
 
 
 def _digest(text: str) -> str:

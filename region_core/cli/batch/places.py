@@ -11,10 +11,11 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from ...draw import on_paper
-from ...edit import EditResult
+from ...edit import Edits
 from ...files import discard, remove, whole, write_json
 from ...picture import Picture, to_pil
-from ..report import boxes_image, mask_image, report_of, write_pictures
+from ..report import boxes_image, report_of, write_pictures
+from ..saved_regions import mask_image
 
 THUMB = 320  # pixels of the longer side
 LEARNED = "learned.safetensors"  # what one picture taught the shared generator
@@ -49,8 +50,6 @@ class Place:
     def report(self) -> dict[str, Any] | None:
         """The report of an item whose files are all there, or None."""
         report = _read(self.folder / "report.json")
-        if report is not None and not _is_ours(report):
-            return None
         files = [self.edited, *(self.folder / name for name in _INSIDE)]
         files += [self.boxes] if self.draw_box else []
         return report if report and all(file.is_file() for file in files) else None
@@ -59,26 +58,30 @@ class Place:
         """What went wrong the last time; empty where nothing did."""
         return _read(self.folder / "failed.json") or {}
 
-    def write(self, picture: Picture, result: EditResult, more: dict[str, Any]) -> None:
+    def write(self, picture: Picture, edits: Edits, more: dict[str, Any]) -> None:
         """Write all files of a finished edit, the report last."""
         self.clear_drafts()
         remove(self.folder / "report.json")  # it spoke of other pictures
-        write_pictures(self.folder, picture, result)
-        for name, image in _thumbs(picture, result).items():
+        write_pictures(self.folder, picture, edits)
+        for name, image in _thumbs(picture, edits).items():
             with whole(self.folder / f"{name}.jpg") as draft:
                 image.save(draft, format="JPEG", quality=88)
         with whole(self.edited, drafts=self.folder) as draft:
             shutil.copyfile(self.folder / "edited.png", draft)
         if self.draw_box:
             with whole(self.boxes, drafts=self.folder) as draft:
-                boxes_image(picture, result).save(draft, format="PNG")
-        write_json(self.folder / "report.json", report_of(result, more))
-        remove(self.folder / "failed.json")
+                boxes_image(picture, edits).save(draft, format="PNG")
+        write_json(self.folder / "report.json", report_of(picture, edits, more))
+        self.forget_failure()
 
     def fail(self, reason: str, more: dict[str, Any]) -> None:
         """Note that the item could not be edited, and why."""
         self.clear_drafts()
         write_json(self.folder / "failed.json", {"error": reason, **more})
+
+    def forget_failure(self) -> None:
+        """Take away what is noted of an earlier failure."""
+        remove(self.folder / "failed.json")
 
     def clear_drafts(self) -> None:
         """Remove what a killed run left of unfinished files."""
@@ -94,26 +97,17 @@ def _read(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _is_ours(report: dict[str, Any]) -> bool:
-    """Whether what tables and pages show of a report has the kinds that it is written with: somebody may have edited
-    it."""
-    box = report.get("box")
-    numbers = [report.get(name) for name in ("score", "source_score", "unet_evaluations", "seconds")]
-    numbers += box if isinstance(box, list) and len(box) == 4 else [] if box is None else [box]
-    return isinstance(report.get("verdict"), str) and all(isinstance(one, int | float | None) for one in numbers)
-
-
-def _thumbs(picture: Picture, result: EditResult) -> dict[str, Image.Image]:
+def _thumbs(picture: Picture, edits: Edits) -> dict[str, Image.Image]:
     """Small pictures for the gallery: before, the region in it, after."""
     before = to_pil(picture.rgb, picture.alpha)
     region = on_paper(before)
-    if result.box is not None:
+    if edits.box is not None:
         shaded = Image.blend(region, Image.new("RGB", region.size, (24, 26, 32)), 0.62)
-        region = Image.composite(region, shaded, mask_image(result.mask).point(lambda value: 255 if value else 0))
-    thumbs = {"before": _small(before), "region": _small(region), "after": _small(to_pil(result.image, result.alpha))}
-    if result.box is not None:
+        region = Image.composite(region, shaded, mask_image(edits.mask).point(lambda value: 255 if value else 0))
+    thumbs = {"before": _small(before), "region": _small(region), "after": _small(to_pil(edits.image, edits.alpha))}
+    if edits.box is not None:
         scale = [a / b for a, b in zip(thumbs["region"].size * 2, region.size * 2, strict=True)]
-        x0, y0, x1, y1 = (v * s for v, s in zip(result.box, scale, strict=True))
+        x0, y0, x1, y1 = (v * s for v, s in zip(edits.box, scale, strict=True))
         corners = (x0, y0, max(x0, x1 - 1), max(y0, y1 - 1))  # of a long strip it may be a line
         ImageDraw.Draw(thumbs["region"]).rectangle(corners, outline=(255, 94, 58), width=2)
     return thumbs

@@ -15,7 +15,7 @@ from typing import Any
 from ...checks import is_writable, text_problems
 from ...errors import InputError, InputProblems
 from ...picture import check_header
-from ...settings import REMOVED, SETTINGS, SearchSettings, current_name, preset
+from ...settings import REMOVED, SETTINGS, EditSettings, current_name, preset
 from .items import Item, item_seed
 
 TEXTS = ("image", "image_caption", "editing_prompt", "negative_prompt", "name", "preset")
@@ -39,7 +39,7 @@ class Defaults:
     @property
     def seed(self) -> int:
         """The seed from which items get theirs."""
-        return int(self.given.get("seed", SearchSettings().seed))
+        return int(self.given.get("seed", EditSettings().seed))
 
 
 class _Pairs(list):
@@ -179,7 +179,7 @@ def _item(entry: _Entry, key: str, image_dir: Path, defaults: Defaults) -> tuple
     return Item(key, texts["image"], path, caption, prompt, negative, settings), wrong
 
 
-def _settings(entry: _Entry, key: str, defaults: Defaults, wrong: list[str]) -> SearchSettings:
+def _settings(entry: _Entry, key: str, defaults: Defaults, wrong: list[str]) -> EditSettings:
     own = {}
     for name, value in ((name, entry[name]) for name in SETTINGS if name in entry):
         kind = SETTINGS[name].kind

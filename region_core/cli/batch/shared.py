@@ -1,18 +1,17 @@
-"""One region generator learned over a whole list, the same for any number of processes.
+"""One region generator learned over a whole list by the published method, the same for any number of processes.
 
-The list is gone through in groups of `batch_size`. All pictures of a group begin with a copy of the
-shared generator, each search teaches its own copy, and the mean of what the copies learned moves the
-shared one (Reptile's first-order meta-gradient, with one step a group). A row a picture goes through
-the all-reduce, with zeros from every process but one; so the sum is exact, the mean is taken in the
-list's order, and the generator hangs neither on the number of processes nor on who edited what.
+The list is gone through in groups of `batch_size`. All pictures of a group begin with a copy of the shared generator,
+each search teaches its own copy, and the mean of what the copies learned moves the shared one (Reptile's first-order
+meta-gradient, with one step a group). What a picture taught lies beside its results; the first process takes the mean,
+in the list's order, when all of a group are there, and writes the shared generator, for which the others wait. So it
+hangs neither on the number of processes nor on who edited what, and a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,16 +20,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from ...edit import EditResult
+from ...edit import Edits
 from ...errors import InputError
 from ...files import discard
 from ...paper.checkpoint import read_checkpoint
-from ...paper.network import RegionGenerator, build_generator, generator_shape, load_generator, save_generator
-from .editing import Editor, Reading, read_ahead
+from ...paper.network import RegionGenerator, build_generator, load_generator, save_generator
+from .editing import Editor, read_ahead
 from .items import shuffled
 from .places import LEARNED, STATE
 from .plan import BatchJob
-from .processes import Processes
+from .share import Share, wait_for
 
 
 @dataclass(frozen=True)
@@ -47,85 +46,92 @@ def schedule(job: BatchJob) -> list[Step]:
     steps: list[Step] = []
     for epoch in range(job.epochs):
         order = shuffled(job.items, job.settings.seed, epoch)
-        for start in range(0, len(order), job.batch_size):
-            steps.append(Step(len(steps), epoch, order[start : start + job.batch_size]))
+        for start in range(0, len(order), job.asked.batch_size):
+            steps.append(Step(len(steps), epoch, order[start : start + job.asked.batch_size]))
     return steps
 
 
 class SharedLearning:
-    """The learning named `course`: goes on from the last update on disk."""
+    """The learning of a list's shared generator: goes on from the last update on disk."""
 
-    def __init__(self, job: BatchJob, editor: Editor, processes: Processes, course: str) -> None:
-        self.job, self.editor, self.processes, self.course = job, editor, processes, course
-        self.total, self.done = schedule(job), 0
+    def __init__(self, job: BatchJob, editor: Editor, share: Share) -> None:
+        assert job.save_path is not None
+        self.job, self.editor, self.share, self.save_path = job, editor, share, job.save_path
+        self.steps, self.done = schedule(job), 0
         self.state_file = job.output_dir / STATE  # the shared generator after the last update
-        lessons = _lessons(self.state_file)
-        if lessons.get("run") == course:
-            self.done = int(lessons["step"])
-            self.module, _ = load_generator(self.state_file)
-        else:
+        if not self._read_state(1):
             self.module = self._start()
-        self.steps = self.total[self.done :]
-        self.taught = {(step.number, n) for step in self.steps[:1] for n in step.members if self._is_taught(step, n)}
-
-    def learned(self, epoch: int) -> str:
-        """What an item's fingerprint says of the generator it started from."""
-        return f"{self.course}:{epoch}"
 
     def left(self) -> int:
-        """How many edits are still to be done, over all epochs and processes."""
-        return sum(len(step.members) for step in self.steps) - len(self.taught)
+        """How many edits are still to be done here, over all epochs."""
+        steps = self.steps[self.done :]
+        return sum(not self._is_taught(step, n) for step in steps for n in self.share.of(step.members))
 
     def teach(self) -> None:
         """Do the updates that are left, and save the generator where it was asked for."""
-        mine = [n for step in self.steps for n in self._own(step) if (step.number, n) not in self.taught]
-        pictures = read_ahead(self.job, mine)
-        for step in self.steps:
-            rows = self._edit(step, pictures)
-            self.editor.flush()
-            self.processes.meet(f"step {step.number}")
-            self._update(step, rows)
-        if self.processes.first:
-            self._save(self.job.save_path)
+        while self.done < len(self.steps):
+            step = self.steps[self.done]
+            self._edit(step)
+            if self.share.first:
+                wait_for(step.members, lambda n, step=step: self._is_over(step, n))  # type: ignore[misc]
+                self._update(step)
+            else:
+                wait_for([step.number + 1], self._read_state)
+        if self.share.first:
+            self._save(self.save_path)
             for index in range(len(self.job.items)):  # of a run that was killed after its update
                 discard(self._lesson_file(index))
 
     def _start(self) -> RegionGenerator:
         if self.job.generator is not None:
             return copy.deepcopy(self.job.generator)
-        sizes, numbers = generator_shape(self.job.items[0].settings)
-        return build_generator(self.editor.models.dino.feature_dim, sizes, self.job.settings.seed, extra_dim=numbers)
+        sizes = self.job.items[0].settings.paper.max_window_size
+        return build_generator(self.editor.models.dino.feature_dim, sizes, self.job.settings.seed)
 
-    def _own(self, step: Step) -> list[int]:
-        """The items of a step that this process answers for."""
-        return step.members[self.processes.rank :: self.processes.world]
+    def _read_state(self, least: int) -> bool:
+        """Take up the shared generator on disk, where it has had so many updates."""
+        lessons = _lessons(self.state_file)
+        if lessons.get("run") != self.job.course or int(lessons["step"]) < least:
+            return False
+        self.module, self.done = load_generator(self.state_file)[0], int(lessons["step"])
+        return True
 
     def _lesson_file(self, index: int) -> Path:
         return self.job.place(index).folder / LEARNED
 
     def _is_taught(self, step: Step, index: int) -> bool:
-        """Whether an earlier run has done this step's edit of an item."""
-        report, lessons = self.job.place(index).report(), _lessons(self._lesson_file(index))
-        return (
-            report is not None
-            and report.get("learned") == self.learned(step.epoch)
-            and (lessons.get("run"), lessons.get("step")) == (self.course, step.number)
-        )
+        """Whether this step's edit of an item is done, and what it taught is there."""
+        report, lessons = self.job.place(index).report() or {}, _lessons(self._lesson_file(index))
+        return report.get("stamp") == self.job.stamp(index, step.epoch) and lessons == self._lessons_of(step)
 
-    def _edit(self, step: Step, pictures: Iterator[tuple[int, Reading]]) -> Tensor:
-        """[batch_size, P + 1]: a row a member this process answers for, with what its copy learned
-        and a 1; zeros elsewhere."""
-        start = vector(self.module)
-        rows = torch.zeros(len(step.members), len(start) + 1)
-        for index in self._own(step):
-            if (step.number, index) in self.taught:
-                after = vector(load_generator(self._lesson_file(index), finite=False)[0])
-            else:
-                taught, keep = copy.deepcopy(self.module), partial(self._keep, step, index)
-                result = self.editor.edit(*next(pictures), taught, self.learned(step.epoch), keep)
-                if result is None or result.generator is None:
-                    continue
-                after = vector(result.generator)
+    def _lessons_of(self, step: Step) -> dict[str, Any]:
+        return {"run": self.job.course, "step": step.number}
+
+    def _is_over(self, step: Step, index: int) -> bool:
+        """Whether this step's edit of an item is done, or has failed."""
+        failed = self.job.place(index).failure().get("stamp") == self.job.stamp(index, step.epoch)
+        return failed or self._is_taught(step, index)
+
+    def _edit(self, step: Step) -> None:
+        """This process's items of a step, each with a copy of the shared generator."""
+        mine = [n for n in self.share.of(step.members) if not self._is_taught(step, n)]
+        for index, reading in read_ahead(self.job, self.editor.engine, mine):
+            keep = partial(self._keep, step, index)
+            self.editor.edit(index, reading, copy.deepcopy(self.module), self.job.stamp(index, step.epoch), keep)
+        self.editor.flush()
+
+    def _keep(self, step: Step, index: int, edits: Edits) -> None:
+        """Put what a picture taught beside it."""
+        file = self._lesson_file(index)
+        assert edits.generator is not None  # the published method always has one
+        save_generator(edits.generator, file, edits.settings.flat(), self._lessons_of(step))
+
+    def _update(self, step: Step) -> None:
+        start, taught = vector(self.module), []
+        for index in step.members:
+            if not self._is_taught(step, index):
+                continue
+            after = vector(load_generator(self._lesson_file(index), finite=False)[0])
             if not bool(torch.isfinite(after).all()):
                 print(
                     f"{self.job.items[index].key}: what it taught is no finite number and is left "
@@ -133,49 +139,27 @@ class SharedLearning:
                     file=sys.stderr,
                 )
             elif not torch.equal(after, start):  # else it was not taught, and has no part in the mean
-                rows[step.members.index(index)] = torch.cat([after - start, torch.ones(1)])
-        return rows
-
-    def _keep(self, step: Step, index: int, result: EditResult) -> None:
-        """Put what a picture taught beside it: a run that is killed need not edit it again."""
-        if result.generator is not None:
-            lessons = {"run": self.course, "step": step.number}
-            save_generator(result.generator, self._lesson_file(index), asdict(result.settings), lessons)
-
-    def _update(self, step: Step, rows: Tensor) -> None:
-        rows = self.processes.sum(rows, self.job.choice.device)
-        there = rows[:, -1] > 0
-        if bool(there.any()):
+                taught.append(after - start)
+        if taught:
             # float64: the mean of few float32 numbers in one order is then as good as exact
-            mean = rows[there, :-1].double().mean(dim=0)
+            moved = (start.double() + torch.stack(taught).double().mean(dim=0)).float()
             with torch.inference_mode(False), torch.no_grad():
-                moved = (vector(self.module).double() + mean).float()
                 vector_to_parameters(moved, self.module.parameters())
         self.done = step.number + 1
-        if self.processes.first:
-            if self.job.ckpt_interval and self.done % self.job.ckpt_interval == 0:
-                path = self.job.save_path
-                self._save(path.with_name(f"{path.stem}-{self.done:06d}{path.suffix}"))
-            self._save(self.state_file)  # last: from here on the update is not done again
-            for index in step.members:
-                file = self._lesson_file(index)
-                if _lessons(file).get("step") == step.number:  # a later step may have its own there already
-                    discard(file)  # another program may have it open
+        path, interval = self.save_path, self.job.asked.ckpt_interval
+        if interval and self.done % interval == 0:
+            self._save(path.with_name(f"{path.stem}-{self.done:06d}{path.suffix}"))
+        self._save(self.state_file)  # last: from here on the update is not done again
+        for index in step.members:
+            file = self._lesson_file(index)
+            if _lessons(file).get("step") == step.number:  # a later step may have its own there already
+                discard(file)  # another program may have it open
 
     def _save(self, path: Path) -> None:
-        save_generator(
-            self.module,
-            path,
-            asdict(self.job.settings),
-            {
-                "run": self.course,
-                "step": self.done,
-                "steps": len(self.total),
-                "pictures": len(self.job.items),
-                "epochs": self.job.epochs,
-                "batch_size": self.job.batch_size,
-            },
-        )
+        job = self.job
+        progress = {"run": job.course, "step": self.done, "steps": len(self.steps)}
+        course = {"pictures": len(job.items), "epochs": job.epochs, "batch_size": job.asked.batch_size}
+        save_generator(self.module, path, job.settings.flat(), {**progress, **course})
 
 
 def vector(module: nn.Module) -> Tensor:

@@ -18,7 +18,7 @@ from region_core.cli.batch.items import Item
 from region_core.cli.batch.places import Place
 from region_core.demo.worlds import held_out
 from region_core.files import write_json
-from region_core.settings import SearchSettings
+from region_core.settings import EditSettings
 
 from ...comfy.seen import chromium
 
@@ -28,7 +28,7 @@ CAPTIONS = ("a cat", "树 <b>不</b> 是", "ein Löwe 🦁", "quotes \" and ' an
 
 def row(root: Path, number: int) -> Row:
     key = f"folder with spaces/图 {number} 🦊.png"
-    item = Item(key, key, root / "none.png", CAPTIONS[number % 4], f"wish {number}", "", SearchSettings(seed=number))
+    item = Item(key, key, root / "none.png", CAPTIONS[number % 4], f"wish {number}", "", EditSettings(seed=number))
     place = Place(root, item.folder)
     if number < FAILED + WAITING:
         return Row(item, place, None, "the model <did> not answer" if number < FAILED else "")

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from region_core.cli.batch import editing
+from region_core.cli.main import main
+from region_core.picture import Picture
 
 from .conftest import PICTURES
-from .quick import batch, opened, pictures, quick_edit, table, write_list
+from .quick import QuickEngine, asked, batch, opened, pictures, quick_edit, table, write_list
 
 
 @pytest.mark.usefixtures("folder")
@@ -27,23 +28,32 @@ def test_pictures_hang_neither_on_workers_nor_on_what_else_is_in_the_list() -> N
     assert pictures("reversed") == pictures()
 
 
+class Reading(QuickEngine):
+    """An engine whose reading of pictures is seen and may fail."""
+
+    def __init__(self, edit: Any = quick_edit, fails: str = "") -> None:
+        super().__init__(edit)
+        self.fails, self.names = fails, list[str]()
+
+    def read(self, path: Path) -> Picture:
+        if path.name == self.fails:
+            raise SyntaxError("what a file")
+        picture = super().read(path)
+        self.names.append(path.name)
+        return picture
+
+
 @pytest.mark.usefixtures("folder")
-def test_loading_goes_on_behind_the_edit(monkeypatch: pytest.MonkeyPatch) -> None:
-    real, read = editing.load_picture, list[str]()
-
-    def load(path: Path) -> Any:
-        read.append(path.name)
-        return real(path)
-
+def test_loading_goes_on_behind_the_edit() -> None:
     def watched(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
         deadline = time.monotonic() + 60
-        while "two words.png" not in read:
+        while "two words.png" not in engine.names:
             assert time.monotonic() < deadline, "nothing is read while the first picture is edited"
             time.sleep(0.01)
         return quick_edit(image, caption, *texts, **rest)
 
-    monkeypatch.setattr(editing, "load_picture", load)
-    assert batch("--num_workers", "1", edit=watched) == 0
+    engine = Reading(watched)
+    assert main(asked("--quiet", "--num_workers", "1"), engine) == 0
 
 
 @pytest.mark.usefixtures("folder")
@@ -59,18 +69,8 @@ def test_a_picture_with_unreadable_exif_is_edited_as_it_is() -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_whatever_a_decoder_raises_is_one_failing_item(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    real = editing.load_picture
-
-    def load(path: Path) -> Any:
-        if path.name == "one.png":
-            raise SyntaxError("what a file")
-        return real(path)
-
-    monkeypatch.setattr(editing, "load_picture", load)
-    assert batch("--num_workers", "1") == 1
+def test_whatever_a_decoder_raises_is_one_failing_item(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(asked("--quiet", "--num_workers", "1"), Reading(fails="one.png")) == 1
     assert "SyntaxError: what a file" in capsys.readouterr().err
     assert [row["status"] for row in table()] == ["failed"] + ["edited"] * 3
 

@@ -6,23 +6,17 @@ import json
 import os
 import subprocess
 import sys
-import time
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
 from PIL import Image
 
-from region_core.cli import BAD_INPUT, STOPPED
-from region_core.cli.batch import command, processes
-from region_core.cli.batch.processes import Processes, ProcessLost, backend_for, device_for
+from region_core.cli.batch.share import Share
 from region_core.cli.batch.shared import vector
-from region_core.errors import InputError
 from region_core.paper.network import load_generator
 
-from .quick import QuickEngine, asked, batch, begun, pictures, table
+from .quick import asked, batch, begun, pictures, table
 
 DRIVER = Path(__file__).with_name("quick.py")
 COUNT = 6
@@ -56,7 +50,7 @@ def run(processes: int, out: str, *more: str, **environment: str) -> subprocess.
 @pytest.mark.usefixtures("six")
 def test_two_processes_do_what_one_does() -> None:
     """The shared generator's course, where each one's pictures hang on what all have taught."""
-    shared = ("--max_window_size", "4", "--batch_size", "3", "--epochs", "2")
+    shared = ("--preset", "paper", "--max_window_size", "4", "--batch_size", "3", "--epochs", "2")
     assert batch("--save_path", "g1", *shared, out="one") == 0
     two = run(2, "two", "--save_path", "g2", *shared, BATCH_LOG="log")
     assert two.returncode == 0, two.stderr
@@ -84,6 +78,18 @@ def test_a_process_that_dies_takes_nothing_with_it(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("six")
+def test_a_process_with_a_failure_does_not_end_the_others() -> None:
+    """torchrun ends all processes as soon as one ends with another code than 0."""
+    assert batch() == 0
+    for n in (0, 1, 3, 5):  # one item is left to the first process, three to the second
+        next(Path("out/results").glob(f"{n}-*")).unlink()
+    ended = run(2, "out", BATCH_FAIL="thing 0", BATCH_SLEEP="0.5")
+    assert ended.returncode != 0
+    assert "6 items: 1 failed, 5 edited" in ended.stdout
+    assert [row["status"] for row in table()] == ["failed"] + ["edited"] * 5
+
+
+@pytest.mark.usefixtures("six")
 def test_bad_input_is_told_once() -> None:
     Path("in/3.png").unlink()
     refused = run(2, "out")
@@ -92,45 +98,18 @@ def test_bad_input_is_told_once() -> None:
     assert not Path("out").exists()
 
 
-@pytest.mark.parametrize(("problem", "code"), [(KeyboardInterrupt(), STOPPED), (InputError("no list"), BAD_INPUT)])
-def test_all_end_as_the_first_does_where_it_comes_to_no_plan(
-    monkeypatch: pytest.MonkeyPatch, problem: BaseException, code: int
-) -> None:
-    store = dist.HashStore()
-
-    class Joined(Processes):
-        def __enter__(self) -> Processes:
-            self._store = store
-            return self
-
-    def refused(_args: object) -> None:
-        raise problem
-
-    monkeypatch.setattr(command, "check_batch", refused)
-    monkeypatch.setattr(Processes, "from_environment", lambda: Joined(0, 2))
-    with pytest.raises(type(problem)):
-        command.batch(Namespace(), QuickEngine())
-    monkeypatch.setattr(Processes, "from_environment", lambda: Joined(1, 2))
-    assert command.batch(Namespace(), QuickEngine()) == code
+def test_a_process_has_its_own_device() -> None:
+    assert Share(0, 2, 1).device(torch.device("cpu")) == torch.device("cpu")
+    assert Share(0, 2, 1).device(torch.device("cuda", 2)) == torch.device("cuda", 2)
 
 
-def test_backend_and_device_of_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert backend_for(torch.device("cpu")) == "gloo"
-    monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    for here, backend in (("2", "nccl"), ("3", "gloo")):  # NCCL wants a GPU for each process
-        monkeypatch.setenv("LOCAL_WORLD_SIZE", here)
-        assert backend_for(torch.device("cuda", 1)) == backend
-    monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: False)  # as on Windows
-    assert backend_for(torch.device("cuda", 0)) == "gloo"
-    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 4)
-    assert device_for(torch.device("cuda"), 5) == torch.device("cuda", 1)
-    assert device_for(torch.device("cuda", 2), 1) == torch.device("cuda", 2)
-    assert device_for(torch.device("cpu"), 1) == torch.device("cpu")
-    for name, value in (("RANK", "3"), ("WORLD_SIZE", "4"), ("LOCAL_RANK", "1")):
+def test_shares_are_every_other_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Share.from_environment() == Share(0, 1, 0)
+    for name, value in (("RANK", "1"), ("WORLD_SIZE", "3"), ("LOCAL_RANK", "1")):
         monkeypatch.setenv(name, value)
-    found = Processes.from_environment()
-    assert (found.rank, found.world, found.local_rank) == (3, 4, 1)
+    share = Share.from_environment()
+    assert (share.rank, share.world, share.local_rank, share.first) == (1, 3, 1, False)
+    assert share.of(list(range(8))) == [1, 4, 7]
 
 
 @pytest.mark.usefixtures("folder")
@@ -144,8 +123,7 @@ def test_backend_and_device_of_a_process(monkeypatch: pytest.MonkeyPatch) -> Non
         {"LOCAL_RANK": "-1"},
         {"RANK": "2", "WORLD_SIZE": "2"},
         {"WORLD_SIZE": "2"},
-        {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "abc"},
-        {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1"},
+        {"WORLD_SIZE": "two", "RANK": "0"},
     ],
 )
 def test_what_torchrun_never_says_is_one_sentence(
@@ -158,52 +136,3 @@ def test_what_torchrun_never_says_is_one_sentence(
     assert len(said.splitlines()) == 1
     assert "torchrun, or take " in said
     assert not Path("out").exists()
-
-
-def test_alone_nothing_is_waited_for() -> None:
-    with Processes() as alone:
-        alone.meet("here")
-        assert alone.count("done") == 1
-        values = torch.randn(3)
-        assert alone.sum(values, torch.device("cpu")) is values
-        done: list[int] = []
-        alone.leave(lambda: done.append(1))
-        assert done == [1]
-
-
-def test_who_has_left_is_not_waited_for() -> None:
-    """Though it still lives: it waits in its turn for all others."""
-    here, store = Processes(0, 2), dist.HashStore()
-    here._store = store
-    store.set("said", "yes")
-    store.set("gone/1", "")
-    assert here.hear("said", of=1) == "yes"
-    with pytest.raises(ProcessLost, match="Process 1 of 2 has stopped"):
-        here.hear("not said", of=1)
-
-
-def test_who_shows_no_sign_of_life_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "_BEAT", 0.01)
-    here, store = Processes(0, 2), dist.HashStore()
-    here._store = store
-    store.set("beat/1", "its last one")
-    given_up: list[int] = []
-    monkeypatch.setattr(processes, "_HURRIED", 0.3)
-    here.leave(lambda: given_up.append(1), hurried=True)
-    assert given_up == [1]
-    watch = here._watch({1}, 0.3)
-    watch()
-    time.sleep(0.4)
-    with pytest.raises(ProcessLost, match="Process 1 of 2 shows no sign of life"):
-        watch()
-
-
-def test_who_lives_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "_BEAT", 0.01)
-    here, store = Processes(0, 2), dist.HashStore()
-    here._store = store
-    watch = here._watch({1}, 0.3)
-    for number in range(20):
-        store.set("beat/1", str(number))
-        watch()
-        time.sleep(0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,27 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from region_core.cli.batch.places import Place
+from region_core.cli.batch.items import safe_name
 from region_core.cli.job import check_edit
 from region_core.cli.main import main
-from region_core.cli.parser import build_parser
+from region_core.cli.options import parse
+from region_core.edit import Edits
 
 from .conftest import PICTURES
 from .quick import QuickEngine, batch, begun, opened, pictures, quick_edit, table, write_list
+
+LITTLE = (
+    "--preset",
+    "paper",
+    "--max_window_size",
+    "3",
+    "--point_number",
+    "2",
+    "--per_image_iteration",
+    "1",
+    "--steps",
+    "1",
+)
 
 
 @pytest.mark.usefixtures("folder")
@@ -35,7 +50,6 @@ def test_what_a_run_leaves(capsys: pytest.CaptureFixture[str]) -> None:
             "edited.png",
             "region.png",
             "candidates.png",
-            "loss.png",
             "report.json",
             "before.jpg",
             "region.jpg",
@@ -115,19 +129,10 @@ def test_a_failing_item_is_told_and_the_rest_go_on(
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_result_that_cannot_be_written_is_a_failing_item(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    real = Place.write
-
-    def full(self: Place, *rest: Any) -> None:
-        if self.name.startswith("4-"):
-            raise OSError(28, "No space left on device")
-        real(self, *rest)
-
-    monkeypatch.setattr(Place, "write", full)
+def test_a_result_that_cannot_be_written_is_a_failing_item(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("out/results", f"{safe_name('4.png')}.png").mkdir(parents=True)
     assert batch() == 1
-    assert "No space left" in capsys.readouterr().err
+    assert "failed: 4.png:" in capsys.readouterr().err
     assert [row["status"] for row in table()] == ["edited"] * 3 + ["failed"]
 
 
@@ -140,33 +145,21 @@ def test_old_results_are_not_shown_as_new_ones(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize(
-    "changed", [{"score": "good"}, {"box": [1, 2]}, {"box": "all"}, {"box": [1, 2, 3, None, 5]}, {"verdict": None}]
-)
-def test_a_report_that_somebody_edited_is_made_anew(changed: dict[str, Any]) -> None:
-    assert batch() == 0
-    path = sorted(Path("out/items").glob("*/report.json"))[0]
-    report = path.read_text(encoding="utf-8")
-    path.write_text(json.dumps(json.loads(report) | changed), encoding="utf-8")
-    assert batch() == 0
-    assert json.loads(path.read_text(encoding="utf-8"))["box"] == json.loads(report)["box"]
-    assert [row["status"] for row in table()] == ["edited"] * 4
+def test_saving_goes_on_behind_the_next_edit() -> None:
+    second = threading.Event()
 
-
-@pytest.mark.usefixtures("folder")
-def test_saving_goes_on_behind_the_next_edit(monkeypatch: pytest.MonkeyPatch) -> None:
-    second, real = threading.Event(), Place.write
-
-    def write(self: Place, *rest: Any) -> None:
-        assert second.wait(60), "the second edit waits for the first one's files"
-        real(self, *rest)
+    class Slow(Edits):
+        @property
+        def image(self) -> Any:
+            assert second.wait(60), "the second edit waits for the first one's files"
+            return super().image
 
     def watched(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
         if caption == "a dog":
             second.set()
-        return quick_edit(image, caption, *texts, **rest)
+        edits = quick_edit(image, caption, *texts, **rest)
+        return Slow(**{one.name: getattr(edits, one.name) for one in fields(edits)})
 
-    monkeypatch.setattr(Place, "write", write)
     assert batch(edit=watched) == 0
 
 
@@ -177,22 +170,7 @@ def test_one_real_item_is_what_edit_makes_of_it(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     Image.fromarray(make_scene(1).image).save(tmp_path / "in" / "scene.png")
     (tmp_path / "edits.json").write_text('{"scene.png": ["a red circle", "a blue square"]}')
-    little = [
-        "--models",
-        "shapes",
-        "--preset",
-        "fast",
-        "--point_number",
-        "2",
-        "--no-refine",
-        "--per_image_iteration",
-        "1",
-        "--steps",
-        "2",
-        "--preview_steps",
-        "1",
-        "--quiet",
-    ]
+    little = ["--models", "shapes", "--no-refine", "--quiet", *LITTLE]
     assert (
         main(
             [
@@ -260,6 +238,8 @@ def test_a_home_folder_may_be_written_as_a_tilde(folder: Path, monkeypatch: pyte
                 "~/g",
                 "--models",
                 "shapes",
+                "--preset",
+                "paper",
                 "--quiet",
                 "--num_workers",
                 "0",
@@ -270,7 +250,7 @@ def test_a_home_folder_may_be_written_as_a_tilde(folder: Path, monkeypatch: pyte
     )
     assert (folder / "out" / "summary.csv").is_file()
     assert (folder / "g" / "generator.safetensors").is_file()
-    ask = build_parser().parse_args(
+    ask = parse(
         [
             "edit",
             "--image_file_path",
@@ -285,6 +265,8 @@ def test_a_home_folder_may_be_written_as_a_tilde(folder: Path, monkeypatch: pyte
             "~/h.safetensors",
             "--models",
             "shapes",
+            "--preset",
+            "paper",
         ]
     )
     job = check_edit(ask)
@@ -298,3 +280,18 @@ def test_what_is_odd_about_a_picture_is_told_with_its_key(capsys: pytest.Capture
     write_list({"bright.tiff": "a wall"})
     assert batch() == 0
     assert capsys.readouterr().err.startswith("bright.tiff: The picture's values reach from 1.5 to 1.5: ")
+
+
+@pytest.mark.usefixtures("folder")
+def test_edits_of_one_picture_and_caption_search_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEARCH_LOG", "searches")
+    one = {"image": "one.png", "image_caption": "a cat"}
+    rows = [{**one, "editing_prompt": wish} for wish in ("a fox", "a dog")]
+    rows += [{**one, "image_caption": "a mat", "editing_prompt": "a rug"}]
+    rows += [{"image": "4.png", "image_caption": "a cat", "editing_prompt": "a fox"}]
+    Path("edits.json").write_text(json.dumps(rows))
+    assert batch() == 0
+    assert Path("searches").read_text().splitlines() == [
+        *("encoded", "found a cat", "found a mat"),
+        *("encoded", "found a cat"),
+    ]

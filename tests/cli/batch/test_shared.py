@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,18 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from region_core.cli.batch import shared
 from region_core.cli.batch.items import shuffled
 from region_core.cli.batch.plan import check_batch
 from region_core.cli.batch.shared import schedule, vector
 from region_core.cli.main import main
-from region_core.cli.parser import build_parser
-from region_core.paper.network import NUMBERS, build_generator, load_generator, save_generator
+from region_core.cli.options import parse
+from region_core.paper.network import build_generator, load_generator, save_generator
 
-from .quick import FEATURES, QuickEngine, asked, batch, begun, pictures, quick_edit, table, write_list
+from .quick import FEATURES, asked, batch, begun, pictures, quick_edit, table, write_list
+from .test_run import LITTLE
 
-SHARED = ("--save_path", "g.safetensors", "--batch_size", "3", "--max_window_size", "4", "--previews", "always")
+PAPER = ("--preset", "paper", "--max_window_size", "4")
+SHARED = ("--save_path", "g.safetensors", "--batch_size", "3", *PAPER)
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def list_of_seven(folder: Path) -> Path:
 
 
 def job_of(*more: str) -> Any:
-    return check_batch(build_parser().parse_args(asked(*more)))
+    return check_batch(parse(asked(*more)))  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("list_of_seven")
@@ -43,7 +45,7 @@ def test_the_generator_moves_by_the_mean_of_what_a_groups_pictures_taught() -> N
     steps = schedule(job)
     assert [len(step.members) for step in steps] == [3, 3, 1] * 2
     assert [n for step in steps[:3] for n in step.members] == shuffled(job.items, 42, 0)
-    module = build_generator(FEATURES, 1, 42, extra_dim=NUMBERS)
+    module = build_generator(FEATURES, 4, 42)
     image = torch.zeros(1, 3, 40, 40)
     for number, step in enumerate(steps, 1):
         start, after = vector(module), []
@@ -51,9 +53,7 @@ def test_the_generator_moves_by_the_mean_of_what_a_groups_pictures_taught() -> N
             copied = build_generator(seed=0, **module.config)
             copied.load_state_dict(module.state_dict())
             item = job.items[n]
-            quick_edit(
-                image, item.caption, item.prompt, settings=item.settings, generator=copied, inpainter=item.prompt
-            )
+            quick_edit(image, item.caption, item.prompt, settings=item.settings, generator=copied, painter=item.prompt)
             after.append(vector(copied))
         torch.nn.utils.vector_to_parameters(start + (torch.stack(after) - start).mean(dim=0), module.parameters())
         kept = Path(f"g-{number:06d}.safetensors")
@@ -110,44 +110,40 @@ def test_a_failing_item_teaches_nothing_and_is_done_later(monkeypatch: pytest.Mo
 def test_a_loaded_generator_is_where_every_picture_starts(capsys: pytest.CaptureFixture[str]) -> None:
     Path("saved").mkdir()
     file = Path("saved/generator.safetensors")
-    module = build_generator(FEATURES, 1, 9, extra_dim=NUMBERS)
+    module = build_generator(FEATURES, 4, 9)
+    with torch.no_grad():
+        for weights in module.parameters():
+            weights.fill_(0.5)
     save_generator(module, file, {})
-    start = ("--load_checkpoint_path", "saved")  # the folder that save_path named
+    start = ("--load_checkpoint_path", "saved", *PAPER)  # the folder that save_path named
     assert batch(*start) == 0
-    scores = [float(row["score"]) for row in table()]
-    assert scores == pytest.approx([1 + float(vector(module).abs().mean())] * 7)
-    assert not list(Path("out").rglob("*.safetensors")), "nothing was asked to be learned"
-    assert batch() == 0
-    assert [float(row["score"]) for row in table()] == [1.0] * 7  # not taken for the same
-    assert batch("--preset", "paper", *start) == 2
-    err = capsys.readouterr().err
-    assert "sizes = 1, this run needs 15; use the preset and the max_window_size it was saved with" in err
-    save_generator(build_generator(FEATURES + 1, 1, 9, extra_dim=NUMBERS), file, {})
+    assert [float(row["score"]) for row in table()] == [1.5] * 7
+    assert begun()
+    assert batch(*start) == 0
+    assert begun() == []
+    save_generator(build_generator(FEATURES, 4, 1), file, {})
+    assert batch(*start) == 0
+    assert len(begun()) == 7  # not taken for the same
+    assert batch(*start, "--max_window_size", "5") == 2
+    assert "sizes = 4, this run needs 5; use the max_window_size it was saved with" in capsys.readouterr().err
+    save_generator(build_generator(FEATURES + 1, 4, 9), file, {})
     assert batch(*start) == 2
     assert "feature_dim = 6, this run needs 5; use the DINO model" in capsys.readouterr().err
-    save_generator(build_generator(FEATURES, 1, 9), file, {})
-    assert batch(*start) == 2
-    assert f"extra_dim = 0, this run needs {NUMBERS}; teach one anew" in capsys.readouterr().err
-    save_generator(build_generator(FEATURES, 15, 9), file, {})
-    assert batch("--preset", "paper", *start) == 0
     assert batch("--load_checkpoint_path", "nowhere", out="elsewhere") == 2
     assert "no checkpoint 'nowhere'" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("list_of_seven")
-def test_items_of_different_sizes_cannot_share(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("edits.json").write_text(
-        '[{"image": "1.png", "image_caption": "a", "editing_prompt": "b"}, {"image": "2.png", '
-        '"image_caption": "a", "editing_prompt": "b", "preset": "quality"}]'
-    )
-    ask = asked("--save_path", "g")
-    assert main([*ask, "--quiet"], QuickEngine()) == 0  # one size a region: no size matters
-    Path("edits.json").write_text(Path("edits.json").read_text().replace("quality", "paper"))
-    assert main(ask, QuickEngine()) == 2
-    assert "one shared generator cannot serve both" in capsys.readouterr().err
-    Path("edits.json").write_text(Path("edits.json").read_text().replace('"preset": "paper"', '"max_window_size": 20'))
-    assert main([*ask, "--preset", "paper"], QuickEngine()) == 2
-    assert "max_window_size 15, 20" in capsys.readouterr().err
+def test_items_that_cannot_share_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = ({"image": f"{n}.png", "image_caption": "a", "editing_prompt": "b"} for n in (1, 2))
+    Path("edits.json").write_text(json.dumps([one, {**two, "preset": "fast"}]))
+    assert batch(*SHARED) == 2
+    assert "region generator that preset paper learns, and another preset is asked for" in capsys.readouterr().err
+    Path("edits.json").write_text(json.dumps([one, {**two, "max_window_size": 20}]))
+    assert batch(*SHARED) == 2
+    assert "max_window_size 4, 20" in capsys.readouterr().err
+    assert batch("--save_path", "g") == 2
+    assert not Path("out").exists()
 
 
 @pytest.mark.usefixtures("list_of_seven")
@@ -199,28 +195,10 @@ def test_a_picture_that_teaches_nothing_or_no_number_spoils_nothing(
 
 
 @pytest.mark.usefixtures("list_of_seven")
-def test_stopped_between_the_files_of_an_update_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    real, files = save_generator, []
-
-    def stop(module: Any, path: Path, settings: dict, lessons: dict) -> None:
-        if path.name != "learned.safetensors" and lessons["step"] == 2:
-            files.append(path.name)
-            if len(files) == 2:
-                raise KeyboardInterrupt
-        real(module, path, settings, lessons)
-
-    monkeypatch.setattr(shared, "save_generator", stop)
-    assert batch(*SHARED, "--ckpt_interval", "2") == 130
-    assert batch(*SHARED, "--ckpt_interval", "2") == 0
-    assert len(files) > 2
-    assert Path("g-000002.safetensors").is_file()
-
-
-@pytest.mark.usefixtures("list_of_seven")
 def test_drafts_of_a_killed_run_are_cleared_and_no_other_ones() -> None:
     Path("out").mkdir()
     some = "ab" * 16
-    mine = [f"out/.learning.safetensors.{some}.tmp", f".g.safetensors.{some}.tmp", f".g-000002.safetensors.{some}.tmp"]
+    mine = [f"out/.learning.safetensors.{some}.tmp", f".g.safetensors.{some}.tmp"]
     others = [f".g2.safetensors.{some}.tmp", f".g-two.safetensors.{some}.tmp", ".g.safetensors.mine.tmp"]
     for name in mine + others:
         Path(name).write_bytes(b"half")
@@ -255,27 +233,11 @@ def test_a_shared_step_with_the_real_method(tmp_path: Path) -> None:
                 "--num_workers",
                 "0",
                 "--quiet",
-                "--max_window_size",
-                "3",
-                "--point_number",
-                "2",
-                "--per_image_iteration",
-                "1",
-                "--no-refine",
-                "--num_regions",
-                "1",
-                "--noise_samples",
-                "1",
-                "--views",
-                "1",
-                "--steps",
-                "1",
-                "--preview_steps",
-                "1",
+                *LITTLE,
             ]
         )
         == 0
     )
     assert {row["status"] for row in table(str(tmp_path / "out"))} <= {"edited", "no region"}
-    learned, _ = load_generator(tmp_path / "g" / "generator.safetensors", sizes=1, extra_dim=NUMBERS)
+    learned, _ = load_generator(tmp_path / "g" / "generator.safetensors", sizes=3)
     assert vector(learned).isfinite().all()

@@ -6,8 +6,10 @@ import json
 import os
 import random
 import signal
+import threading
 import time
 import warnings
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+
+from region_core.edit import Edits
 
 from .quick import batch, begun, opened, pictures, quick_edit, table, write_list
 
@@ -63,10 +67,50 @@ def test_stopping_leaves_what_is_finished(
     assert begun() == ["a <b>tree</b>", "x"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals of Unix")
+@pytest.mark.usefixtures("folder")
+def test_a_second_signal_while_files_are_written_loses_none() -> None:
+    pressed = threading.Event()
+
+    class Pressing(Edits):
+        @property
+        def image(self) -> torch.Tensor:
+            assert pressed.wait(60)
+            time.sleep(0.2)  # by then the command waits for these files
+            os.kill(os.getpid(), signal.SIGINT)
+            return super().image
+
+    def press(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
+        if caption == "a dog":
+            pressed.set()
+            os.kill(os.getpid(), signal.SIGINT)
+        edits = quick_edit(image, caption, *texts, **rest)
+        return Pressing(**{one.name: getattr(edits, one.name) for one in fields(edits)})
+
+    assert batch(edit=press) == 130
+    assert [row["status"] for row in table()] == ["edited"] + ["waiting"] * 3
+
+
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     "more",
-    [(), ("--save_path", "g", "--batch_size", "3", "--epochs", "2", "--max_window_size", "4")],
+    [
+        (),
+        (
+            "--save_path",
+            "g",
+            "--batch_size",
+            "3",
+            "--epochs",
+            "2",
+            "--ckpt_interval",
+            "2",
+            "--preset",
+            "paper",
+            "--max_window_size",
+            "4",
+        ),
+    ],
     ids=["a generator each", "a shared one"],
 )
 def test_killed_at_any_moment_it_goes_on(monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]) -> None:

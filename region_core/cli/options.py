@@ -1,0 +1,264 @@
+"""The options of the command line: each described once, and the commands that take them.
+
+A setting's option is made from its description in `region_core.settings`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..errors import InputError
+from ..settings import REMOVED, SETTINGS, EditSettings, preset
+
+PROGRAM = "python -m region_core"
+
+
+def _told(help: str, metavar: str | None = None, **more: Any) -> dict[str, Any]:
+    """What click.Option takes; a text as `show_default` says what is done where the option is left out."""
+    return {"help": help, "metavar": metavar, "show_default": True, **more}
+
+
+def _number(help: str, **more: Any) -> dict[str, Any]:
+    return _told(help, "N", type=int, **more)
+
+
+_SHAPES = "shapes: the small embedded models, no download, for whatever model is not named here"
+_LIST = (
+    'what to edit: {"1.png": ["what is there", "what should be there"]}, or a list of objects with image, '
+    "image_caption, editing_prompt and, where an edit differs, name, negative_prompt, preset, seed or any setting"
+)
+_PRESETS = (
+    "fast, standard or quality: one, two or three regions are painted, to choose from; paper: the published method, "
+    "which paints however small a region is, and also where nothing answers to the caption. Settings change "
+    "single values"
+)
+_KEPT = (
+    "take the regions that find or edit left in this folder, and search nothing; they must be of the same picture and "
+    "caption"
+)
+_THREADS = "1, and several processes for several cores; another number may change the last digits of a score"
+OPTIONS: dict[str, dict[str, Any]] = {
+    "image_file_path": _told("picture to edit", "FILE", required=True),
+    "image_caption": _told("what is in the picture now", "TEXT", required=True),
+    "editing_prompt": _told("what should be there", "TEXT", required=True),
+    "negative_prompt": _told("what the edit should not show", "TEXT", default=""),
+    "image_dir_path": _told("folder of the pictures", "DIR", required=True),
+    "json_file": _told(_LIST, "FILE", required=True),
+    "output_dir": _told("where results go", "DIR", required=True),
+    "out": _told("where mask, heat map, sheet and regions go; without it they are only told", "DIR"),
+    "json": _told("print what was found as JSON", is_flag=True),
+    "draw_box": _told("also write the source with the boxes drawn, under output_dir/boxes/", is_flag=True),
+    "pick": _number("take the N-th of the regions that were found, 1 the likeliest"),
+    "regions": _told(_KEPT, "DIR"),
+    "models": _told(_SHAPES, "NAME"),
+    "diffusion_model_path": _told(
+        "inpainting model: a hub id, a diffusers folder or a .safetensors file",
+        "MODEL",
+        show_default="sd2-community/stable-diffusion-2-inpainting",
+    ),
+    "clip_model": _told("open_clip model or local-dir:FOLDER", "NAME", show_default="ViT-B-16"),
+    "clip_pretrained": _told("its weights, a tag or a file", "NAME", show_default="openai"),
+    "dino_model": _told("DINO ViT: a hub id or a folder", "MODEL", show_default="facebook/dino-vitb8"),
+    "load_checkpoint_path": _told(
+        "with --preset paper: start from a saved region generator, a file, or a folder with generator.safetensors",
+        "FILE",
+    ),
+    "save_path": _told(
+        "with --preset paper: save the learned region generator, as a .safetensors file, or in a folder as "
+        "generator.safetensors",
+        "PATH",
+    ),
+    "epochs": _number("passes over the list with one shared generator", show_default="1"),
+    "batch_size": _number(
+        "pictures between two updates of the shared generator, by however many processes; no fewer than there are "
+        "processes, or some wait. Nothing else hangs on it: a process edits one picture at a time",
+        default=8,
+    ),
+    "ckpt_interval": _number(
+        "also keep the shared generator after every N updates, beside save_path",
+        default=0,
+        show_default="0, only the last",
+    ),
+    "device": _told("where the models run, such as cpu", "NAME", show_default="an accelerator if there is one"),
+    "dtype": _told(
+        "number type of the inpainting model: float32, float16 or bfloat16",
+        "TYPE",
+        show_default="float32 on a CPU and with --models shapes, else float16",
+    ),
+    "quiet": _told("show no progress bar", is_flag=True),
+    "num_workers": _number(
+        "pictures that are read ahead, for each process; 0 reads when a picture's turn comes", default=8
+    ),
+    "pin_mem": _told(
+        "with a device other than the CPU, read pictures into page-locked memory", type=bool, default=True
+    ),
+    "threads": _number("CPU threads of each process, where models run on the CPU", show_default=_THREADS),
+    "preset": _told(_PRESETS, "NAME", default="standard"),
+}
+
+_ENCODERS = "models clip_model clip_pretrained dino_model"
+_EDIT = " ".join(name for name, one in SETTINGS.items() if one.option)
+_FIND = " ".join(name for name, one in SETTINGS.items() if one.option and "find" in one.stages)
+
+# of each command: what it does, and its options by heading
+COMMANDS: dict[str, tuple[str, dict[str, str]]] = {
+    "demo": (
+        "Edit a made-up picture with the embedded models: one of a few coloured shapes is to become another, and what "
+        "was found is shown beside the truth.",
+        {"Options": "output_dir device dtype quiet preset seed"},
+    ),
+    "find": (
+        "Find what captions name in a PICTURE, and paint nothing: each one's regions, best first, with box, mask and "
+        "heat map. The picture is encoded once.",
+        {"Options": "out pick json", "Models": f"{_ENCODERS} device", "Settings": _FIND},
+    ),
+    "edit": (
+        "Edit one picture: find the region, paint it, write the results.",
+        {
+            "The edit": "image_file_path image_caption editing_prompt negative_prompt output_dir draw_box pick regions",
+            "Models": f"{_ENCODERS} diffusion_model_path",
+            "The region generator": "load_checkpoint_path save_path",
+            "Running": "device dtype quiet",
+            "Settings": f"preset {_EDIT}",
+        },
+    ),
+    "batch": (
+        "Edit a list of pictures, in one process or, started by torchrun, in several. Stopped at any time, the same "
+        "command goes on; what is finished is not done again.",
+        {
+            "The list": "image_dir_path json_file negative_prompt output_dir draw_box",
+            "Models": f"{_ENCODERS} diffusion_model_path",
+            "The region generator": "load_checkpoint_path save_path epochs batch_size ckpt_interval",
+            "Running": "device dtype quiet num_workers pin_mem threads",
+            "Settings": f"preset {_EDIT}",
+        },
+    ),
+}
+_OTHERWISE: dict[tuple[str, str], dict[str, Any]] = {
+    ("demo", "output_dir"): {"required": False, "default": "demo"},
+    ("demo", "seed"): {"default": 9, "show_default": True},
+    ("find", "pick"): {"default": 1, "help": "the region whose mask and box are shown, 1 the likeliest"},
+}
+
+
+class Command(click.Command):
+    """A command whose help has its options under headings."""
+
+    headings: dict[str, list[click.Option]]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click's, heading by heading."""
+        for heading, options in self.headings.items():
+            with formatter.section(heading):
+                formatter.write_dl([record for one in options if (record := one.get_help_record(ctx))])
+
+
+def parse(argv: Sequence[str] | None) -> SimpleNamespace | None:
+    """What the command line asks for: its `command`, and a value for each known option, None where it has none. None
+    where only help was asked for; raises InputError for what cannot be understood."""
+    given = None if argv is None else list(argv)
+    try:
+        asked = program().main(given, PROGRAM, standalone_mode=False, windows_expand_args=False)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else PROGRAM
+        raise InputError(f"{error.format_message().rstrip('.')} ('{where} --help' lists the options).") from None
+    return asked if isinstance(asked, SimpleNamespace) else None
+
+
+def program() -> click.Group:
+    """`python -m region_core` with all its commands."""
+    about = "Edit a picture from text alone: the region to change is found, no mask is drawn."
+    group = click.Group("region_core", help=about, no_args_is_help=False)
+    click.version_option(__version__, prog_name="region_core")(group)
+    for name in COMMANDS:
+        group.add_command(_command(name))
+    return group
+
+
+def _command(name: str) -> Command:
+    about, headings = COMMANDS[name]
+    options = {heading: [_option(name, one) for one in names.split()] for heading, names in headings.items()}
+    params: list[click.Parameter] = [one for under in options.values() for one in under]
+    if name == "find":
+        params.append(click.Argument(["picture"]))
+        params.append(click.Argument(["captions"], metavar="CAPTION...", nargs=-1, required=True))
+    hidden = _hidden(name)
+    params += [_switch(one, kind, hidden=True) for one, (kind, _says, _now) in hidden.items()]
+
+    def asked(**values: Any) -> SimpleNamespace:
+        for old, (_kind, says, now) in hidden.items():
+            if (value := values.pop(old)) is not None:
+                print(f"--{old} {says}.", file=sys.stderr)
+                values |= {now: value} if now else {}
+        known = {"models": "shapes"} if name == "demo" else {}
+        return SimpleNamespace(**{**dict.fromkeys(OPTIONS), **known, **values, "command": name})
+
+    command = Command(name, params=params, callback=asked, help=about)
+    command.headings = options
+    return command
+
+
+def _hidden(command: str) -> dict[str, tuple[type, str, str]]:
+    """Options that are read and not shown: (type, what is said of it, what it is called now)."""
+    if command not in ("edit", "batch"):
+        return {}
+    settings = [(old, one) for one in SETTINGS.values() for old in one.old_names]
+    hidden = {old: (one.kind, f"is called --{one.name} now", one.name) for old, one in settings}
+    hidden |= {name: (kind, "does nothing any more; leave it out", "") for name, kind in REMOVED.items()}
+    if command == "edit":  # guides have these on every command line
+        says = "does nothing for one picture; a list is edited by the command batch"
+        kinds = {"epochs": int, "batch_size": int, "num_workers": int, "pin_mem": bool}
+        hidden |= {name: (kind, says, "") for name, kind in kinds.items()}
+    return hidden
+
+
+def _option(command: str, name: str) -> click.Option:
+    described = OPTIONS.get(name) or _of_setting(name)
+    return _switch(name, **{"kind": described.get("type"), **described, **_OTHERWISE.get((command, name), {})})
+
+
+def _switch(name: str, kind: type | None, **described: Any) -> click.Option:
+    """An option; of a truth both ways."""
+    if kind is bool:
+        return click.Option([f"--{name}/--no-{name}"], **{"default": None, **described, "type": bool})
+    return click.Option([f"--{name}"], **{**described, "type": kind})
+
+
+def _of_setting(name: str) -> dict[str, Any]:
+    one = SETTINGS[name]
+    text = f"with --preset paper: {one.en}" if one.only_paper else one.en
+    metavar = {int: "N", float: "X", str: "NAME", bool: None}[one.kind]
+    return _told(text, metavar, type=one.kind, show_default=one.values_by_preset() or str(one.default))
+
+
+def given_settings(asked: SimpleNamespace) -> dict[str, Any]:
+    """The single settings that were given on the command line."""
+    values = {name: getattr(asked, name, None) for name in SETTINGS}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def suited(asked: SimpleNamespace) -> dict[str, Any]:
+    """The settings that suit the embedded model, where it is the one that paints."""
+    if asked.models != "shapes" or asked.diffusion_model_path is not None:
+        return {}
+    from ..demo.models import SUITED
+
+    return SUITED
+
+
+def settings_from(asked: SimpleNamespace) -> EditSettings:
+    """The preset with what suits the models and, before that, what was given on the command line; checked."""
+    given, name = given_settings(asked), asked.preset or "standard"
+    settings = preset(name).with_values(**{**suited(asked), **given})
+    settings.validate()
+    unread = ("find",) if settings.method == "paper" else ("paper",)
+    idle = [f"--{one}" for one in given if SETTINGS[one].stages == unread]
+    if idle:
+        print(f"{', '.join(idle)} do{'es' * (len(idle) == 1)} nothing in preset {name}.", file=sys.stderr)
+    return settings
