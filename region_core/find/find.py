@@ -102,7 +102,7 @@ def _notes(best: Region, settings: FindSettings, why_no_places: str) -> Iterator
     if why_no_places:
         yield f"CLIP shows no places, because {why_no_places}; the region was found by whole windows, which is coarser"
     if settings.max_area < 1 and best.area >= NEARLY * settings.max_area:
-        yield f"the region is as large as max_window_size {settings.max_window_size} lets it be; the thing may be larger"
+        yield f"the region is as large as max_window_size {settings.max_window_size} allows; the thing may be larger"
 
 
 def _why(caption: str, within_prior: bool) -> str:
