@@ -122,7 +122,7 @@ def succeeded(image: torch.Tensor, box: tuple[float, ...] | None, scene: Scene, 
     if edit.prompt == BACKGROUND:
         there = (shape is None or color is None) and is_bare(image, scene, place)
     else:
-        there = bool(color and shape) and called(color, shape) == edit.prompt
+        there = color is not None and shape is not None and called(color, shape) == edit.prompt
     others = [o for i, o in enumerate(scene.objects) if i != edit.target]
     boxes = torch.tensor([o.box for o in others]).float().reshape(-1, 4)
     read = judge.read(image, boxes)
