@@ -46,6 +46,7 @@ def _preset(name: str, **values: object) -> Method:
 
 METHODS: dict[str, Method] = {
     **{name: _preset(name) for name in PRESETS},
+    "object": _preset("standard", mask_shape="object"),
     **{name: _preset("paper", **values) for name, values in GUIDE.items()},
     "found": found,
     **{f"map:{level}": relevance_cut(level) for level in LEVELS},
@@ -64,6 +65,7 @@ METHODS: dict[str, Method] = {
 }
 
 NOTES: dict[str, str] = {
+    "object": "preset standard, and what is painted has the shape that was found, not its box's",
     "found": "where the standard search looks first; nothing is painted",
     "centre": "a box of half the picture's sides in its middle",
     "everything": "the whole picture",
@@ -90,6 +92,7 @@ NOTES: dict[str, str] = {
 def settings_of(names: Iterable[str], world: MeasuredWorld) -> dict[str, EditSettings]:
     """What each row is run with in a world, as far as settings say it."""
     own = {name: world.settings(name) for name in PRESETS}
+    own["object"] = own["standard"].with_values(mask_shape="object")
     own |= {name: world.settings("paper").with_values(**values) for name, values in GUIDE.items()}
     return {name: own.get(name, own["standard"]) for name in names}
 

@@ -26,6 +26,7 @@ OTHER: dict[str, Any] = {
     "feather_percent": 30.0,
     "grow": 9,
     "feather": 12,
+    "mask_shape": "object",
     "test_alpha": 20.0,
     "test_beta": 20.0,
     "seed": 7,

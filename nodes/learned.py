@@ -62,7 +62,8 @@ class SaveLearnedGenerator(io.ComfyNode):
         """Save as safetensors with the settings it was taught with."""
         if learned is None:  # no fault: the other outputs of a search are worth as much without it
             log.warning(NOTHING_LEARNED)
-            PromptServer.instance.send_progress_text(NOTHING_LEARNED, cls.hidden.unique_id)  # shown on the node
+            if (server := getattr(PromptServer, "instance", None)) is not None:
+                server.send_progress_text(NOTHING_LEARNED, cls.hidden.unique_id)  # shown on the node
             return io.NodeOutput("", ui={"text": (NOTHING_LEARNED,)})
         stem = _place(filename_prefix)
         if stem is None:

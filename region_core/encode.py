@@ -68,7 +68,9 @@ def encode_picture(
     if not with_views:
         return EncodedPicture(picture, small, features, scorer.encode_images(small), None, None, key)
     views = look_through_windows(scorer, small, features.features)
-    return EncodedPicture(picture, small, features, views.picture, views, read_cells(features.features), key)
+    return EncodedPicture(
+        picture, small, features, views.picture, views, read_cells(features.features, features.attention), key
+    )
 
 
 def reduced(source: Tensor) -> Tensor:

@@ -28,6 +28,9 @@ MAX_PIXELS = 178_956_970  # Pillow's own limit of refusal, which other packs swi
 # What is opened, whatever a file is called. Of what else Pillow knows, EPS starts a program and an icon's
 # directory says nothing of the sizes in it.
 _FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "HEIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM", "TGA", "PSD", "QOI")
+# Those with pages of several sizes, and those with frames, too
+_PAGED = ("TIFF", "HEIF")
+_FRAMED = (*_PAGED, "GIF", "WEBP", "PNG", "AVIF")
 _READ = "use a PNG, JPEG, WebP, AVIF, TIFF, BMP or GIF file"
 
 
@@ -36,7 +39,8 @@ class Picture:
     """A picture: rgb [1,3,H,W] and, where it has one, alpha [1,1,H,W], both 0..1.
 
     source is the PIL image it came from, upright, or None. own holds the values as they came, where
-    some of them lie beyond 0..1, which rgb does not. deep says that the file has more than 8 bits a channel.
+    some of them lie beyond 0..1, which rgb does not. deep says that the file has more than 8 bits a channel; frames
+    how many pictures a file holds, of which this is the largest, and of equal ones the first.
     """
 
     rgb: Tensor
@@ -44,6 +48,7 @@ class Picture:
     source: Image.Image | None = None
     own: Tensor | None = None
     deep: bool = False
+    frames: int = 1
 
     @property
     def height(self) -> int:
@@ -66,13 +71,24 @@ class Picture:
 
     @property
     def note(self) -> str:
-        """A sentence on values that a PNG file of 8 bits cannot hold; empty where there are none."""
+        """What of the source is not in the results, in a sentence each; empty where there is nothing."""
+        return " ".join(filter(None, (self._values_note(), self._frames_note())))
+
+    def _values_note(self) -> str:
         if self.own is None:
             return "The picture has more than 8 bits a channel, and results have 8." if self.deep else ""
         return (
             f"The picture's values reach from {float(self.own.min()):g} to "
             f"{float(self.own.max()):g}: the models see them cut to 0 to 1, and what is not "
             "edited keeps them, but for a PNG file, which holds no more."
+        )
+
+    def _frames_note(self) -> str:
+        if self.frames == 1:
+            return ""
+        return (
+            f"The file holds {self.frames} frames or pages, and one is edited, the largest or else the first: "
+            "save another as a file of its own to edit that."
         )
 
 
@@ -83,15 +99,21 @@ def load_picture(path: str | os.PathLike[str]) -> Picture:
     MAX_PIXELS, which is known before anything is decoded.
     """
     name = Path(path)
+    page, frames = _pages(name)
     with _opened(name) as opened:
-        return _from_pil(opened, f"'{name}'")
+        opened.seek(page)
+        picture = _from_pil(opened, f"'{name}'")
+    picture.frames = frames
+    return picture
 
 
 def check_header(path: str | os.PathLike[str]) -> None:
     """Raise InputError where a file is seen from its header alone to be no picture that is read."""
     if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
         raise InputError(f"'{path}' is no file but a pipe or a device, which cannot be read twice: name a file.")
+    page, _ = _pages(Path(path))
     with _opened(Path(path)) as opened:
+        opened.seek(page)
         _check_size(*opened.size)
 
 
@@ -181,6 +203,22 @@ def _from_pil(image: Image.Image, name: str = "The picture") -> Picture:
     picture = _from_array(array)
     picture.source, picture.deep = upright, deep
     return picture
+
+
+def _pages(name: Path) -> tuple[int, int]:
+    """The largest page of a file, of equal ones the first, and how many frames or pages it has. Some begin with a
+    thumbnail. A photograph's own preview and a drawing's layers are no pages."""
+    with _opened(name) as image:
+        if image.format not in _FRAMED:
+            return 0, 1
+        try:
+            count, sizes = int(getattr(image, "n_frames", 1)), []
+            for page in range(count if image.format in _PAGED else 1):
+                image.seek(page)
+                sizes.append(image.width * image.height)
+            return sizes.index(max(sizes)), count
+        except Exception:  # a later one is damaged, and the first may be sound
+            return 0, 1
 
 
 def _pil_array(image: Image.Image) -> np.ndarray:

@@ -76,7 +76,7 @@ def graphs(server: Server, picture: bytes) -> dict[str, dict]:
         graph = with_shapes(as_prompt(load(path)), name, "a red circle", "a blue square")
         for node in graph.values():
             if node["class_type"] == f"{OURS}RegionInpaintOptimize":
-                node["inputs"].update({"preset": "fast", "steps": 2})
+                node["inputs"].update({"preset": node["inputs"].get("preset", "fast"), "steps": 2})
         made[path.stem] = graph
     for path in sorted((PACK / "workflows" / "api").glob("*.json")):
         made[path.stem] = json.loads(path.read_text(encoding="utf-8"))

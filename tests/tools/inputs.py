@@ -161,14 +161,14 @@ def check(case: dict[str, Any]) -> str:
     assert result.image.shape == (1, 3, *size)
     assert result.mask.shape == (1, 1, *size)
     rgb = own[:3] if own.shape[0] >= 3 else own[:1].expand(3, -1, -1)
-    for made in (result.image, *(candidate.image for candidate in result.candidates)):
+    for made in (result.image, *(one.picture for one in result)):
         assert bool(made.isfinite().all())
         assert made.shape == result.image.shape
     assert bool(((result.mask >= 0) & (result.mask <= 1)).all())
     outside = (result.mask == 0).expand(1, 3, -1, -1)
     assert torch.equal(result.image[outside], rgb[None].float()[outside]), "touched outside"
     if prior is not None:
-        assert not bool((result.mask[0, 0] > 0)[~reach(prior, LITTLE)].any()), "left the given mask"
+        assert not bool((result.mask[0, 0] > 0)[~reach(prior, LITTLE.paint)].any()), "left the given mask"
     return result.verdict
 
 

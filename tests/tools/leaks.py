@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import torch
 
-from .tiny import PROMPT, TAUGHT, edit
+from .tiny import PAPER, PROMPT, edit
 
 WARM = 5  # edits until all that is kept for good is there
 # the most after the last edit that is called flat, from what was there after the fifth: an allocator keeps a
@@ -50,9 +50,9 @@ def core_edit(models: str) -> Callable[[int], Any]:
     from region_core.demo.scenes import make_scene
 
     if models == "tiny":
-        return lambda n: edit(make_scene(n).image, TAUGHT)
+        return lambda n: edit(make_scene(n).image, PAPER)
     from region_core.demo.models import load_shapes_models, shapes_settings
-    from region_core.paint.diffusers_painter import DiffusersInpainter
+    from region_core.paint.diffusers_painter import DiffusersPainter
 
     loaded = load_shapes_models()
     settings = shapes_settings("fast").with_values(steps=2)
@@ -60,7 +60,7 @@ def core_edit(models: str) -> Callable[[int], Any]:
         make_scene(n).image,
         settings,
         models=(loaded.dino, loaded.scorer),
-        inpainter=DiffusersInpainter(loaded.pipe, PROMPT),
+        painter=DiffusersPainter(loaded.pipe, PROMPT),
     )
 
 
@@ -73,15 +73,13 @@ def comfy_edit(root: Path, base: Path) -> Callable[[int], Any]:
     from ..comfy.parts import tiny_graph
 
     comfy = Comfy(root, base)
-    # findings of 64 pictures and features of 16 are remembered on purpose, which 50 edits would not fill
-    remembered = [comfy.part("nodes.region_generator")._SEEN, comfy.part("nodes.region_inpaint_optimize")._FOUND]
+    steps = comfy.part("nodes.steps")  # what they remember on purpose, 50 edits would not fill
 
     def run(n: int) -> None:
         graph = tiny_graph(comfy)
         graph["scene"]["inputs"]["seed"] = n
         assert comfy.run(graph).success
-        for one in remembered:
-            one.clear()
+        steps.forget()
 
     return run
 

@@ -31,24 +31,27 @@ from cosmic_ray.plugins import get_operator, operator_names
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = {  # the fast tests that cover each module of decisions
-    "ranking.py": ["tests/test_ranking.py"],
-    "search.py": ["tests/test_search.py"],
+    "rank.py": ["tests/test_rank.py"],
+    "edit.py": ["tests/test_steps.py", "tests/test_painter.py"],
+    "encode.py": ["tests/test_steps.py"],
     "boxes.py": ["tests/test_boxes.py"],
-    "generator/learning.py": ["tests/generator/test_learning.py"],
-    "generator/trainer.py": ["tests/generator/test_trainer.py"],
-    "generator/losses.py": ["tests/generator/test_losses.py"],
-    "proposals/masks.py": ["tests/proposals/test_masks.py"],
-    "proposals/relevance.py": ["tests/proposals/test_relevance.py"],
-    "proposals/probes.py": ["tests/proposals/test_probes.py"],
-    "proposals/empty.py": ["tests/proposals/test_empty.py"],
-    "proposals/texts.py": ["tests/proposals/test_texts.py"],
-    "proposals/prior.py": ["tests/proposals/test_prior.py"],
-    "proposals/regions.py": ["tests/proposals/test_regions.py"],
-    "painting/borders.py": ["tests/painting/test_borders.py"],
-    "painting/tint.py": ["tests/painting/test_tint.py"],
-    "painting/canvas.py": ["tests/painting/test_canvas.py"],
+    "find/regions.py": ["tests/test_regions.py"],
+    "paint/borders.py": ["tests/paint/test_borders.py"],
+    "paint/crop.py": ["tests/paint/test_crop.py"],
+    "paint/windows.py": ["tests/paint/test_windows.py"],
+    "paint/tint.py": ["tests/paint/test_tint.py"],
+    "paper/anchors.py": ["tests/paper/test_anchors.py"],
+    "paper/learning.py": ["tests/paper/test_learning.py"],
+    "paper/loop.py": ["tests/paper/test_loop.py"],
+    "paper/losses.py": ["tests/paper/test_losses.py"],
+    "settings/edit.py": ["tests/test_settings.py"],
     "checks.py": ["tests/test_checks.py"],
-    "images.py": ["tests/test_images.py", "tests/test_images_refused.py", "tests/test_images_saved.py"],
+    "picture.py": [
+        "tests/test_picture.py",
+        "tests/test_picture_frames.py",
+        "tests/test_picture_refused.py",
+        "tests/test_picture_saved.py",
+    ],
 }
 # Not tried: a shift or a bit for a sum of floats, which every test notices; decorators, which decide nothing
 # here; what is inserted for other languages' habits.

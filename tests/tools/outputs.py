@@ -25,16 +25,29 @@ from ..comfy.flows import API_DEMO, PACK
 from ..comfy.served import Server
 
 SHAPES = ["--models", "shapes", "--device", "cpu"]
+PAPER = ["--preset", "paper", "--steps", "2"]
+PAPER += ["--per_image_iteration", "2", "--point_number", "2", "--max_window_size", "4"]
 PRESETS = {
-    "fast": ["--previews", "always", "--save_path", "learned"],
-    "standard": [],
-    "quality": ["--steps", "6", "--load_checkpoint_path", "learned"],
-    "paper": ["--steps", "2", "--per_image_iteration", "2", "--point_number", "2", "--max_window_size", "4"],
+    "fast": [],
+    "standard": ["--mask_shape", "object"],
+    "quality": ["--steps", "6"],
+    "paper": [*PAPER, "--save_path", "learned"],
+    "paper again": [*PAPER, "--load_checkpoint_path", "learned"],
 }
 LISTS = {
     "batch": ["--num_workers", "2", "--draw_box"],
     "batch again": ["--num_workers", "0", "--draw_box"],  # nothing is left to do
-    "shared": ["--epochs", "2", "--batch_size", "2", "--save_path", "shared.safetensors", "--ckpt_interval", "1"],
+    "shared": [
+        *PAPER,
+        "--epochs",
+        "2",
+        "--batch_size",
+        "2",
+        "--save_path",
+        "shared.safetensors",
+        "--ckpt_interval",
+        "1",
+    ],
 }
 # seconds in a report, a table, a page, on the terminal, and the number of a run
 CHANGES = [
@@ -91,10 +104,11 @@ def of_commands(folder: Path) -> None:
     caption, prompt = wishes["10.png"]
     edit = ["edit", *SHAPES, "--image_file_path", "in/10.png", "--image_caption", caption, "--editing_prompt", prompt]
     for preset, more in PRESETS.items():
-        command(folder, preset, *edit, "--preset", preset, "--draw_box", *more)
-    batch = ["batch", *SHAPES, "--image_dir_path", "in", "--json_file", "edits.json", "--preset", "fast"]
+        chosen = [] if "--preset" in more else ["--preset", preset]
+        command(folder, preset, *edit, *chosen, "--draw_box", *more)
+    batch = ["batch", *SHAPES, "--image_dir_path", "in", "--json_file", "edits.json"]
     for name, more in LISTS.items():
-        command(folder, name, *batch, "--previews", "always", *more)
+        command(folder, name, *batch, *([] if "--preset" in more else ["--preset", "fast"]), *more)
     for file in sorted([*folder.glob("*.safetensors"), *folder.glob("learned/*")]):
         print(f"{digest_of_file(file)}  {file.relative_to(folder)}")
 

@@ -22,7 +22,7 @@ IN_PROCESS = ("tests/comfy", "--ignore", "tests/comfy/test_server.py", "--ignore
 CORE = ("tests", "--ignore", "tests/comfy", "--ignore", "tests/benchmark")  # the benchmark does not ship
 FOR_TESTS = ("pytest", "psutil", "hypothesis", "scikit-image", "ruff", "playwright")
 LIBRARIES = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "safetensors")
-LIBRARIES += ("huggingface_hub", "numpy", "scipy", "pillow", "jinja2", "tqdm")
+LIBRARIES += ("huggingface_hub", "numpy", "scipy", "pillow", "jinja2", "click", "filelock", "tqdm")
 TELL = (
     "import platform; from importlib.metadata import version; "
     f"print('Python ' + platform.python_version(), *(f'{{n}} {{version(n)}}' for n in {LIBRARIES}), sep=', ')"

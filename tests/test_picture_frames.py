@@ -1,0 +1,115 @@
+"""Files of several frames or pages: the largest is edited, and the rest is not lost without a word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from region_core.errors import InputError
+from region_core.picture import check_header, load_picture, picture_from
+
+RED, BLUE, GREEN = (255, 0, 0), (0, 0, 255), (0, 255, 0)
+KINDS = [
+    ("GIF", {"duration": 100}),
+    ("WEBP", {"duration": 100, "lossless": True}),
+    ("PNG", {"duration": 100}),
+    ("TIFF", {}),
+]
+
+
+def saved(path: Path, kind: str, *frames: Image.Image, **more: object) -> Path:
+    frames[0].save(path, kind, save_all=True, append_images=frames[1:], **more)
+    return path
+
+
+def plain(colour: tuple[int, int, int], width: int = 64, height: int = 48) -> Image.Image:
+    return Image.new("RGB", (width, height), colour)
+
+
+def colour_of(picture) -> tuple[int, ...]:
+    return tuple((picture.rgb[0, :, 20, 20] * 255).round().int().tolist())
+
+
+@pytest.mark.parametrize(("kind", "more"), KINDS, ids=[kind for kind, _ in KINDS])
+def test_further_frames_are_told_and_of_equal_ones_the_first_is_edited(tmp_path: Path, kind: str, more: dict) -> None:
+    path = saved(tmp_path / "a", kind, plain(RED), plain(BLUE), plain(GREEN), **more)
+    picture = load_picture(path)
+    assert picture.frames == 3
+    assert colour_of(picture) == RED
+    assert picture.note.startswith("The file holds 3 frames or pages, and one is edited")
+    assert picture.note.count(".") == 1
+    check_header(path)
+    with Image.open(path) as opened:
+        opened.seek(2)  # what another program shows is what is meant
+        assert colour_of(picture_from(opened)) == GREEN
+        assert opened.tell() == 2
+
+
+@pytest.mark.parametrize(("kind", "more"), KINDS, ids=[kind for kind, _ in KINDS])
+def test_of_one_frame_nothing_is_said(tmp_path: Path, kind: str, more: dict) -> None:
+    plain(RED).save(tmp_path / "a", kind)
+    picture = load_picture(tmp_path / "a")
+    assert (picture.frames, picture.note) == (1, "")
+
+
+@pytest.mark.parametrize("thumbnail", [40, 20])
+def test_a_thumbnail_on_the_first_page_is_not_what_is_edited(tmp_path: Path, thumbnail: int) -> None:
+    """Also one that is too small to be edited."""
+    path = saved(
+        tmp_path / "a.tif", "TIFF", plain(RED, thumbnail, thumbnail), plain(BLUE, 90, 64), plain(GREEN, 64, 64)
+    )
+    picture = load_picture(path)
+    assert (picture.width, picture.height, picture.frames) == (90, 64, 3)
+    assert colour_of(picture) == BLUE
+    check_header(path)
+
+
+def test_the_largest_page_is_turned_by_its_own_tag_and_keeps_its_own_depth(tmp_path: Path) -> None:
+    large = plain(BLUE, 90, 64)
+    large.putpixel((0, 0), RED)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter, to the right
+    large.getexif()[0x0112] = 6
+    small = plain(RED, 40, 40)
+    small.save(tmp_path / "a.tif", "TIFF", save_all=True, append_images=[large], exif=exif)
+    with Image.open(tmp_path / "a.tif") as opened:
+        opened.seek(1)
+        turned = opened.getexif().get(0x0112) == 6
+    picture = load_picture(tmp_path / "a.tif")
+    assert (picture.width, picture.height) == ((64, 90) if turned else (90, 64))
+    deep = Image.fromarray(np.arange(64 * 90, dtype=np.uint16).reshape(64, 90) * 10)
+    picture = load_picture(saved(tmp_path / "b.tif", "TIFF", plain(RED, 40, 40).convert("L"), deep))
+    assert picture.deep
+    assert picture.note.startswith("The picture has more than 8 bits a channel, and results have 8. The file holds 2 ")
+    assert float(picture.rgb[0, 0, 0, 7]) == pytest.approx(70 / 65535)
+
+
+def test_a_photographs_own_preview_and_layers_are_no_pages(tmp_path: Path) -> None:
+    picture = load_picture(saved(tmp_path / "a.jpg", "MPO", plain(RED, 64, 64), plain(BLUE, 90, 90)))
+    assert (picture.width, picture.frames, picture.note) == (64, 1, "")
+
+
+def test_a_damaged_later_frame_does_not_refuse_a_sound_first_one(tmp_path: Path) -> None:
+    noise = [Image.effect_noise((64, 48), 90).convert("RGB") for _ in range(3)]
+    path = saved(tmp_path / "a.tif", "TIFF", *noise)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.6)])
+    picture = load_picture(path)
+    assert np.array_equal(np.asarray(picture.source), np.asarray(noise[0]))
+
+
+def test_a_page_of_an_absurd_size_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.tif", "TIFF", plain(RED, 64, 64), plain(BLUE, 90, 64))
+    data = bytearray(path.read_bytes())
+    for tag in (b"\x00\x01\x04\x00\x01\x00\x00\x00", b"\x00\x01\x03\x00\x01\x00\x00\x00"):  # a page's width
+        at = data.rfind(tag)
+        if at >= 0:
+            data[at + 2 : at + 4] = b"\x04\x00"
+            data[at + 8 : at + 12] = (40_000_000).to_bytes(4, "little")
+            break
+    path.write_bytes(bytes(data))
+    for read in (load_picture, check_header):
+        with pytest.raises(InputError, match="40000000 x 64 pixels, but 178 million"):
+            read(path)
