@@ -54,7 +54,8 @@ def find_regions(
     source = picture.picture.rgb
     check_prior(prior, source)
     _check_detections(detections, source)
-    rows, columns = (FINE * int(side) for side in picture.features.features.shape[-2:])
+    grid = picture.features.attention.shape[-2:] if ground or picture.cells is None else picture.cells.grid
+    rows, columns = (FINE * int(side) for side in grid)
     white = None if prior is None else covered(prior, rows, columns)[0, 0] > 0.5  # a thin line stays
     if ground:
         found = empty_places(picture.features, white, settings.max_area)
