@@ -54,10 +54,10 @@ def find_regions(
     source = picture.picture.rgb
     check_prior(prior, source)
     _check_detections(detections, source)
-    rows, columns = (FINE * int(side) for side in picture.features.features.shape[-2:])
+    rows, columns = (FINE * int(side) for side in picture.patches.features.shape[-2:])
     white = None if prior is None else covered(prior, rows, columns)[0, 0] > 0.5  # a thin line stays
     if ground:
-        found = empty_places(picture.features, white, settings.max_area)
+        found = empty_places(picture.patches, white, settings.max_area)
     else:
         if picture.views is None or picture.cells is None:
             raise InputError("the picture was encoded without views; encode it with them to find something in it")
