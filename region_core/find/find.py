@@ -54,11 +54,11 @@ def find_regions(
     source = picture.picture.rgb
     check_prior(prior, source)
     _check_detections(detections, source)
-    grid = picture.features.attention.shape[-2:] if ground or picture.cells is None else picture.cells.grid
+    grid = picture.patches.attention.shape[-2:] if ground or picture.cells is None else picture.cells.grid
     rows, columns = (FINE * int(side) for side in grid)
     white = None if prior is None else covered(prior, rows, columns)[0, 0] > 0.5  # a thin line stays
     if ground:
-        found = empty_places(picture.features, white, settings.max_area)
+        found = empty_places(picture.patches, white, settings.max_area)
     else:
         if picture.views is None or picture.cells is None:
             raise InputError("the picture was encoded without views; encode it with them to find something in it")
