@@ -44,6 +44,8 @@ def summary(edits: Edits) -> list[tuple[str, str]]:
         ("verdict", edits.verdict + (f" ({edits.reason})" if edits.reason else "")),
         ("region", "none" if edits.box is None else f"{pixels(edits.box)}, {where(edits.box, width, height)}"),
     ]
+    if edits.regions is not None:
+        lines += [("note", note) for note in edits.regions.notes]
     if edits.regions is None:
         lines.append(("rounds", f"{len(edits.rounds)} of the published method, which cannot tell what is not there"))
     lines += [("cost", of_cost(edits.cost)), ("seconds", f"{edits.seconds:.1f}, seed {edits.seed}")]
