@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from region_core.boxes import pixel_boxes
-from region_core.demo.scenes import BACKGROUND, COLORS, SHAPES, Edit, Scene
+from region_core.demo.scenes import BACKGROUND, COLORS, SHAPES, Edit, Scene, called
 
 CROP = 48
 COLOR_WORDS: tuple[str | None, ...] = (*COLORS, None)
@@ -122,7 +122,7 @@ def succeeded(image: torch.Tensor, box: tuple[float, ...] | None, scene: Scene, 
     if edit.prompt == BACKGROUND:
         there = (shape is None or color is None) and is_bare(image, scene, place)
     else:
-        there = f"a {color} {shape}" == edit.prompt
+        there = color is not None and shape is not None and called(color, shape) == edit.prompt
     others = [o for i, o in enumerate(scene.objects) if i != edit.target]
     boxes = torch.tensor([o.box for o in others]).float().reshape(-1, 4)
     read = judge.read(image, boxes)

@@ -10,6 +10,7 @@ from comfy_api.latest import io
 from ..region_core.checks import check_text, text_problem
 from ..region_core.edit import as_large
 from ..region_core.errors import shown
+from ..region_core.report_text import pixels, where
 from ..region_core.settings import FindSettings
 from . import steps
 from .comfy.feedback import Feedback
@@ -115,6 +116,6 @@ def _report(regions: Any) -> str:
         return regions.why
     lines = [f"{len(regions)} regions for {regions.caption!r}, best first"]
     for place, region in enumerate(regions, 1):
-        x0, y0, x1, y1 = region.box
-        lines.append(f"{place}: x {x0}, y {y0}, {x1 - x0} x {y1 - y0} pixels, evidence {region.evidence:.2f}")
+        at = f"{pixels(region.box)}, {where(region.box, region.size[1], region.size[0])}"
+        lines.append(f"{place}: {at}, evidence {region.evidence:.2f}")
     return "\n".join(lines)

@@ -38,6 +38,12 @@ def look_round(hidden: Any, settings: EditSettings, loss: LossDescription) -> li
     return [note]
 
 
+def typed(hidden: Any, name: str, default: str) -> Any:
+    """What a prompt says of an input of the node itself: ComfyUI leaves out a dynamic one that it does not know."""
+    prompt = hidden.prompt if hidden and hidden.prompt else {}
+    return prompt.get(str(hidden.unique_id), {}).get("inputs", {}).get(name, default) if prompt else default
+
+
 def _positive(prompt: dict[str, Any], number: str) -> str | None:
     """The text of a node's positive conditioning; None where it can only be known when it has run."""
     node = _source(prompt, prompt.get(number, {}).get("inputs", {}).get("positive"))

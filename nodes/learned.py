@@ -45,13 +45,9 @@ class SaveLearnedGenerator(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, filename_prefix: str | None = None) -> bool | str:
         """A name that leads nowhere, or to where nothing can be written, is told before anything is learned."""
-        if not isinstance(filename_prefix, str):
-            return True
-        stem = _place(filename_prefix)
-        if stem is None:
-            return _no_place(filename_prefix)
         try:
-            check_writable("the folder of filename_prefix", stem.parent)
+            if isinstance(filename_prefix, str):
+                check_writable("the folder of filename_prefix", _stem(filename_prefix).parent)
         except InputError as error:
             return str(error)
         return True
@@ -62,32 +58,24 @@ class SaveLearnedGenerator(io.ComfyNode):
         """Save as safetensors with the settings it was taught with."""
         if learned is None:  # no fault: the other outputs of a search are worth as much without it
             log.warning(NOTHING_LEARNED)
-            PromptServer.instance.send_progress_text(NOTHING_LEARNED, cls.hidden.unique_id)  # shown on the node
+            if (server := getattr(PromptServer, "instance", None)) is not None:
+                server.send_progress_text(NOTHING_LEARNED, cls.hidden.unique_id)  # shown on the node
             return io.NodeOutput("", ui={"text": (NOTHING_LEARNED,)})
-        stem = _place(filename_prefix)
-        if stem is None:
-            raise InputError(_no_place(filename_prefix))
-        number = 1
+        stem, number = _stem(filename_prefix), 1
         while (path := stem.with_name(f"{stem.name}_{number:05}.safetensors")).exists():
             number += 1
         save_generator(learned.build(), path, learned.settings)
         return io.NodeOutput(str(path), ui={"text": (str(path),)})
 
 
-def _place(prefix: str) -> Path | None:
-    """Where a name is saved, less its number; None for one outside models/learnable_regions."""
-    # Path's own raises where links lead in a circle
-    root = Path(os.path.realpath(folder_paths.get_folder_paths(FOLDER)[0]))
-    # both slashes part folders where one of them does
-    parts = [part for part in prefix.strip().replace("\\", "/").split("/") if part != "."]
-    if not parts or not all(map(is_file_name, parts)):
-        return None
-    stem = Path(os.path.realpath(root.joinpath(*parts)))
-    return stem if root in stem.parents else None
-
-
-def _no_place(prefix: str) -> str:
-    return shown(f"filename_prefix is {prefix!r}; give a name inside models/learnable_regions, such as regions")
+def _stem(prefix: str) -> Path:
+    """Where a name is saved, less its number; InputError for one that is no name inside models/learnable_regions."""
+    parts = prefix.strip().replace("\\", "/").split("/")  # both slashes part folders where one of them does
+    if not all(map(is_file_name, parts)):
+        raise InputError(
+            shown(f"filename_prefix is {prefix!r}; give a name inside models/learnable_regions, such as regions")
+        )
+    return Path(folder_paths.get_folder_paths(FOLDER)[0], *parts)
 
 
 class LoadLearnedGenerator(io.ComfyNode):

@@ -20,7 +20,7 @@ from . import steps
 from .comfy.feedback import Feedback
 from .comfy.painter import ComfyPainter
 from .common import BoundingBox, Generator, Learned, Loss, RegionsSocket, check_image, schema, to_core
-from .graph import look_round
+from .graph import look_round, typed
 from .results import Results
 from .sockets import checked
 from .values import FoundRegions, GeneratorDescription, LossDescription
@@ -107,7 +107,8 @@ class RegionInpaintOptimize(io.ComfyNode):
     ) -> io.NodeOutput:
         """Edit every picture of the batch."""
         check_image(image)
-        settings = _settings(preset or {"preset": "standard"}, generator, widgets)
+        preset = preset or {"preset": typed(cls.hidden, "preset", "standard")}
+        settings = _settings(preset, generator, widgets)
         _check_pictures(image, generator, regions, settings)
         notes = look_round(cls.hidden, settings, loss)
         painter = ComfyPainter(
@@ -166,6 +167,8 @@ def _found(
 def _settings(preset: dict[str, Any], generator: GeneratorDescription | None, widgets: dict[str, Any]) -> EditSettings:
     """The preset's settings with what is shown: its own inputs, the node's, and those of Learnable Region Generator."""
     name = preset["preset"]
+    if name not in (*PRESETS, CUSTOM):
+        raise InputError(f"preset {name!r} is not known; choose one of {', '.join((*PRESETS, CUSTOM))}")
     names = {one.widget.partition(".")[2] or one.name: one.name for one in SETTINGS.values()}
     given = {names[key]: value for key, value in {**preset, **widgets}.items() if key != "preset"}
     if generator is not None:

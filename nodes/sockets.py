@@ -56,7 +56,7 @@ _SOCKETS: dict[str, tuple[str, str, Callable[[Any], bool]]] = {
     "LR_REGIONS": ("regions", "Find Region by Text", _kind(FoundRegions)),
 }
 _VALUES: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "INT": ("a whole number", lambda v: isinstance(v, numbers.Real) and math.isfinite(v) and v == int(v)),
+    "INT": ("a whole number", lambda v: isinstance(v, numbers.Real) and math.isfinite(v) and v == math.floor(v)),
     "FLOAT": ("a number", lambda v: isinstance(v, numbers.Real) and math.isfinite(v)),
     "STRING": ("a text", _kind(str)),
     "BOOLEAN": ("true or false", _kind(bool, int)),

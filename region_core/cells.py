@@ -11,9 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SHARPNESS = 4.0  # nats a standard deviation of likeness
-REACH = 0.5  # of the picture's side: alike cells further away than this count e^-1 and less
-BORDER_SHARE = 0.25  # of the border's cells a cell is compared with those it is most like
+SHARPNESS = 6.0  # nats a standard deviation of likeness
+REACH = 0.25  # of the picture's side: alike cells further away than this count e^-1 and less
 
 
 @dataclass(frozen=True)
@@ -31,30 +30,24 @@ def standardised(values: Tensor) -> Tensor:
     return (values - values.mean()) / values.std(correction=0).clamp(min=1e-8)
 
 
-def read_cells(features: Tensor) -> CellGraph:
-    """features [1, D, h, w] or [D, h, w], DINO's of one picture."""
-    maps = features.float().cpu().squeeze(0)
+def read_cells(features: Tensor, attention: Tensor) -> CellGraph:
+    """DINO's features [1, D, h, w] and [CLS] attention [1, h, w] of one picture."""
+    maps = features[0].float().cpu()
     rows, columns = maps.shape[-2:]
-    cells = F.normalize(maps.flatten(1), dim=0).T  # [h*w, D]
+    cells = maps.flatten(1).T  # [h*w, D]
     # what all cells share is taken away: without it a cosine is about the difference between two cells
-    centred = F.normalize(maps.flatten(1).T - maps.flatten(1).mean(dim=1), dim=1)
+    centred = F.normalize(cells - cells.mean(dim=0), dim=1)
     likeness = standardised(centred @ centred.T)
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-    y, x = y.flatten(), x.flatten()
-    place = torch.stack([y, x], dim=1).float() / (rows * columns) ** 0.5
+    place = torch.stack([y.flatten(), x.flatten()], dim=1).float() / (rows * columns) ** 0.5
     affinity = (likeness * SHARPNESS - (torch.cdist(place, place) / REACH).square()).softmax(dim=1)
-    on_border = (y == 0) | (x == 0) | (y == rows - 1) | (x == columns - 1)
-    return CellGraph((rows, columns), affinity, _figure(cells, likeness, on_border))
+    return CellGraph((rows, columns), affinity, figure(F.normalize(cells, dim=1), attention[0].float().cpu().flatten()))
 
 
-def _figure(cells: Tensor, likeness: Tensor, on_border: Tensor) -> Tensor:
-    """How much each cell is figure: unlike the picture's border, which is mostly ground (Zhu et al., "Saliency
-    optimization from robust background detection", CVPR 2014), and on one side of DINO's first principal
-    component, which parts figure from ground."""
-    nearest = max(1, round(int(on_border.sum()) * BORDER_SHARE))
-    unlike = standardised(-likeness[:, on_border].topk(nearest, dim=1).values.mean(dim=1))
+def figure(cells: Tensor, attention: Tensor) -> Tensor:
+    """cells [N, D] of unit length, attention [N] -> [N]: where each lies along the first principal component, which
+    parts figure from ground in most pictures (Oquab et al., "DINOv2", 2023). A component has no sign of its own: the
+    figure is the side that DINO attends to."""
     spread = cells - cells.mean(dim=0)
-    first = spread @ torch.linalg.eigh(spread.T @ spread).eigenvectors[:, -1]
-    # a component has no sign of its own
-    first = standardised(first) * (1.0 if float(first @ unlike) >= 0 else -1.0)
-    return (unlike + first) / 2
+    first = standardised(spread @ torch.linalg.eigh(spread.T @ spread).eigenvectors[:, -1])
+    return first if float(first @ standardised(attention)) >= 0 else -first

@@ -114,8 +114,11 @@ class Edits(Sequence[Edit]):
 
     @property
     def saliency(self) -> Tensor:
-        """[1, 1, H, W] 0..1: DINO's attention."""
-        return self.encoded.features.saliency(*self.encoded.picture.rgb.shape[-2:])[:1]
+        """[1, 1, H, W] 0..1: DINO's attention; 0 where regions were given, which needs no DINO."""
+        source = self.encoded.picture.rgb
+        if self.encoded.features is None:
+            return torch.zeros_like(source[:, :1])
+        return self.encoded.features.saliency(*source.shape[-2:])[:1]
 
     @property
     def relevance(self) -> Tensor:
@@ -180,7 +183,7 @@ def edit_image(
     with progress_scope(progress.forward):
         own = encoded or encode_picture(
             picture,
-            dino=dino,
+            dino=dino if regions is None or by_paper else None,
             scorer=scorer,
             features=features,
             with_views=regions is None and not by_paper and not is_background(caption),
@@ -244,7 +247,7 @@ def _by_paper(
     prior: Tensor | None,
     progress: Progress,
 ) -> dict[str, Any]:
-    maps = encoded.features.features[0]
+    maps = encoded.patches.features[0]
     module = generator or build_generator(
         maps.shape[0], settings.paper.max_window_size, settings.seed, device=maps.device
     )

@@ -30,11 +30,18 @@ class EncodedPicture:
 
     picture: Picture
     small: Tensor
-    features: PatchFeatures
+    features: PatchFeatures | None
     embedding: Tensor
     views: WindowViews | None
     cells: CellGraph | None
     key: str
+
+    @property
+    def patches(self) -> PatchFeatures:
+        """DINO's features. InputError where the picture was encoded without DINO."""
+        if self.features is None:
+            raise InputError("neither a DINO encoder nor patch features are given; pass one")
+        return self.features
 
     def check(self, picture: Picture) -> None:
         """InputError where it was made of another picture."""
@@ -54,21 +61,23 @@ def encode_picture(
     """Encode a picture once, for any number of captions and edits.
 
     image: a `Picture`, PIL picture, array [H, W, C] or tensor [1, 3, H, W] in 0..1, at least 32 pixels a side. dino may
-    be None where `features` of the picture are given. Without `with_views`, which cost most of it, no caption can be
-    looked for: the published method does not. Raises InputError for what is no picture.
+    be None where `features` of the picture are given, or nothing is to be found in it. Without `with_views`, which cost
+    most of it, no caption can be looked for: the published method does not. Raises InputError for what is no picture.
     """
     picture = image if isinstance(image, Picture) else picture_from(image)
     source = picture.rgb.float()
-    if features is None:
-        if dino is None:
-            raise InputError("neither a DINO encoder nor patch features are given; pass one")
+    if features is None and dino is not None:
         features = dino(source)
     small = reduced(source)
     key = _key(small, source)
     if not with_views:
         return EncodedPicture(picture, small, features, scorer.encode_images(small), None, None, key)
+    if features is None:
+        raise InputError("neither a DINO encoder nor patch features are given; pass one")
     views = look_through_windows(scorer, small, features.features)
-    return EncodedPicture(picture, small, features, views.picture, views, read_cells(features.features), key)
+    return EncodedPicture(
+        picture, small, features, views.picture, views, read_cells(features.features, features.attention), key
+    )
 
 
 def reduced(source: Tensor) -> Tensor:

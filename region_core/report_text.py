@@ -7,6 +7,12 @@ from .edit import Edits
 from .paint import Edit
 
 
+def pixels(box: tuple[int, int, int, int]) -> str:
+    """A box (x0, y0, x1, y1) as image editors say it: "x 20, y 10, 57 x 50 pixels"."""
+    x0, y0, x1, y1 = box
+    return f"x {x0}, y {y0}, {x1 - x0} x {y1 - y0} pixels"
+
+
 def where(box: tuple[float, ...], width: float, height: float) -> str:
     """Where a box (x0, y0, x1, y1) lies in a picture and how large it is: "upper left, 12 % of the picture"."""
     x0, y0, x1, y1 = box
@@ -36,15 +42,17 @@ def summary(edits: Edits) -> list[tuple[str, str]]:
     lines = [
         ("asked", f"{edits.caption!r} -> {edits.prompt!r}"),
         ("verdict", edits.verdict + (f" ({edits.reason})" if edits.reason else "")),
-        ("region", "none" if edits.box is None else f"{edits.box}, {where(edits.box, width, height)}"),
+        ("region", "none" if edits.box is None else f"{pixels(edits.box)}, {where(edits.box, width, height)}"),
     ]
+    if edits.regions is not None:
+        lines += [("note", note) for note in edits.regions.notes]
     if edits.regions is None:
         lines.append(("rounds", f"{len(edits.rounds)} of the published method, which cannot tell what is not there"))
     lines += [("cost", of_cost(edits.cost)), ("seconds", f"{edits.seconds:.1f}, seed {edits.seed}")]
     lines += [
         (
             f"painted {place}",
-            f"{one.box}, {where(one.box, width, height)}: {of_parts(one)}"
+            f"{pixels(one.box)}, {where(one.box, width, height)}: {of_parts(one)}"
             + ("" if one.improves else ", behind the others: no better than leaving it alone"),
         )
         for place, one in enumerate(edits, 1)

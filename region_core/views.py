@@ -12,7 +12,7 @@ from .boxes import cut_squares
 from .encoders import ClipScorer
 from .resize import resize
 
-ZOOMS = (1, 2, 4)  # the picture's side over a window's; 1 is the whole picture
+ZOOMS = (1, 2, 3, 4)  # the picture's side over a window's; 1 is the whole picture
 PLACES = 16  # cells a side of DINO's features in a window
 
 
@@ -55,7 +55,7 @@ def tiles(height: int, width: int, zoom: int) -> Tensor:
 
 
 def look_through_windows(scorer: ClipScorer, picture: Tensor, features: Tensor) -> WindowViews:
-    """CLIP's embeddings of a picture [1, 3, H, W] (0..1) and of its tiles: about 27 encodings at 4 : 3.
+    """CLIP's embeddings of a picture [1, 3, H, W] (0..1) and of its tiles: about 39 encodings at 4 : 3.
 
     features [1, D, h, w] are DINO's of the picture; they tell a transformer which places belong together.
     """

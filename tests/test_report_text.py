@@ -10,7 +10,7 @@ from PIL import Image
 from region_core.cost import PRICE
 from region_core.demo.worlds import held_out
 from region_core.edit import edit_image
-from region_core.report_text import summary, where
+from region_core.report_text import pixels, summary, where
 
 from .edits import CAPTION, PAPER, PROMPT, QUICK, edit
 from .painters import FillingPainter
@@ -50,7 +50,7 @@ def test_a_report_does_not_contradict_itself(models):
         assert number == pytest.approx(evidence + final, abs=0.02)
         assert final == pytest.approx(text + picture, abs=0.02)
     assert lines["asked"] == f"{CAPTION!r} -> {PROMPT!r}"
-    assert lines["region"].startswith(str(result[0].box) if result.box else "none")
+    assert lines["region"].startswith(pixels(result[0].box) if result.box else "none")
     assert "rounds" not in lines
     total = float(lines["cost"].split()[0])
     counts = {name.replace(" ", "_"): float(n) for n, name in re.findall(r"([\d.]+) ([\w ]+?)[,)]", lines["cost"])}

@@ -69,7 +69,8 @@ class _Half(nn.Module):
     def __init__(self, inside: int, outside: int, widths: list[int], count: int, up: bool) -> None:
         super().__init__()
         self.conv_in = _conv(inside, widths[0])
-        self.mid_block = _Block(*[widths[0 if up else -1]] * 2, 2)
+        middle = widths[0 if up else -1]
+        self.mid_block = _Block(middle, middle, 2)
         kind = "upsamplers" if up else "downsamplers"
         last = len(widths) - 1
         blocks = [_Block(widths[max(n - 1, 0)], widths[n], count, kind if n < last else None) for n in range(last + 1)]

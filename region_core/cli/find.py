@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,7 +47,8 @@ def find(asked: SimpleNamespace, engine: Engine) -> int:
         found.append(regions)
     if asked.json:
         size = {"image": asked.picture, "width": picture.width, "height": picture.height, "pick": pick}
-        print(as_json({**size, "captions": [regions_report(one) for one in found]}))
+        told = as_json({**size, "note": picture.note, "captions": [regions_report(one) for one in found]})
+        print(json.dumps(json.loads(told), indent=1))  # in ASCII: what a console escapes would be no JSON
     else:
         for regions, place in zip(found, places, strict=True):
             print(said(picture, regions, pick))

@@ -33,6 +33,11 @@ _SUPERSAMPLE = 3  # shapes are drawn larger and shrunk, which gives soft edges
 _GAP = 5  # least distance between two objects, in pixels
 
 
+def called(color: str, shape: str) -> str:
+    """What a person calls a shape: "a red circle", "an orange star"."""
+    return f"{'an' if color[0] in 'aeiou' else 'a'} {color} {shape}"
+
+
 @dataclass(frozen=True)
 class SceneObject:
     """One shape: its colour and shape words and its box (x0, y0, x1, y1), half open, in pixels."""
@@ -44,7 +49,7 @@ class SceneObject:
     @property
     def name(self) -> str:
         """What a person would call it: "a red circle"."""
-        return f"a {self.color} {self.shape}"
+        return called(self.color, self.shape)
 
 
 @dataclass(frozen=True)
@@ -169,14 +174,13 @@ def make_edit(scene: Scene, kind: str, rng: np.random.Generator) -> Edit:
     new = [(c, s) for c in COLORS for s in SHAPES if (c, s) not in there]
 
     def pick(pairs: list[tuple[str, str]]) -> str:
-        color, shape = pairs[int(rng.integers(len(pairs)))]
-        return f"a {color} {shape}"
+        return called(*pairs[int(rng.integers(len(pairs)))])
 
     if kind == "add":
         return Edit(kind, BACKGROUND, pick(new), None)
     if kind == "absent":
         caption = pick(new)
-        return Edit(kind, caption, pick([p for p in new if f"a {p[0]} {p[1]}" != caption]), None)
+        return Edit(kind, caption, pick([p for p in new if called(*p) != caption]), None)
     target = int(rng.integers(len(scene.objects)))
     old = scene.objects[target]
     if kind == "remove":

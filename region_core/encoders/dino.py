@@ -32,6 +32,7 @@ class DinoEncoder:
     def __init__(self, model: nn.Module, image_size: int | None = None) -> None:
         config: Any = model.config
         patch = config.patch_size
+        self.kind: str = getattr(config, "model_type", "vit")
         self.feature_dim: int = int(config.hidden_size)
         self.patch_size: int = int(patch[0] if isinstance(patch, list | tuple) else patch)
         image_size = CELLS * self.patch_size if image_size is None else image_size
@@ -81,7 +82,7 @@ class DinoEncoder:
         pixels = prepare(images, size, IMAGENET_MEAN, IMAGENET_STD, like)
         self.images_encoded += len(pixels)
         # the newer ones bring their positions to any size unasked, and some know no such argument
-        any_size = {"interpolate_pos_encoding": True} if self.model.config.model_type == "vit" else {}
+        any_size = {"interpolate_pos_encoding": True} if self.kind == "vit" else {}
         out = self.model(pixel_values=pixels, output_attentions=True, **any_size)
         tokens, attention = out.last_hidden_state, out.attentions[-1]
         prefix = tokens.shape[1] - grid[0] * grid[1]  # [CLS], and register tokens where a model has them

@@ -87,6 +87,8 @@ def _check_kind(name: str, kind: object) -> None:
                 "or pass a DINO or DINOv2."
             )
         return
+    if kind == "timm_wrapper":
+        raise InputError(f"The model '{name}' is in timm's layout; download it and pass its folder.")
     what = f"is of the kind '{kind}', none of DINO's" if kind else "has no config.json that tells its kind"
     raise InputError(f"The model '{name}' {what}; {_SUCH_AS}.")
 

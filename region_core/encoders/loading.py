@@ -33,10 +33,11 @@ def load_models(
     """The models on `device`, the small encoders first; `dtype` is the pipeline's, theirs is float32.
 
     `pipeline`: a hub id, a diffusers folder or a file; `clip`: open_clip's model and its weights; `dino`: a
-    hub id or a folder. InputError where one cannot be had.
+    hub id or a folder. InputError where one cannot be had, or diffusers is not installed.
     """
-    from ..paint.diffusers_loading import load_pipeline
+    from ..paint.diffusers_loading import load_pipeline, pipeline_class
 
+    pipeline_class()  # told before minutes of loading
     encoders = load_encoders(clip, dino, device)
     with quiet_libraries():
         return Models(load_pipeline(pipeline, device, dtype), encoders.dino, encoders.scorer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from .relevance import caption_map
 from .texts import distractors, is_background
 
 MAX_CUT = 8  # regions within a prior, which are kept to the pixel
+NEARLY = 0.8  # of the largest area: a region with as much may have been cut by it
 LIKELIEST = 8  # regions that are told where nothing was found
 
 
@@ -52,10 +54,10 @@ def find_regions(
     source = picture.picture.rgb
     check_prior(prior, source)
     _check_detections(detections, source)
-    rows, columns = (FINE * int(side) for side in picture.features.features.shape[-2:])
+    rows, columns = (FINE * int(side) for side in picture.patches.features.shape[-2:])
     white = None if prior is None else covered(prior, rows, columns)[0, 0] > 0.5  # a thin line stays
     if ground:
-        found = empty_places(picture.features, white, settings.max_area)
+        found = empty_places(picture.patches, white, settings.max_area)
     else:
         if picture.views is None or picture.cells is None:
             raise InputError("the picture was encoded without views; encode it with them to find something in it")
@@ -78,6 +80,7 @@ def find_regions(
         found.presence,
         "" if found.present else _why(caption, prior is not None),
         () if found.present else regions[:LIKELIEST],
+        tuple(_notes(regions[0], settings, "" if ground else getattr(scorer, "why_no_places", ""))),
     )
 
 
@@ -92,6 +95,14 @@ def _check_detections(detections: Tensor | None, source: Tensor) -> None:
         raise InputError(
             f"the detections have the shape {tuple(detections.shape)}; pass masks {['N', *source[0, :1].shape]}"
         )
+
+
+def _notes(best: Region, settings: FindSettings, why_no_places: str) -> Iterator[str]:
+    """What limits the answer, in sentences."""
+    if why_no_places:
+        yield f"CLIP shows no places, because {why_no_places}; the region was found by whole windows, which is coarser"
+    if settings.max_area < 1 and best.area >= NEARLY * settings.max_area:
+        yield f"the region is as large as max_window_size {settings.max_window_size} allows; the thing may be larger"
 
 
 def _why(caption: str, within_prior: bool) -> str:

@@ -16,18 +16,19 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from ..cells import CellGraph
+from ..cells import CellGraph, standardised
 from .relevance import CaptionMap
 
 FINE = 2  # masks are so many times as fine as DINO's grid, by bilinear interpolation: edges lie between cells
-# Logistic regression of "this cell belongs to the thing", learned on photographs
-BIAS, RELEVANCE, FIGURE = -3.15, 0.82, 0.70
+# Logistic regression of "this cell belongs to the thing", on relevance and figure in deviations within the picture:
+# learned on photographs, and free of any model's units
+BIAS, RELEVANCE, FIGURE = -1.69, 0.88, 0.79
 LEVELS, PIECES = 16, 6  # levels of the map at which it is cut, and connected parts of each, the largest first
 LEAST_AREA = 0.002  # of the picture; less is noise at these grids
 SURROUNDINGS = 0.25  # of a region's sides, on every side
 PEAK = 0.3  # nats a standard deviation by which a region misses the place where most is seen
 SHARPNESS = 6.0  # of the probabilities of the regions: found overlaps to this power
-PRESENT = 1.1  # standard deviations, from which on a caption counts as there
+PRESENT = 0.75  # of the other texts stand out less than a caption that is there
 SAME, APART = 0.8, 0.5  # IoU of two masks that are one; shared part of the smaller of two that are not apart
 MAX_COUNT = 32
 
@@ -68,13 +69,17 @@ def find_regions_on_grid(
     the box round a region may cover. detections: [M, h*FINE, w*FINE] bool, regions of another source, judged with
     ours by the same evidence, or alone.
     """
-    logits = BIAS + RELEVANCE * where.relevance + FIGURE * cells.figure
+    logits = BIAS + RELEVANCE * standardised(where.relevance) + FIGURE * cells.figure
     fine = _finer(logits, cells.grid)
     white = np.ones(fine.shape, dtype=bool) if prior is None else prior.cpu().numpy().astype(bool)
     probability = np.where(white, 1 / (1 + np.exp(-fine)), 0.0)
     given = [] if detections is None else [mask & white for mask in detections.cpu().numpy().astype(bool)]
     given = [mask for mask in given if mask.any()]
-    masks = given if detections_only and given else given + level_masks(fine, white)
+    masks = (
+        given
+        if detections_only and given
+        else [*given, *level_masks(fine, white), *level_masks(_finer(where.close, cells.grid), white)]
+    )
     masks = _of_size(masks, max_area)
     overlap = expected_overlaps(masks, probability)
     seen = np.where(white, _finer(where.seen, cells.grid), -np.inf)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import overload
 
@@ -80,7 +80,8 @@ class Regions(Sequence[Region]):
 
     `key` is the fingerprint of the picture (`EncodedPicture.key`). relevance [1, 1, h, w] 0..1, where in the picture
     the caption is; `presence`, the number that decided whether it is there at all (NaN where it was not asked); `why`
-    nothing was found, in one sentence, else empty; `likeliest`, the regions that came nearest where nothing was found.
+    nothing was found, in one sentence, else empty; `likeliest`, the regions that came nearest where nothing was found;
+    `notes`, sentences on what limits the answer.
     """
 
     regions: tuple[Region, ...]
@@ -89,7 +90,8 @@ class Regions(Sequence[Region]):
     relevance: Tensor
     presence: float = float("nan")
     why: str = ""
-    likeliest: tuple[Region, ...] = field(default=())
+    likeliest: tuple[Region, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.regions)

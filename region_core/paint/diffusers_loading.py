@@ -49,7 +49,7 @@ def load_pipeline(
             f"inpainting model {name!r}: no such file or folder; give a diffusers "
             f"folder, a .safetensors file or a hub id such as {DEFAULT_MODEL}"
         )
-    kind = _pipeline_class()
+    kind = pipeline_class()
     try:
         # some versions draw random weights first; the caller's generator stays as it is
         with torch.random.fork_rng(devices=[]), quiet_libraries():
@@ -76,7 +76,8 @@ def load_pipeline(
         ) from error
 
 
-def _pipeline_class() -> Any:
+def pipeline_class() -> Any:
+    """diffusers' class of inpainting pipelines; InputError where diffusers cannot be imported."""
     try:
         with without_warnings():
             from diffusers import StableDiffusionInpaintPipeline

@@ -18,12 +18,12 @@ from ..errors import InputError
 from ..memory import in_chunks
 from ..quiet import quiet_libraries
 from .diffusers_loading import DEFAULT_MODEL, LOWER, MIRRORS, load_pipeline
-from .painter import Latents, StepInfo, checked_finite, first_step, masked_image
+from .painter import StepInfo, checked_finite, first_step, masked_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["DEFAULT_MODEL", "MIRRORS", "DiffusersInpainter", "DiffusersPainter", "load_pipeline"]
+__all__ = ["DEFAULT_MODEL", "MIRRORS", "DiffusersPainter", "load_pipeline"]
 _PRECISION = "use --dtype float32, or another model"
 
 
@@ -179,47 +179,3 @@ class DiffusersPainter:
 
         pictures = torch.cat(self._in_chunks(len(z), decoded)).float() / 2 + 0.5
         return checked_finite(pictures, "the VAE's pictures", _PRECISION).clamp(0, 1)
-
-
-class DiffusersInpainter(DiffusersPainter):  # goes with Latents
-    """The same in steps that can be paused."""
-
-    @torch.inference_mode()
-    def begin(
-        self, images: torch.Tensor, masks: torch.Tensor, seed: int, steps: int, *, strength: float = 1.0
-    ) -> Latents:
-        """See `Inpainter`."""
-        _, first, z, condition = self._start(images, masks, seed, steps, strength)
-        return Latents(z.clone(), torch.zeros_like(z), first, steps, {"condition": condition})
-
-    @torch.inference_mode()
-    def advance(self, latents: Latents, stop: int, guidance: float = 1.0) -> Latents:
-        """Run the schedule's steps [latents.step, stop); guidance 1 or less costs one forward.
-
-        ValueError where `stop` lies before the latents' own step: noise cannot be put back.
-        """
-        if stop < latents.step:
-            raise ValueError(f"the latents are at step {latents.step}, past {stop}")
-        schedule = self._schedule(latents.steps)
-
-        def advanced(rows: slice) -> tuple[torch.Tensor, torch.Tensor]:
-            part, condition = latents.z[rows], latents.extra["condition"][rows]
-            estimate = latents.denoised[rows]
-            for index in range(latents.step, stop):
-                time = schedule.timesteps[index]
-                out = self._predict(part, condition, time, guidance)
-                result = schedule.step(out, time, part)
-                part, estimate = result.prev_sample, result.pred_original_sample
-                on_forward()
-            return part, estimate
-
-        with self._counting():
-            parts = self._in_chunks(len(latents.z), advanced)
-        z, denoised = (torch.cat(rows) for rows in zip(*parts, strict=True))
-        checked_finite(z, "the UNet's latents", _PRECISION)
-        return Latents(z=z, denoised=denoised, step=stop, steps=latents.steps, extra=latents.extra)
-
-    @torch.inference_mode()
-    def decode(self, latents: Latents) -> torch.Tensor:
-        """See `Inpainter`."""
-        return self._decode(latents.denoised)

@@ -56,8 +56,8 @@ def search(
     """
     paper, seed = settings.paper, settings.seed
     height, width = (int(side) for side in encoded.picture.rgb.shape[-2:])
-    candidates = place_candidates(encoded.features, height, width, paper, prior)
-    maps, boxes = encoded.features.features[0], candidates.boxes.cpu()
+    candidates = place_candidates(encoded.patches, height, width, paper, prior)
+    maps, boxes = encoded.patches.features[0], candidates.boxes.cpu()
     texts = torch.cat([scorer.encode_text(prompt), scorer.encode_text(caption)])
     loss = RegionLoss(scorer, encoded, texts, paper, seed)
     noise = torch.Generator("cpu").manual_seed(seed)

@@ -29,7 +29,7 @@ from region_core.paper.checkpoint import read_checkpoint
 from region_core.settings import EditSettings
 
 from .batch.quick import QuickEngine, quick_edits
-from .played import arguments
+from .played import NoEngine, arguments
 
 
 class Played(QuickEngine):
@@ -268,7 +268,7 @@ def test_kept_regions_of_another_picture_or_caption_are_refused(
         (["--preset", "paper"], "preset paper learns its region"),
     ):
         capsys.readouterr()
-        assert cli.main([*asked, *kept, *more, "--output_dir", str(tmp_path / "new")]) == 2
+        assert cli.main([*asked, *kept, *more, "--output_dir", str(tmp_path / "new")], NoEngine()) == 2
         assert says in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
 

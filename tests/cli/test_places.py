@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from region_core.cli import main as cli
 from region_core.encoders.clip_loading import load_clip
-from region_core.encoders.dino import load_dino
+from region_core.encoders.dino_loading import load_dino
 from region_core.errors import InputError
 from region_core.paint.diffusers_painter import load_pipeline
 from region_core.paper.checkpoint import check_replaceable

@@ -11,6 +11,7 @@ import importlib
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -36,15 +37,22 @@ def find_comfyui() -> Path | None:
     )
 
 
+def version_of(root: Path) -> tuple[int, ...]:
+    """The version of a ComfyUI."""
+    text = (root / "comfyui_version.py").read_text(encoding="utf-8")
+    return tuple(int(part) for part in re.findall(r"\d+", text.rpartition("=")[2]))
+
+
 def all_comfyuis() -> list[Path]:
-    """That folder and the other versions beside it, such as ComfyUI-0.3.64."""
+    """That folder and the other versions beside it, such as ComfyUI-0.14.0, from the oldest that the pack runs in."""
     newest = find_comfyui()
     if newest is None:
         return []
-    others = [
-        path for path in sorted(newest.parent.glob("ComfyUI-*")) if (path / "main.py").is_file() and path != newest
-    ]
-    return [newest, *others]
+    oldest = re.search(r'requires-comfyui = ">=([\d.]+)"', (PACK / "pyproject.toml").read_text(encoding="utf-8"))
+    assert oldest is not None
+    others = [path for path in sorted(newest.parent.glob("ComfyUI-*")) if (path / "comfyui_version.py").is_file()]
+    least = tuple(int(part) for part in oldest[1].split("."))
+    return [newest, *(path for path in others if path != newest and version_of(path) >= least)]
 
 
 VERSIONS = all_comfyuis()

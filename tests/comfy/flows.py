@@ -195,7 +195,8 @@ def with_shapes(prompt: dict[str, dict], picture: str, caption: str, wish: str) 
         elif kind == "PrimitiveString" and isinstance(inputs["value"], str):
             inputs["value"] = next(strings)
         elif kind == "LearnableRegions_RegionInpaintOptimize":
-            inputs |= {"preset": "fast", "cfg": 3.0}
+            few = {"preset.per_image_iteration": 2, "preset.point_number": 3, "steps": 4}
+            inputs |= {"cfg": 3.0, **(few if inputs["preset"] == "paper" else {"preset": "fast"})}
         elif kind == "KSampler":
             inputs |= {"cfg": 3.0, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
         made[key] = {"class_type": kind, "inputs": inputs}

@@ -83,6 +83,63 @@ def test_the_help_page_of_a_node_shows(seen: Seen) -> None:
     seen.shoot("help page")
 
 
+def as_saved_before(flow: dict) -> dict:
+    """The demo as it was saved before presets showed their own inputs."""
+    edit = next(node for node in flow["nodes"] if node["type"].endswith("RegionInpaintOptimize"))
+    edit["widgets_values"] = [
+        *("custom", 7, "fixed", 21, 2.5, "euler", "normal", 0.9, 1, 2, 10, 0.005, 0, 4, 1.0, 3, 1, 8, 2.5, 1.5, 0.0),
+        *("exact", 64, False, "auto", 11.0, 16.0),
+    ]
+    names = ("per_image_iteration", "lr", "looks_per_round", "finalists", "drafts", "test_alpha", "screen", "previews")
+    edit["inputs"] += [{"name": name, "type": "INT", "widget": {"name": name}, "link": None} for name in names]
+    generator = next(node for node in flow["nodes"] if node["type"].endswith("RegionGenerator"))
+    generator["widgets_values"] = [9, 12, 42, "fixed"]
+    loss = next(node for node in flow["nodes"] if node["type"].endswith("ClipRegionLoss"))
+    loss["widgets_values"] = ["", "", 1.0, 1.0, 1.0, 2, 0.0, 1.0]
+    return flow
+
+
+def test_a_workflow_that_was_saved_before_keeps_its_values(seen: Seen) -> None:
+    prompt = seen.page.evaluate(
+        "async flow => { await app.loadGraphData(flow); return (await app.graphToPrompt()).output }",
+        as_saved_before(load(DEMO)),
+    )
+    edit, generator = (
+        next(node["inputs"] for node in prompt.values() if node["class_type"].endswith(kind))
+        for kind in ("RegionInpaintOptimize", "RegionGenerator")
+    )
+    kept = {
+        **{"preset": "custom", "preset.num_regions": 3, "preset.test_alpha": 2.5, "preset.test_beta": 1.5, "seed": 7},
+        **{"steps": 21, "cfg": 2.5, "sampler_name": "euler", "scheduler": "normal", "denoise": 0.9, "mask_grow": 1},
+        **{"mask_feather": 2, "native_size": 64, "mask_grow_percent": 11, "mask_feather_percent": 16},
+    }
+    assert {name: edit[name] for name in kept} == kept
+    assert generator["max_window_size"] == 12
+    assert all(isinstance(edit[name], list) for name in ("model", "vae", "positive", "image", "generator", "loss"))
+    assert not seen.canvas()["wrong"]
+
+
+def test_a_preset_shows_its_own_widgets_in_both_languages(seen: Seen) -> None:
+    for language, word in (("en", "lr"), ("zh", "\u5b66\u4e60\u7387")):
+        seen.set("Comfy.Locale", language)
+        seen.reload()
+        shown = seen.page.evaluate("""() => {
+            app.graph.clear()
+            const node = LiteGraph.createNode('LearnableRegions_RegionInpaintOptimize')
+            app.graph.add(node)
+            const own = () => node.widgets.filter(w => w.name.startsWith('preset.')).map(w => [w.name, w.label])
+            const set = value => { node.widgets.find(w => w.name === 'preset').value = value }
+            const found = {}
+            for (const preset of ['fast', 'paper', 'custom', 'standard']) { set(preset); found[preset] = own() }
+            return found
+        }""")
+        assert shown["fast"] == shown["standard"] == []
+        assert len(shown["custom"]) == 3
+        assert ["preset.lr", word] in shown["paper"]
+    seen.set("Comfy.Locale", "en")
+    seen.reload()
+
+
 _HELP = """() => {
     const page = document.querySelector('.node-help-content'), picture = page.querySelector('img')
     return {

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from .conftest import Comfy, Run
-from .parts import DEMO_NAMES, demo_parts, take, tiny_graph
+from .parts import DEMO_NAMES, TINY_PAPER, demo_parts, take, tiny_graph
 
 SOCKETS = {
     "model": ["edit.model"],
@@ -66,7 +66,7 @@ class Pressed:
 
 def modules_of(parts: dict[str, Any]) -> dict[str, torch.nn.Module]:
     """What every forward of each model goes through; CLIP's towers have several doors."""
-    clip, vae = parts["scorer"].encoder.model, parts["vae"].first_stage_model.vae
+    clip, vae = parts["scorer"].encoder.model, parts["vae"].first_stage_model
     return {
         "words": parts["clip"].cond_stage_model.clip_l.transformer,
         "DINO": parts["dino"].encoder.model,
@@ -78,27 +78,14 @@ def modules_of(parts: dict[str, Any]) -> dict[str, torch.nn.Module]:
     }
 
 
-def run_with(comfy: Comfy, parts: dict[str, Any]) -> Run:
-    """Two previews of two steps; two regions from two noise samples each, of four steps, of which the
-    better sample goes on half way."""
-    graph = tiny_graph(
-        comfy,
-        preset="custom",
-        steps=4,
-        cfg=2.0,
-        num_regions=2,
-        drafts=2,
-        look_steps=2,
-        per_image_iteration=2,
-        previews="always",
-    )
+def run_with(comfy: Comfy, parts: dict[str, Any], **widgets: Any) -> Run:
+    """Two regions of four steps."""
+    graph = tiny_graph(comfy, **{"steps": 4, "cfg": 2.0, "num_regions": 2, **widgets})
     for name in DEMO_NAMES:
         for socket in SOCKETS[name]:
             take(comfy, graph, socket, parts[name])
     comfy.forget()
-    node = comfy.part("nodes.region_inpaint_optimize")
-    for memory in (node._FOUND, node._DONE, comfy.part("nodes.region_generator")._SEEN):
-        memory.clear()  # every forward is made again
+    comfy.part("nodes.steps").forget()  # every forward is made again
     return comfy.run(graph)
 
 
@@ -125,18 +112,14 @@ def state_of(parts: dict[str, Any]) -> tuple[Any, ...]:
 STAGES: dict[str, tuple[tuple[str, int], tuple[str, int] | None]] = {
     "the sampler's text is encoded": (("words", 1), None),
     "DINO reads the picture": (("DINO", 1), None),
+    "CLIP sees the picture": (("CLIP", 1), None),
     "CLIP reads the caption": (("CLIP's words", 1), None),
-    "CLIP judges the regions": (("CLIP", 3), None),
-    "the VAE encodes for a preview": (("encoder", 1), None),
-    "a preview is sampled": (("UNet", 1), None),
-    "a preview is decoded": (("decoder", 1), None),
-    "the previews are scored": (("CLIP", 1), ("decoder", 2)),
-    "first half of the edit": (("UNet", 1), ("decoder", 2)),
-    "the noise samples are decoded": (("decoder", 1), ("UNet", 4)),
-    "the noise samples are scored": (("CLIP", 1), ("decoder", 6)),
-    "second half of the edit": (("UNet", 1), ("decoder", 6)),
-    "final decode": (("decoder", 1), ("UNet", 6)),
-    "final scoring": (("CLIP", 1), ("decoder", 8)),
+    "the VAE encodes a region": (("encoder", 1), None),
+    "the first step": (("UNet", 1), None),
+    "the last step": (("UNet", 4), None),
+    "the first region is decoded": (("decoder", 1), None),
+    "the second region is decoded": (("decoder", 2), None),
+    "final scoring": (("CLIP", 1), ("decoder", 2)),
 }
 
 
@@ -175,8 +158,9 @@ def test_cancel_stops_at_every_stage_and_the_next_prompt_works(
 
 
 @pytest.mark.parametrize("shown", [False, True])
-def test_a_run_tells_looks_and_shows_boxes_and_the_best_so_far(
-    comfy: Comfy, parts: dict[str, Any], monkeypatch: pytest.MonkeyPatch, shown: bool
+@pytest.mark.parametrize("preset", ["custom", "paper"])
+def test_a_run_shows_regions_and_the_best_so_far(
+    comfy: Comfy, parts: dict[str, Any], monkeypatch: pytest.MonkeyPatch, shown: bool, preset: str
 ) -> None:
     import latent_preview
     from PIL import Image
@@ -184,9 +168,8 @@ def test_a_run_tells_looks_and_shows_boxes_and_the_best_so_far(
     methods = latent_preview.LatentPreviewMethod
     method = methods.Latent2RGB if shown else methods.NoPreviews
     monkeypatch.setattr(latent_preview.args, "preview_method", method)
-    monkeypatch.setattr(latent_preview, "default_preview_method", method, raising=False)  # of newer versions
+    monkeypatch.setattr(latent_preview, "default_preview_method", method)
 
-    comfy.forget()
     seen: list[tuple[int, int, Any]] = []
 
     def hook(value: int, total: int, preview: Any, node_id: Any = None, **_: Any) -> None:
@@ -197,20 +180,14 @@ def test_a_run_tells_looks_and_shows_boxes_and_the_best_so_far(
 
     before = utils.PROGRESS_BAR_HOOK
     utils.set_progress_bar_global_hook(hook)
+    widgets = {"num_regions": 2} if preset == "custom" else {**TINY_PAPER, "steps": 4}
     try:
-        graph = tiny_graph(
-            comfy, preset="custom", per_image_iteration=3, steps=4, num_regions=2, drafts=2, previews="always"
-        )
-        for name in DEMO_NAMES:
-            for socket in SOCKETS[name]:
-                take(comfy, graph, socket, parts[name])
-        run = comfy.run(graph)
+        run = run_with(comfy, parts, **{"preset": preset, **widgets})
     finally:
         utils.set_progress_bar_global_hook(before)
     assert run.success, run.messages
-    first, *rest = seen
-    assert first[0] == 0
-    done = [value for value, _, _ in rest]
+    assert seen[0][0] == 0
+    done = [value for value, _, _ in seen]
     assert done == sorted(done)
     assert {total for _, total, _ in seen} == {1000}
     assert done[-1] == 1000
@@ -218,10 +195,10 @@ def test_a_run_tells_looks_and_shows_boxes_and_the_best_so_far(
         assert kind == "JPEG"
         assert isinstance(preview, Image.Image)
         assert side == 512
-    # first the boxes; then the best picture, or what is painted, beside them: wider, for the picture is square
+    # first the picture and the boxes; then the best picture, or what is painted, beside them: wider than it is high
     wide = [one[1].width > 1.5 * one[1].height for _, _, one in seen]
     assert wide == sorted(wide)
-    # three previews, two halves of an edit; with core's previewer each sampling step as well: one a preview, four
-    assert sum(wide) == 5 + shown * (3 + 4)
+    rounds = 2 if preset == "paper" else 0
+    assert sum(wide) == 1 + rounds + shown * 4 * max(rounds, 1)
     pictures = [one[1].tobytes() for _, _, one in seen]
-    assert len(set(pictures)) > 5, "the previews hardly differ"
+    assert len(set(pictures)) > 2, "the previews hardly differ"

@@ -138,3 +138,41 @@ def test_bad_graphs_name_node_value_and_way_out(comfy: Comfy) -> None:
         assert message.startswith(name), message
         assert words in message
         assert len(message.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("widgets", [{}, TINY_PAPER], ids=["evidence", "paper"])
+def test_seeds_as_core_s_sampler_takes_them(comfy: Comfy, widgets: dict[str, Any]) -> None:
+    """Up to 2^64 - 1, typed or linked, in every node that has one."""
+    high = 2**64 - 1
+    for linked in (False, True):
+        graph = tiny_graph(comfy, seed=high, **widgets)
+        graph["scene"]["inputs"]["seed"] = high
+        if linked:
+            for node in ("scene", "edit"):
+                take(comfy, graph, f"{node}.seed", high)
+        comfy.forget()
+        run = comfy.run(graph)
+        assert run.success, (run.problems, run.messages)
+    graph = tiny_graph(comfy)
+    take(comfy, graph, "edit.seed", high + 1)
+    assert "seed is 18446744073709551616; it must be from 0 to" in comfy.run(graph).error["exception_message"]
+
+
+@pytest.mark.parametrize("default", [torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("widgets", [{}, TINY_PAPER], ids=["evidence", "paper"])
+def test_a_default_dtype_that_another_pack_changed_finds_the_same(
+    comfy: Comfy, default: torch.dtype, widgets: dict[str, Any]
+) -> None:
+    plain = comfy.run(tiny_graph(comfy, **widgets))
+    torch.set_default_dtype(default)
+    comfy.forget()
+    comfy.part("nodes.steps").forget()
+    try:
+        run = comfy.run(tiny_graph(comfy, **widgets))
+    finally:
+        torch.set_default_dtype(torch.float32)
+        comfy.forget()
+        comfy.part("nodes.steps").forget()
+    assert run.success, run.messages
+    assert run.seen["v2"] == plain.seen["v2"]
+    assert {run.seen[f"v{i}"].dtype for i in (0, 1, 3, 4, 5)} == {torch.float32}

@@ -46,7 +46,9 @@ def sockets(info: dict) -> dict:
 def test_all_nodes_are_there_beside_a_decoy(server: Server) -> None:
     infos = server.json("/object_info")
     assert "DecoyNode" in infos, "the decoy did not load, so it proves nothing"
-    assert {name: sockets(infos[name]) for name in infos if name.startswith("LearnableRegions_")} == OURS
+    assert {name: sockets(infos[name]) for name in infos if name.startswith("LearnableRegions_")} == {
+        name: {key: own[key] for key in ("inputs", "outputs")} for name, own in OURS.items()
+    }
     assert "IMPORT FAILED" not in server.log.read_text()
 
 
@@ -170,13 +172,14 @@ def test_cancel_stops_it_and_the_next_prompt_works(demo: Demo) -> None:
 
 
 def test_a_bad_widget_is_told_before_anything_runs(demo: Demo) -> None:
-    heard = demo.server.run(demo.changed(preset="custom", learning="off", previews="always"))
+    heard = demo.server.run(demo.changed(**{"preset": "paper", "preset.learning": "magic"}))
     assert set(heard.refused) == {demo.edit}
-    assert "previews is always" in json.dumps(heard.refused)
+    assert "'magic' not in" in json.dumps(heard.refused)
     assert demo.edit not in heard.executed  # what does not hang on it, the picture before, ran
 
 
-OTHERS = [path for path in WORKFLOWS if path != DEMO]
+METHOD = [path for path in WORKFLOWS if path.stem.startswith("Published")]
+OTHERS = [path for path in WORKFLOWS if path not in (DEMO, *METHOD)]
 
 
 @pytest.mark.parametrize("server", VERSIONS[:1] or [None], indirect=True)
@@ -201,6 +204,31 @@ def test_workflows_run_with_the_shapes_models_in_their_loaders(server: Server, p
     assert changed[1] >= box["y"] - grown
     assert changed[2] <= box["x"] + box["width"] + grown
     assert changed[3] <= box["y"] + box["height"] + grown
+
+
+@pytest.mark.parametrize("server", VERSIONS[:1] or [None], indirect=True)
+@pytest.mark.parametrize("path", METHOD, ids=lambda path: path.stem)
+def test_the_published_method_learns_saves_and_goes_on(server: Server, path: Path) -> None:
+    scene = find(load(API_DEMO), "ShapesScene")
+    picture, caption, wish, truth = drawn_scene(server, load(API_DEMO)[scene]["inputs"]["seed"])
+    name = server.upload("painted.png", painted(picture, truth, margin=8))
+    prompt = with_shapes(as_prompt(load(path)), name, caption, wish)
+    first = server.run(prompt)
+    assert first.status == "success", first.problem
+    saved = Path(first.outputs[find(prompt, "SaveLearnedGenerator")]["text"][0])
+    titles = {node["title"]: str(node["id"]) for node in load(path)["nodes"] if "title" in node}
+    report = first.text(next(key for title, key in titles.items() if title.startswith("Report")))
+    assert "2 of the published method" in report
+    curve = next(key for title, key in titles.items() if title.startswith("Loss"))
+    assert first.outputs[curve]["images"]
+
+    load_again = next(node for node in load(path)["nodes"] if node["type"].endswith("LoadLearnedGenerator"))
+    assert load_again["mode"] == 2
+    prompt["load"] = {"class_type": load_again["type"], "inputs": {"learned_name": saved.name}}
+    prompt[find(prompt, "RegionGenerator")]["inputs"]["learned"] = ["load", 0]
+    second = server.run(prompt)
+    assert second.status == "success", second.problem
+    assert Path(second.outputs[find(prompt, "SaveLearnedGenerator")]["text"][0]) != saved
 
 
 @pytest.mark.parametrize("path", BLUEPRINTS, ids=lambda path: path.stem)

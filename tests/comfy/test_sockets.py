@@ -188,7 +188,50 @@ def test_names_that_lead_elsewhere_or_are_no_names(comfy: Comfy) -> None:
         "lpt1",
         "a. /b",
     ):
-        assert learned._place(name) is None, name
-    for name in ("regions", "deep/mine", "\u7ea2", "a.b", "console", "./x"):
-        assert learned._place(name) is not None, name
-    json.dumps(learned._no_place(HALF)).encode("utf-8")
+        with pytest.raises(ValueError, match="give a name inside") as told:
+            learned._stem(name)
+        json.dumps(str(told.value)).encode("utf-8")
+    for name in ("regions", "deep/mine", "\u7ea2", "a.b", "console"):
+        assert learned._stem(name)
+
+
+def test_a_region_of_a_number_and_one_that_is_not_there(comfy: Comfy) -> None:
+    graph = tiny_graph(comfy)
+    graph["find"] = {
+        "class_type": "LearnableRegions_FindRegion",
+        "inputs": {"image": ["scene", 0], "dino": ["demo", 3], "scorer": ["demo", 4], "image_caption": ["scene", 1]},
+    }
+    graph["pick"] = {"class_type": "LearnableRegions_PickRegion", "inputs": {"regions": ["find", 0], "index": 1}}
+    graph["sink"]["inputs"] = {f"v{i}": ["find", i] for i in range(8)} | {"v8": ["pick", 1], "v9": ["pick", 3]}
+    run = comfy.run(graph)
+    assert run.success, run.messages
+    regions, mask, box_mask, box, relevance, found, ranked, report = (run.seen[f"v{i}"] for i in range(8))
+    assert found is True
+    assert torch.equal(mask, run.seen["v8"])
+    assert box == run.seen["v9"]
+    assert mask.shape == box_mask.shape == relevance.shape == (1, 128, 128)
+    assert 0 < mask.sum() < box_mask.sum() == box["width"] * box["height"]
+    assert bool((mask <= box_mask).all())
+    assert ranked.shape[0] == 1
+    assert f"1: x {box['x']}, y {box['y']}, {box['width']} x {box['height']} pixels" in report
+    graph["pick"]["inputs"]["index"] = 999
+    message = comfy.run(graph).error["exception_message"]
+    assert message.startswith(f"Pick Region: index is 999 and {len(regions.regions[0])} regions were found"), message
+    graph["scene"]["inputs"]["kind"] = "absent"
+    graph["pick"]["inputs"]["index"] = 1
+    run = comfy.run(graph)
+    assert run.success, run.messages
+    assert run.seen["v5"] is False
+    assert not run.seen["v1"].any()
+    assert not run.seen["v8"].any()
+    assert run.seen["v3"] == {"x": 0, "y": 0, "width": 128, "height": 128}
+    assert "answers to" in run.seen["v7"]
+
+
+def test_a_picture_without_a_mask_of_load_image_has_no_prior(comfy: Comfy) -> None:
+    """64 x 64 of black, whatever the picture's size."""
+    plain, graph = tiny_graph(comfy), tiny_graph(comfy)
+    take(comfy, graph, "generator.region_prior", torch.zeros(1, 64, 64))
+    first, second = comfy.run(plain), comfy.run(graph)
+    assert second.success, second.messages
+    assert torch.equal(first.seen["v0"], second.seen["v0"])

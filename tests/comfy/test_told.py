@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from .conftest import Comfy, demo_graph
 from .flows import show_text
-from .parts import TINY, take, tiny_graph
+from .parts import TINY_PAPER, demo_parts, take, tiny_graph
 from .served import Heard, Server
 
 CAPTION, PROMPT = "image_caption", "editing_prompt"
@@ -22,15 +23,8 @@ FAULTS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "no prompt": ("loss", {CAPTION: "a dog", PROMPT: ""}, PROMPT, "editing_prompt is empty"),
     "neither": ("loss", {CAPTION: "", PROMPT: ""}, CAPTION, "image_caption is empty"),
     "in another order": ("loss", {PROMPT: "a cat", CAPTION: ""}, CAPTION, "image_caption is empty"),
-    "preset": ("edit", {"preset": "magic"}, "preset", "preset is 'magic'; choose one of fast, standard"),
-    "learning": ("edit", {"learning": "magic"}, "learning", "learning is 'magic'"),
+    "learning": ("edit", {"preset": "paper", "preset.learning": "magic"}, "preset.learning", "'magic' not in"),
     "steps": ("edit", {"steps": 0}, "steps", "steps"),
-    "previews": (
-        "edit",
-        {"preset": "custom", "learning": "off", "previews": "always"},
-        "previews",
-        "previews is always and learning is off",
-    ),
     "save elsewhere": ("save", {"filename_prefix": "../x"}, "filename_prefix", "give a name inside"),
 }
 
@@ -43,14 +37,14 @@ def test_one_fault_is_one_sentence_at_its_input(server: Server, fault: str) -> N
     graph["after"] = {"class_type": "PreviewImage", "inputs": {"images": ["edit", 0]}}
     inputs = graph[node]["inputs"]
     for name in widgets:
-        inputs.pop(name)  # the order is the script's
+        inputs.pop(name, None)  # the order is the script's
     inputs.update(widgets)
     heard = server.run(graph)
     assert set(heard.refused) == {node}
-    (error,) = heard.refused[node]["errors"]
-    assert error["extra_info"]["input_name"] == culprit
-    assert error["details"].startswith(culprit)
-    assert sentence in error["details"]
+    # ComfyUI writes a sentence of `validate_inputs` at each input that it looks at; it names the one that is meant
+    said = {error["extra_info"]["input_name"]: error["details"] for error in heard.refused[node]["errors"]}
+    assert said[culprit].startswith(culprit)
+    assert all(sentence in one for one in said.values())
 
 
 def test_a_sentence_has_no_path_of_python_before_it(comfy: Comfy) -> None:
@@ -68,50 +62,49 @@ def saved(graph: dict) -> dict:
     return graph
 
 
-def fails_before_work(comfy: Comfy, graph: dict, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What a graph fails with, before any of its nodes asks CLIP, DINO or the MODEL anything."""
-    inpainter = comfy.part("nodes.comfy.painter").ComfyInpainter
-    clip = comfy.part("region_core.encoders.clip").ClipScorer
+@pytest.fixture(scope="module")
+def parts(comfy: Comfy) -> dict[str, Any]:
+    return demo_parts(comfy)
 
-    def work(*_: Any, **__: Any) -> Any:
-        raise AssertionError("it worked before it looked")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(inpainter, "advance", work)
-        patch.setattr(clip, "encode_images", work)
-        run = comfy.run(graph)
+def fails_before_work(comfy: Comfy, parts: dict[str, Any], graph: dict) -> str:
+    """What a graph fails with, before CLIP sees a picture or the MODEL is asked anything."""
+    clip = next(m for m in parts["scorer"].encoder.model.visual.modules() if isinstance(m, torch.nn.Conv2d))
+    worked: list[str] = []
+    handles = [
+        module.register_forward_pre_hook(lambda *_, name=name: worked.append(name))
+        for name, module in (("CLIP", clip), ("UNet", parts["model"].model.diffusion_model))
+    ]
+    take(comfy, graph, "edit.model", parts["model"])
+    take(comfy, graph, "loss.scorer", parts["scorer"])
+    run = comfy.run(graph)
+    for handle in handles:
+        handle.remove()
     assert not run.success
+    assert worked == []
     return run.error["exception_message"]
 
 
-@pytest.mark.parametrize("widgets", [{"previews": "never"}, {"previews": "auto", "learning": "off"}])
+@pytest.mark.parametrize("widgets", [{}, {**TINY_PAPER, "learning": "off"}])
 def test_what_will_not_be_learned_is_told_before_it_is_to_be_saved(
-    comfy: Comfy, monkeypatch: pytest.MonkeyPatch, widgets: dict
+    comfy: Comfy, parts: dict[str, Any], widgets: dict
 ) -> None:
-    message = fails_before_work(comfy, saved(tiny_graph(comfy, **widgets)), monkeypatch)
+    message = fails_before_work(comfy, parts, saved(tiny_graph(comfy, **widgets)))
     assert "there will be nothing to save" in message
 
 
-def test_no_loss_is_told_where_previews_are_judged_by_it(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = tiny_graph(comfy)
-    graph["loss"]["inputs"].update(loss_alpha=0, loss_beta=0, loss_gamma=0)
-    message = fails_before_work(comfy, graph, monkeypatch)
+def test_no_loss_is_told_where_something_learns_by_it(comfy: Comfy, parts: dict[str, Any]) -> None:
+    none = {"loss_alpha": 0, "loss_beta": 0, "loss_gamma": 0}
+    message = fails_before_work(comfy, parts, tiny_graph(comfy, **TINY_PAPER, **none))
     assert "loss_alpha, loss_beta and loss_gamma are all 0" in message
-    graph["edit"]["inputs"]["previews"] = "never"
-    assert comfy.run(graph).success
+    assert "learning to off" in message
+    assert comfy.run(tiny_graph(comfy, **TINY_PAPER, **none, learning="off")).success
 
 
-def test_a_window_beyond_the_grid_is_told_before_dino_works(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:
-    dino = comfy.part("region_core.encoders.dino").DinoEncoder
-    graph = tiny_graph(comfy)
-    graph["generator"]["inputs"]["max_window_size"] = 99
-
-    def work(*_: Any) -> Any:
-        raise AssertionError("it worked before it looked")
-
-    monkeypatch.setattr(dino, "_encode", work)
-    message = comfy.run(graph).error["exception_message"]
-    assert "max_window_size is 99; it must be from 1 to 32" in message
+def test_a_preset_that_is_none(comfy: Comfy) -> None:
+    """A script's; the front end offers those that there are."""
+    message = comfy.run(tiny_graph(comfy, preset="magic")).error["exception_message"]
+    assert "preset 'magic' is not known; choose one of fast, standard, quality, paper, custom" in message
 
 
 class Typed:
@@ -236,7 +229,17 @@ def test_nothing_found_leaves_outputs_that_core_nodes_can_take(server: Server) -
         assert sizes(server, there, "show branch") == [(128, 128)]
 
 
-def test_nothing_learned_is_no_failure_where_it_could_not_be_known(comfy: Comfy) -> None:
-    run = comfy.run(saved(demo_graph(kind="absent", **{**TINY, "previews": "auto"})))
+def test_nothing_learned_is_told_on_the_node(comfy: Comfy) -> None:
+    """Where it could not be known before: the one that is connected gave nothing."""
+    graph = tiny_graph(comfy)
+    graph["save"] = {
+        "class_type": "LearnableRegions_SaveLearnedGenerator",
+        "inputs": {"learned": ["nothing", 0], "filename_prefix": "regions"},
+    }
+    take(comfy, graph, "save.learned", None)
+    run = comfy.run(graph)
     assert run.success, run.messages
-    assert run.seen["v7"] is None
+    (shown,) = [
+        data["output"]["text"][0] for event, data in run.sent if event == "executed" and "text" in data["output"]
+    ]
+    assert "nothing was learned: choose preset paper" in shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import timm
@@ -14,10 +15,10 @@ from safetensors.torch import load_file, save_file
 
 from benchmark.training.vocabulary import write_tokenizer
 from region_core.encoders import ClipScorer, load_clip
-from region_core.encoders.huggingface import HuggingFaceModel
+from region_core.encoders.huggingface import HuggingFaceModel, HuggingFaceTokenizer
 from region_core.errors import InputError
 
-from .towers import PICTURE, WORDS, siglip
+from .towers import PICTURE, WORDS, siglip, siglip2
 
 TRUNK = {"ln_1": "layer_norm1", "ln_2": "layer_norm2", "mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2"}
 
@@ -81,6 +82,29 @@ def test_a_clip_of_hugging_faces_answers_as_the_same_one_of_open_clips(tmp_path:
         lambda scorer: scorer.encode_texts(["cat", "house"]),
     ):
         torch.testing.assert_close(ask(ours), ask(theirs), atol=1e-4, rtol=1e-3)
+
+
+def test_siglip_2_is_given_patches_as_its_own_processor_makes_them() -> None:
+    torch.manual_seed(0)
+    model, picture = siglip2().eval(), torch.rand(1, 3, 64, 64)
+    processor = hf.Siglip2ImageProcessor(
+        do_resize=False, do_rescale=False, do_normalize=False, patch_size=16, max_num_patches=16
+    )
+    given = processor(images=[picture[0].movedim(0, -1).numpy()], return_tensors="pt")
+    with torch.no_grad():
+        expected = model.vision_model(
+            given["pixel_values"].float(), given["pixel_attention_mask"], given["spatial_shapes"]
+        ).pooler_output
+        torch.testing.assert_close(HuggingFaceModel(model).encode_image(picture), expected)
+
+
+def test_texts_are_read_in_small_letters() -> None:
+    """SigLIP 2's tokenizer tells capitals apart, and its model was not taught them."""
+
+    def keeps_capitals(texts: list[str], **_more: object) -> SimpleNamespace:
+        return SimpleNamespace(input_ids=texts)
+
+    assert HuggingFaceTokenizer(keeps_capitals, 8)(["A Cat"]) == ["a cat"]
 
 
 def saved_clip(folder: Path, words: int) -> hf.CLIPModel:
