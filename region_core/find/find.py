@@ -73,6 +73,7 @@ def find_regions(
         )
     regions = _regions(found, (int(source.shape[-2]), int(source.shape[-1])), prior)
     relevance = found.relevance - found.relevance.min()
+    why_no_places = "" if ground else getattr(scorer, "why_no_places", "")
     return Regions(
         regions if found.present else (),
         picture.key,
@@ -81,7 +82,7 @@ def find_regions(
         found.presence,
         "" if found.present else _why(caption, prior is not None),
         () if found.present else regions[:LIKELIEST],
-        tuple(_notes(found.limited and found.present, settings, "" if ground else getattr(scorer, "why_no_places", ""))),
+        tuple(_notes(found.limited and found.present, settings, why_no_places)),
     )
 
 

@@ -88,8 +88,8 @@ def find_regions_on_grid(
     missed = (seen.max() - peaks) / max(float(where.seen.std()), 1e-6)
     score = np.log(np.maximum(overlap, 1e-6)) - PEAK * missed
     small = _of_size(masks, max_area)
-    kept, separate = _distinct([masks[i] for i in small], np.argsort(-score[small], kind="stable"))
-    kept = small[kept]
+    places, separate = _distinct([masks[i] for i in small], np.argsort(-score[small], kind="stable"))
+    kept = small[places]
     return RankedRegions(
         torch.from_numpy(np.stack([masks[i] for i in kept])),
         (SHARPNESS * torch.from_numpy(score[kept]).float()).log_softmax(dim=0),

@@ -26,7 +26,7 @@ def place(value: float) -> torch.Tensor:
 
 
 def looked(picture: torch.Tensor) -> WindowViews:
-    """Embeddings [SIDE, SIDE, 6] of a picture's cells as the whole picture and quarters of it at each zoom show them."""
+    """Embeddings [SIDE, SIDE, 6] of a picture's cells, as the whole picture and its quarters at each zoom show them."""
     half = SIDE // 2
     parts = [picture[y : y + half, x : x + half] for y in (0, half) for x in (0, half)]
     boxes = torch.cat([torch.tensor([[0.0, 0, 1, 1]]), *[QUARTERS] * 3])
@@ -71,7 +71,9 @@ def test_zooms_weigh_alike_and_laps_are_means() -> None:
     full = caption_map(looked(high), graph(), CAPTION, OTHERS).seen
     torch.testing.assert_close(only - none, (full - none) / len(ZOOMS))
     boxes, zooms = torch.cat([views.boxes, QUARTERS]), torch.cat([views.zooms, torch.full((4,), 2)])
-    twice = WindowViews(boxes, zooms, torch.cat([views.whole, views.whole[1:5]]), torch.cat([views.places, places[1:5]]))
+    twice = WindowViews(
+        boxes, zooms, torch.cat([views.whole, views.whole[1:5]]), torch.cat([views.places, places[1:5]])
+    )
     lapped = caption_map(twice, graph(), CAPTION, OTHERS).seen
     torch.testing.assert_close(lapped - none, (only - none) / 2)
 

@@ -116,14 +116,25 @@ def test_what_is_not_there_or_left_out_entirely_leaves_the_rest() -> None:
 
 
 def test_regions_that_overlap_are_painted_in_order_and_told() -> None:
-    done, painters = edited("red | leftmost -> green\nred | leftmost -> blue\nblue -> grey")
+    """The lower of two near things shows what the upper is painted on: the picture with the earlier edits, or not."""
+    upper, lower = (8, 16, 48, 56), (8, 70, 48, 110)
+    near = scene(("red", upper), ("red", lower), ("blue", OTHER))
+
+    def greens(painter: Seeds) -> int:
+        pictures, masks = painter.calls[0]
+        return int(((pictures[:, 1:2] - pictures[:, :1] > 0.4) & (masks == 0)).sum())
+
+    done, painters = edited("red | all -> green\nred | topmost -> blue\nblue -> grey", near)
     first, second, third = done.answers
     assert first.notes == third.notes == ()
     (edit,) = second.edits
     assert second.notes == (f"the region {edit.box} overlaps an earlier edit",)
-    assert colour_at(done.image, THING) == "blue"
-    under = [calls[0][0][..., 32:33, 32:33] for calls in (painters["blue"].calls, painters["green"].calls)]
-    assert [colour_at(middle, (0, 0, 1, 1)) for middle in under] == ["green", "red"]  # what each was painted on
+    assert [colour_at(done.image, box) for box in (upper, lower, OTHER)] == ["blue", "green", "grey"]
+    assert greens(painters["blue"]) > 50
+    done, painters = edited("red | bottommost -> green\nred | topmost -> blue", near)
+    assert [answer.notes for answer in done.answers] == [(), ()]
+    assert [colour_at(done.image, box) for box in (upper, lower)] == ["blue", "green"]
+    assert greens(painters["blue"]) == 0
 
 
 def test_an_edit_that_is_no_better_is_left_out_and_told() -> None:
