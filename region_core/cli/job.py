@@ -23,6 +23,7 @@ from ..paper.checkpoint import check_replaceable
 from ..paper.network import RegionGenerator, load_generator
 from ..picture import Picture, load_picture
 from ..quiet import without_warnings
+from ..requests import Request, parse_request
 from ..settings import EditSettings
 from .options import settings_from
 from .report import RESULTS
@@ -31,6 +32,7 @@ from .saved_regions import FOLDER, load_regions, picked
 DINO_MODEL = "facebook/dino-vitb8"
 CLIP_MODEL, CLIP_PRETRAINED = "ViT-B-16", "openai"
 DTYPES = ("float32", "float16", "bfloat16")
+_OF_ONE = ("image_caption", "editing_prompt", "pick", "regions", "save_path", "load_checkpoint_path")
 _LONGEST_STEM = 200  # bytes
 
 
@@ -48,7 +50,8 @@ class ModelChoice:
 @dataclass(frozen=True)
 class Job:
     """What to edit, with what, and where to. `pick` is the place of the region to paint, from 1, None for the best;
-    `regions` are those of a search that was kept, the picked one alone."""
+    `regions` are those of a search that was kept, the picked one alone. With `requests` these are the edits, and
+    caption and prompt are empty."""
 
     choice: ModelChoice
     picture: Picture
@@ -57,6 +60,7 @@ class Job:
     prompt: str
     output_dir: Path
     settings: EditSettings
+    requests: tuple[Request, ...] = ()
     negative_prompt: str = ""
     draw_box: bool = False
     shown: bool = True
@@ -189,10 +193,36 @@ def check_pick(pick: int | None) -> None:
         raise InputError(f"pick is {pick}; it must be at least 1, the likeliest region.")
 
 
+def _requests(asked: SimpleNamespace, settings: EditSettings) -> tuple[Request, ...]:
+    """The edits of --edit, if any; InputError where one is wrong, or what is of one edit is given beside them."""
+    if not asked.edit:
+        for name in ("image_caption", "editing_prompt"):
+            if getattr(asked, name) is None:
+                raise InputError(
+                    f"Missing option '--{name}'; say what is there and what should be there, or use --edit."
+                )
+        return ()
+    beside = [name for name in _OF_ONE if getattr(asked, name) is not None]
+    if beside:
+        raise InputError(f"{' and '.join(beside)} is of one edit, and edit says all of each; leave one of them out.")
+    if problem := checks.broken_text("negative_prompt", asked.negative_prompt):
+        raise InputError(problem)
+    check_evidence(settings, "edit")
+    return tuple(parse_request(line) for line in asked.edit)
+
+
+def check_evidence(settings: EditSettings, what: str) -> None:
+    """InputError where several edits are to be made by the published method."""
+    if settings.method == "paper":
+        raise InputError(f"{what} says several edits, and preset paper makes one; choose another preset.")
+
+
 def check_edit(asked: SimpleNamespace) -> Job:
     """The job of an `edit` command; raises InputError for all that can be known to be wrong now."""
     settings = settings_from(asked)
-    checks.check_texts(asked.image_caption, asked.editing_prompt, asked.negative_prompt)
+    requests = _requests(asked, settings)
+    if not requests:
+        checks.check_texts(asked.image_caption, asked.editing_prompt, asked.negative_prompt)
     path = path_of(asked.image_file_path)
     picture = load_picture(path)
     check_pick(asked.pick)
@@ -214,8 +244,9 @@ def check_edit(asked: SimpleNamespace) -> Job:
         choice=choice,
         picture=picture,
         stem=stem,
-        caption=asked.image_caption,
-        prompt=asked.editing_prompt,
+        caption=asked.image_caption or "",
+        prompt=asked.editing_prompt or "",
+        requests=requests,
         negative_prompt=asked.negative_prompt,
         output_dir=output_dir,
         settings=settings,

@@ -31,8 +31,10 @@ def _number(help: str, **more: Any) -> dict[str, Any]:
 _SHAPES = "shapes: the small embedded models, no download, for whatever model is not named here"
 _LIST = (
     'what to edit: {"1.png": ["what is there", "what should be there"]}, or a list of objects with image, '
-    "image_caption, editing_prompt and, where an edit differs, name, negative_prompt, preset, seed or any setting"
+    "image_caption, editing_prompt (or edits, as edit takes them) and, where an edit differs, name, negative_prompt, "
+    "preset, seed or any setting"
 )
+_PICKS = "of the edit that the list calls so take the N-th region, 1 the likeliest; more than once for several"
 _PRESETS = (
     "fast, standard or quality: one, two or three regions are painted, to choose from; paper: the published method, "
     "which paints however small a region is, and also where nothing answers to the caption. Settings change "
@@ -42,11 +44,16 @@ _KEPT = (
     "take the regions that find or edit left in this folder, and search nothing; they must be of the same picture and "
     "caption"
 )
+_EDITS = (
+    'in the place of the two, and more than once: "coffee -> soft drink"; of several things "star | largest -> moon" '
+    '(best, all, largest, smallest, leftmost, rightmost, topmost, bottommost, 2nd), "cup | not: a red cup -> vase"'
+)
 _THREADS = "1, and several processes for several cores; another number may change the last digits of a score"
 OPTIONS: dict[str, dict[str, Any]] = {
     "image_file_path": _told("picture to edit", "FILE", required=True),
-    "image_caption": _told("what is in the picture now", "TEXT", required=True),
-    "editing_prompt": _told("what should be there", "TEXT", required=True),
+    "image_caption": _told("what is in the picture now", "TEXT"),
+    "editing_prompt": _told("what should be there", "TEXT"),
+    "edit": _told(_EDITS, "EDIT", multiple=True),
     "negative_prompt": _told("what the edit should not show", "TEXT", default=""),
     "image_dir_path": _told("folder of the pictures", "DIR", required=True),
     "json_file": _told(_LIST, "FILE", required=True),
@@ -121,7 +128,8 @@ COMMANDS: dict[str, tuple[str, dict[str, str]]] = {
     "edit": (
         "Edit one picture: find the region, paint it, write the results.",
         {
-            "The edit": "image_file_path image_caption editing_prompt negative_prompt output_dir draw_box pick regions",
+            "The edit": "image_file_path image_caption editing_prompt edit negative_prompt output_dir draw_box pick "
+            "regions",
             "Models": f"{_ENCODERS} diffusion_model_path",
             "The region generator": "load_checkpoint_path save_path",
             "Running": "device dtype quiet",
@@ -132,7 +140,7 @@ COMMANDS: dict[str, tuple[str, dict[str, str]]] = {
         "Edit a list of pictures, in one process or, started by torchrun, in several. Stopped at any time, the same "
         "command goes on; what is finished is not done again.",
         {
-            "The list": "image_dir_path json_file negative_prompt output_dir draw_box",
+            "The list": "image_dir_path json_file negative_prompt output_dir draw_box pick",
             "Models": f"{_ENCODERS} diffusion_model_path",
             "The region generator": "load_checkpoint_path save_path epochs batch_size ckpt_interval",
             "Running": "device dtype quiet num_workers pin_mem threads",
@@ -144,6 +152,7 @@ _OTHERWISE: dict[tuple[str, str], dict[str, Any]] = {
     ("demo", "output_dir"): {"required": False, "default": "demo"},
     ("demo", "seed"): {"default": 9, "show_default": True},
     ("find", "pick"): {"default": 1, "help": "the region whose mask and box are shown, 1 the likeliest"},
+    ("batch", "pick"): {"kind": str, "multiple": True, "metavar": "NAME=N", "help": _PICKS},
 }
 
 

@@ -13,15 +13,17 @@ from typing import Any
 
 import torch
 
-from ...edit import Edits
 from ...encode import EncodedPicture, key_of
 from ...encoders.loading import Models
 from ...errors import InputError, shown
+from ...events import Event
 from ...find import Regions
 from ...paper.network import RegionGenerator, check_fit
 from ...picture import Picture
 from ...settings import FindSettings
 from ..engine import Engine
+from ..report import Done
+from ..saved_regions import picked
 from .bar import Bar
 from .items import Item
 from .plan import BatchJob
@@ -90,7 +92,7 @@ class Editor:
         reading: Future[Picture],
         generator: RegionGenerator | None,
         stamp: str,
-        also: Callable[[Edits], None] = lambda _: None,
+        also: Callable[[Done], None] = lambda _: None,
     ) -> None:
         """Edit an item and hand its files to the writer.
 
@@ -102,17 +104,7 @@ class Editor:
         try:
             picture = reading.result()
             image = picture.rgb if picture.alpha is None else torch.cat([picture.rgb, picture.alpha], dim=1)
-            edits = self.engine.edit(
-                models,
-                image,
-                item.caption,
-                item.prompt,
-                painter=self.engine.painter(models, item.prompt, item.negative_prompt),
-                settings=item.settings,
-                generator=generator,
-                on_event=lambda event: self.bar.reach((self._saving is not None) + event.done),
-                **self._known(models, picture, image, item),
-            )
+            edits = self._edited(models, picture, image, item, generator)
         except Exception as error:  # whatever it is, the other items are not to suffer from it
             self._fail(index, stamp, error)
             return
@@ -135,6 +127,29 @@ class Editor:
         self.flush()  # one edit at most waits to be written: it holds its pictures in memory
         self._saving = index, stamp, self._pool.submit(write)
 
+    def _edited(
+        self, models: Models, picture: Picture, image: torch.Tensor, item: Item, generator: RegionGenerator | None
+    ) -> Done:
+        def watch(event: Event) -> None:
+            self.bar.reach((self._saving is not None) + event.done)
+
+        known = self._known(models, picture, image, item)
+        if item.requests:
+            return self.engine.edit_several(
+                models, image, item.requests, item.negative_prompt, settings=item.settings, on_event=watch, **known
+            )
+        return self.engine.edit(
+            models,
+            image,
+            item.caption,
+            item.prompt,
+            painter=self.engine.painter(models, item.prompt, item.negative_prompt),
+            settings=item.settings,
+            generator=generator,
+            on_event=watch,
+            **known,
+        )
+
     def _known(self, models: Models, picture: Picture, image: torch.Tensor, item: Item) -> dict[str, Any]:
         """What was encoded and found before: items of one picture that follow each other encode it once, and those of
         one caption search once."""
@@ -142,10 +157,13 @@ class Editor:
             return {}
         if self._encoded is None or self._encoded.key != key_of(picture):
             self._encoded, self._regions = self.engine.encode(models, image), {}
+        if item.requests:
+            return {"encoded": self._encoded}
         asked = (item.caption, item.settings.find)
         if asked not in self._regions:
             self._regions[asked] = self.engine.find(models, self._encoded, *asked)
-        return {"encoded": self._encoded, "regions": self._regions[asked]}
+        regions = self._regions[asked]
+        return {"encoded": self._encoded, "regions": regions if item.pick is None else picked(regions, item.pick)}
 
     def flush(self) -> None:
         """Wait until everything handed in is on disk."""

@@ -14,7 +14,7 @@ from ...draw import on_paper
 from ...edit import Edits
 from ...files import discard, remove, whole, write_json
 from ...picture import Picture, to_pil
-from ..report import boxes_image, report_of, write_pictures
+from ..report import Done, boxes_image, report_of, write_pictures
 from ..saved_regions import mask_image
 
 THUMB = 320  # pixels of the longer side
@@ -58,7 +58,7 @@ class Place:
         """What went wrong the last time; empty where nothing did."""
         return _read(self.folder / "failed.json") or {}
 
-    def write(self, picture: Picture, edits: Edits, more: dict[str, Any]) -> None:
+    def write(self, picture: Picture, edits: Done, more: dict[str, Any]) -> None:
         """Write all files of a finished edit, the report last."""
         self.clear_drafts()
         remove(self.folder / "report.json")  # it spoke of other pictures
@@ -97,7 +97,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _thumbs(picture: Picture, edits: Edits) -> dict[str, Image.Image]:
+def _thumbs(picture: Picture, edits: Done) -> dict[str, Image.Image]:
     """Small pictures for the gallery: before, the region in it, after."""
     before = to_pil(picture.rgb, picture.alpha)
     region = on_paper(before)
@@ -105,9 +105,11 @@ def _thumbs(picture: Picture, edits: Edits) -> dict[str, Image.Image]:
         shaded = Image.blend(region, Image.new("RGB", region.size, (24, 26, 32)), 0.62)
         region = Image.composite(region, shaded, mask_image(edits.mask).point(lambda value: 255 if value else 0))
     thumbs = {"before": _small(before), "region": _small(region), "after": _small(to_pil(edits.image, edits.alpha))}
-    if edits.box is not None:
+    for box in [edits.box] if isinstance(edits, Edits) else [one.box for one in edits.edits]:
+        if box is None:
+            continue
         scale = [a / b for a, b in zip(thumbs["region"].size * 2, region.size * 2, strict=True)]
-        x0, y0, x1, y1 = (v * s for v, s in zip(edits.box, scale, strict=True))
+        x0, y0, x1, y1 = (v * s for v, s in zip(box, scale, strict=True))
         corners = (x0, y0, max(x0, x1 - 1), max(y0, y1 - 1))  # of a long strip it may be a line
         ImageDraw.Draw(thumbs["region"]).rectangle(corners, outline=(255, 94, 58), width=2)
     return thumbs

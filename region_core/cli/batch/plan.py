@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from ...settings import EditSettings
 from ..job import (
     ModelChoice,
     check_learning,
+    check_pick,
     choose_models,
     generator_file,
     output_folder,
@@ -91,7 +93,7 @@ def check_batch(asked: SimpleNamespace) -> BatchJob:
         raise InputError(problem)
     image_dir, json_file, output_dir = _places(asked)
     defaults = Defaults(asked.preset, {**suited(asked), **given_settings(asked)}, asked.negative_prompt)
-    items = read_items(json_file, image_dir, defaults)
+    items = _picked(read_items(json_file, image_dir, defaults), asked.pick)
     choice = choose_models(asked)
     save_path = None
     if asked.epochs is not None or asked.save_path is not None:
@@ -101,6 +103,23 @@ def check_batch(asked: SimpleNamespace) -> BatchJob:
         raise InputError("ckpt_interval keeps states of a shared generator; give save_path or epochs too.")
     generator = starting_generator(asked.load_checkpoint_path, [item.settings for item in items])
     return BatchJob(asked, choice, items, output_dir, settings, save_path, generator)
+
+
+def _picked(items: list[Item], picks: Sequence[str]) -> list[Item]:
+    """The items with what --pick says of some; InputError where it says it of none, or of what has no such region."""
+    chosen = {}
+    for pick in picks:
+        name, _, place = pick.rpartition("=")
+        item = next((one for one in items if one.key == name), None)
+        if item is None or not place.isdecimal():
+            raise InputError(f"pick is '{pick}'; write NAME=N, with the name of an edit as summary.csv has it.")
+        check_pick(int(place))
+        if item.requests or item.settings.method == "paper":
+            raise InputError(
+                f"pick is '{pick}', and that edit has no ranked regions: it is several, or preset paper's."
+            )
+        chosen[name] = int(place)
+    return [replace(one, pick=chosen.get(one.key)) for one in items]
 
 
 def _places(asked: SimpleNamespace) -> tuple[Path, Path, Path]:

@@ -9,16 +9,20 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from ...checks import is_writable, text_problems
 from ...errors import InputError, InputProblems
 from ...picture import check_header
+from ...requests import Request, parse_request
 from ...settings import REMOVED, SETTINGS, EditSettings, current_name, preset
+from ..job import check_evidence
 from .items import Item, item_seed
 
 TEXTS = ("image", "image_caption", "editing_prompt", "negative_prompt", "name", "preset")
+EDITS = "edits"
 _SHAPE = (
     '{"1.png": ["what is there", "what should be there"]} or [{"image": "1.png", '
     '"image_caption": "...", "editing_prompt": "..."}]'
@@ -165,18 +169,37 @@ def _item(entry: _Entry, key: str, image_dir: Path, defaults: Defaults) -> tuple
             wrong.append(f"{name} has a character that cannot be written: {quoted(entry[name])}")
         else:
             texts[name] = entry[name]
-    wrong += [f"{name} is missing" for name in ("image", "image_caption", "editing_prompt") if name not in entry]
-    unknown = [name for name in entry if name not in TEXTS and name not in SETTINGS and name not in REMOVED]
-    wrong += [f"{quoted(name)} is no setting; known are {', '.join((*TEXTS, *SETTINGS))}" for name in unknown]
+    requests = _requests(entry, wrong)
+    needed = ("image",) if EDITS in entry else ("image", "image_caption", "editing_prompt")
+    wrong += [f"{name} is missing" for name in needed if name not in entry]
+    known = (*TEXTS, EDITS, *SETTINGS)
+    unknown = [name for name in entry if name not in known and name not in REMOVED]
+    wrong += [f"{quoted(name)} is no setting; known are {', '.join(known)}" for name in unknown]
     settings = _settings(entry, key, defaults, wrong)
     path = _picture(texts["image"], image_dir, wrong) if "image" in texts else None
     # a text that is none has been told of; the other one is looked at all the same
     caption, prompt = texts.get("image_caption", "no caption"), texts.get("editing_prompt", "no prompt")
     wrong += [problem.rstrip(".") for problem in text_problems(caption, prompt)]
+    if EDITS in entry:
+        _try(lambda: check_evidence(settings, EDITS), wrong)
+        caption, prompt = ("; ".join(getattr(one, name) for one in requests) for name in ("caption", "prompt"))
     if wrong or path is None:
         return None, wrong
     negative = texts.get("negative_prompt", defaults.negative_prompt)
-    return Item(key, texts["image"], path, caption, prompt, negative, settings), wrong
+    return Item(key, texts["image"], path, caption, prompt, negative, settings, requests), wrong
+
+
+def _requests(entry: _Entry, wrong: list[str]) -> tuple[Request, ...]:
+    """The item's several edits, if any."""
+    if EDITS not in entry:
+        return ()
+    lines = entry[EDITS]
+    if not isinstance(lines, list) or not lines or not all(isinstance(line, str) for line in lines):
+        wrong.append(f'{EDITS} is {_short(lines)}; it must be texts, ["what is there -> what should be there"]')
+        return ()
+    wrong += [f"{name} is beside {EDITS}; leave one of them out" for name in TEXTS[1:3] if name in entry]
+    tried = [_try(partial(parse_request, line), wrong) for line in lines]
+    return tuple(one for one in tried if one is not None)
 
 
 def _settings(entry: _Entry, key: str, defaults: Defaults, wrong: list[str]) -> EditSettings:

@@ -25,6 +25,7 @@ from ...errors import InputError
 from ...files import discard
 from ...paper.checkpoint import read_checkpoint
 from ...paper.network import RegionGenerator, build_generator, load_generator, save_generator
+from ..report import Done
 from .editing import Editor, read_ahead
 from .items import shuffled
 from .places import LEARNED, STATE
@@ -120,9 +121,10 @@ class SharedLearning:
             self.editor.edit(index, reading, copy.deepcopy(self.module), self.job.stamp(index, step.epoch), keep)
         self.editor.flush()
 
-    def _keep(self, step: Step, index: int, edits: Edits) -> None:
+    def _keep(self, step: Step, index: int, edits: Done) -> None:
         """Put what a picture taught beside it."""
         file = self._lesson_file(index)
+        assert isinstance(edits, Edits)
         assert edits.generator is not None  # the published method always has one
         save_generator(edits.generator, file, edits.settings.flat(), self._lessons_of(step))
 
