@@ -10,7 +10,7 @@ from ..cost import work_so_far
 from ..edit import Edits, edit_image
 from ..encode import EncodedPicture, encode_picture
 from ..encoders.loading import Models, load_encoders, load_models
-from ..events import ALMOST, Event, Watcher, expected_cost
+from ..events import Event, Progress, Watcher, expected_cost
 from ..find import Regions, find_regions
 from ..paint import Painter
 from ..paint.diffusers_painter import DiffusersPainter
@@ -65,7 +65,6 @@ class Engine:
         encoded: EncodedPicture | None = None,
     ) -> SeveralEdits:
         """Several edits of one picture; after each an event has the picture with all so far."""
-        total = expected_cost(settings.with_values(num_regions=1), search=True) * len(requests)
         painters: list[Painter] = []
 
         def painter_of(prompt: str) -> Painter:
@@ -75,25 +74,13 @@ class Engine:
         def spent() -> float:
             return work_so_far(None, models.dino, models.scorer) + sum(work_so_far(one, None, None) for one in painters)
 
-        start = spent()
-
-        def tell(**best: Any) -> None:
-            on_event(Event("work", min((spent() - start) / total, ALMOST), **best))
-
         def answered(done: SeveralEdits) -> None:
             if edits := done.answers[-1].edits:
-                tell(best=done.image, best_box=done.box, best_score=edits[-1].score)
+                best = {"best": done.image, "best_box": done.box, "best_score": edits[-1].score}
+                on_event(Event("work", progress.done, **best))
 
-        done = edit_several(
-            image,
-            requests,
-            painter_of=painter_of,
-            dino=models.dino,
-            scorer=models.scorer,
-            settings=settings,
-            encoded=encoded,
-            on_forward=tell,
-            on_answer=answered,
-        )
-        on_event(Event("final", 1.0))
-        return done
+        total = expected_cost(settings.with_values(num_regions=1), search=True) * len(requests)
+        progress = Progress(on_event, spent, total)
+        encoders = {"dino": models.dino, "scorer": models.scorer}
+        more = {"settings": settings, "encoded": encoded, "on_forward": progress.forward, "on_answer": answered}
+        return edit_several(image, requests, painter_of=painter_of, **encoders, **more)

@@ -16,6 +16,7 @@ from .. import __version__
 from ..errors import InputError
 from ..settings import REMOVED, SETTINGS, EditSettings, preset
 
+_LOADING = {"num_workers": int, "pin_mem": bool}  # of pictures, which takes no time beside an edit
 PROGRAM = "python -m region_core"
 
 
@@ -99,12 +100,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
         show_default="float32 on a CPU and with --models shapes, else float16",
     ),
     "quiet": _told("show no progress bar", is_flag=True),
-    "num_workers": _number(
-        "pictures that are read ahead, for each process; 0 reads when a picture's turn comes", default=8
-    ),
-    "pin_mem": _told(
-        "with a device other than the CPU, read pictures into page-locked memory", type=bool, default=True
-    ),
     "threads": _number("CPU threads of each process, where models run on the CPU", show_default=_THREADS),
     "preset": _told(_PRESETS, "NAME", default="standard"),
 }
@@ -143,7 +138,7 @@ COMMANDS: dict[str, tuple[str, dict[str, str]]] = {
             "The list": "image_dir_path json_file negative_prompt output_dir draw_box pick",
             "Models": f"{_ENCODERS} diffusion_model_path",
             "The region generator": "load_checkpoint_path save_path epochs batch_size ckpt_interval",
-            "Running": "device dtype quiet num_workers pin_mem threads",
+            "Running": "device dtype quiet threads",
             "Settings": f"preset {_EDIT}",
         },
     ),
@@ -219,11 +214,11 @@ def _hidden(command: str) -> dict[str, tuple[type, str, str]]:
         return {}
     settings = [(old, one) for one in SETTINGS.values() for old in one.old_names]
     hidden = {old: (one.kind, f"is called --{one.name} now", one.name) for old, one in settings}
-    hidden |= {name: (kind, "does nothing any more; leave it out", "") for name, kind in REMOVED.items()}
-    if command == "edit":  # guides have these on every command line
+    # guides have these on every command line
+    hidden |= {name: (kind, "does nothing any more; leave it out", "") for name, kind in (REMOVED | _LOADING).items()}
+    if command == "edit":
         says = "does nothing for one picture; a list is edited by the command batch"
-        kinds = {"epochs": int, "batch_size": int, "num_workers": int, "pin_mem": bool}
-        hidden |= {name: (kind, says, "") for name, kind in kinds.items()}
+        hidden |= dict.fromkeys(("epochs", "batch_size"), (int, says, ""))
     return hidden
 
 

@@ -34,7 +34,7 @@ from .reading import Defaults, read_items
 FORMAT = 2  # of results on disk; a run does not take those of another format for finished
 FOLDERS = ("items", "results", "boxes")
 _END = 1 << 20  # bytes read at the end of a model's file: weights that differ, differ there
-_RANGES = {"epochs": (1, 10**6), "batch_size": (1, 10**6), "num_workers": (0, 1024), "ckpt_interval": (0, 10**9)}
+_RANGES = {"epochs": (1, 10**6), "batch_size": (1, 10**6), "ckpt_interval": (0, 10**9)}
 _RANGES["threads"] = (1, 1024)  # OpenMP ends the process where it cannot make as many as it is told
 
 
