@@ -55,11 +55,7 @@ def run(job: Job, engine: Engine, more: Callable[[Done], dict[str, Any]] = lambd
 
     with Progress(shown=job.shown, found=keep) as progress:
         try:
-            edits = (
-                _several(job, engine, models, progress)
-                if painter is None
-                else _one(job, engine, models, painter, progress)
-            )
+            edits = _edited(job, engine, models, painter, progress)
         except KeyboardInterrupt:
             spent = {"unet_evaluations": getattr(painter, "evaluations", 0), "seconds": time.perf_counter() - started}
             kept = write_stopped(job.output_dir, job.picture, progress, job.settings, job.stem, {**spent, **asked})
@@ -81,13 +77,10 @@ def run(job: Job, engine: Engine, more: Callable[[Done], dict[str, Any]] = lambd
     return 0, edits
 
 
-def _several(job: Job, engine: Engine, models: Models, progress: Progress) -> Done:
-    return engine.edit_several(
-        models, job.image, job.requests, job.negative_prompt, settings=job.settings, on_event=progress
-    )
-
-
-def _one(job: Job, engine: Engine, models: Models, painter: Painter, progress: Progress) -> Edits:
+def _edited(job: Job, engine: Engine, models: Models, painter: Painter | None, progress: Progress) -> Done:
+    asked: dict[str, Any] = {"settings": job.settings, "on_event": progress}
+    if painter is None:
+        return engine.edit_several(models, job.image, job.requests, job.negative_prompt, **asked)
     before, started = cost_so_far(painter, models.dino, models.scorer), time.monotonic()
     encoded, regions = None, job.regions
     if regions is None and job.pick is not None:
@@ -95,18 +88,8 @@ def _one(job: Job, engine: Engine, models: Models, painter: Painter, progress: P
         regions = engine.find(models, encoded, job.caption, job.settings.find)
         progress.found(regions)
         regions = picked(regions, job.pick)
-    edits = engine.edit(
-        models,
-        job.image,
-        job.caption,
-        job.prompt,
-        painter=painter,
-        settings=job.settings,
-        encoded=encoded,
-        regions=regions,
-        generator=job.generator,
-        on_event=progress,
-    )
+    asked |= {"painter": painter, "encoded": encoded, "regions": regions, "generator": job.generator}
+    edits = engine.edit(models, job.image, job.caption, job.prompt, **asked)
     cost = cost_so_far(painter, models.dino, models.scorer) - before
     return replace(edits, cost=cost, seconds=time.monotonic() - started)
 

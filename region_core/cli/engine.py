@@ -75,12 +75,12 @@ class Engine:
             return work_so_far(None, models.dino, models.scorer) + sum(work_so_far(one, None, None) for one in painters)
 
         def answered(done: SeveralEdits) -> None:
-            if edits := done.answers[-1].edits:
-                best = {"best": done.image, "best_box": done.box, "best_score": edits[-1].score}
-                on_event(Event("work", progress.done, **best))
+            if new := done.answers[-1].edits:
+                score = new[-1].score
+                on_event(Event("work", progress.done, best=done.image, best_box=done.box, best_score=score))
 
         total = expected_cost(settings.with_values(num_regions=1), search=True) * len(requests)
         progress = Progress(on_event, spent, total)
-        encoders = {"dino": models.dino, "scorer": models.scorer}
-        more = {"settings": settings, "encoded": encoded, "on_forward": progress.forward, "on_answer": answered}
-        return edit_several(image, requests, painter_of=painter_of, **encoders, **more)
+        more: dict[str, Any] = {"dino": models.dino, "scorer": models.scorer, "settings": settings, "encoded": encoded}
+        watched: dict[str, Any] = {"on_forward": progress.forward, "on_answer": answered}
+        return edit_several(image, requests, painter_of=painter_of, **more, **watched)

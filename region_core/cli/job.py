@@ -33,6 +33,7 @@ DINO_MODEL = "facebook/dino-vitb8"
 CLIP_MODEL, CLIP_PRETRAINED = "ViT-B-16", "openai"
 DTYPES = ("float32", "float16", "bfloat16")
 _OF_ONE = ("image_caption", "editing_prompt", "pick", "regions", "save_path", "load_checkpoint_path")
+_ANOTHER = "and another preset is asked for; give --preset paper, or leave it out."
 _LONGEST_STEM = 200  # bytes
 
 
@@ -106,11 +107,8 @@ def choose_models(asked: SimpleNamespace, *, painting: bool = True) -> ModelChoi
     if asked.models not in (None, "shapes"):
         raise InputError(f"models is '{asked.models}'; choose shapes, or leave it out.")
     small = asked.models == "shapes"
-    pipeline, clip, dino = (
-        (models.PIPELINE, models.CLIP, models.DINO)
-        if small
-        else (DEFAULT_MODEL, (CLIP_MODEL, CLIP_PRETRAINED), DINO_MODEL)
-    )
+    usual = (DEFAULT_MODEL, (CLIP_MODEL, CLIP_PRETRAINED), DINO_MODEL)
+    pipeline, clip, dino = (models.PIPELINE, models.CLIP, models.DINO) if small else usual
     pipeline = asked.diffusion_model_path or pipeline
     if pipeline in MIRRORS and not Path(pipeline).exists():
         print(f"{pipeline} was withdrawn from the hub; its mirror {MIRRORS[pipeline]} is used.", file=sys.stderr)
@@ -140,8 +138,8 @@ def stem_of(path: Path) -> str:
 
 
 def generator_file(save_path: str, *, existing: bool = False) -> Path:
-    """Where a learned generator goes: `save_path` itself, or in it where it names a folder; with
-    `existing` where one is read from, and a file may have any name."""
+    """The file of a learned generator: `save_path`, or in it where it names a folder; one that is read from, with
+    `existing`, may have any name."""
     path = path_of(save_path)
     if path.suffix == ".safetensors" or existing and not os.path.isdir(path):
         return path
@@ -168,10 +166,7 @@ def starting_generator(path: str | None, settings: Iterable[EditSettings]) -> Re
         # not to the device: it reads what DINO saw where the picture is, as a fresh one does
         generator, _ = load_generator(generator_file(path, existing=True), sizes=sizes)
     if any(one.method != "paper" for one in settings):
-        raise InputError(
-            "load_checkpoint_path is read by preset paper alone, and another preset is asked for; give --preset "
-            "paper, or leave it out."
-        )
+        raise InputError(f"load_checkpoint_path is read by preset paper alone, {_ANOTHER}")
     return generator
 
 
@@ -179,10 +174,7 @@ def check_learning(settings: Iterable[EditSettings], names: str) -> None:
     """Raise InputError where one of these settings learns nothing, though the options `names` are about it."""
     for one in settings:
         if one.method != "paper":
-            raise InputError(
-                f"{names} is about the region generator that preset paper learns, and another preset is asked for; "
-                "give --preset paper, or leave it out."
-            )
+            raise InputError(f"{names} is about the region generator that preset paper learns, {_ANOTHER}")
         if one.paper.learning == "off":
             raise InputError(f"learning is off, and {names} is about what is learned; leave one of them out.")
 

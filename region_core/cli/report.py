@@ -120,13 +120,8 @@ def _of_one(picture: Picture, edits: Edits) -> dict[str, Any]:
         "source_score": edits.source_score,
         "rounds": edits.rounds,
         "candidates": [
-            {
-                **_place(picture, one.box),
-                "rank_score": one.rank_score,
-                "parts": one.parts,
-                "score": one.score,
-                "improves": one.improves,
-            }
+            _place(picture, one.box)
+            | {name: getattr(one, name) for name in ("rank_score", "parts", "score", "improves")}
             for one in edits
         ],
         "presence": None if edits.regions is None else edits.regions.presence,
@@ -154,11 +149,8 @@ def _of_each(picture: Picture, edits: SeveralEdits) -> list[dict[str, Any]]:
 def write_stopped(
     folder: Path, picture: Picture, progress: Progress, settings: EditSettings, stem: str, more: dict[str, Any]
 ) -> bool:
-    """Write what an edit that was stopped had painted; False where that is nothing yet.
-
-    What an earlier run left in the folder beside it would not belong to it and goes, once the new is there. `more`
-    goes into the report too, which is the last.
-    """
+    """Write what an edit that was stopped had painted, the report with `more` last; False where that is nothing yet.
+    What an earlier run left in the folder beside it would not belong to it and goes, once the new is there."""
     if progress.best is None:
         return False
     remove(folder / "report.json")  # it spoke of other pictures
