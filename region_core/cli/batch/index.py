@@ -49,6 +49,12 @@ class Row:
         return self.report is not None or bool(self.error)
 
     @property
+    def note(self) -> str:
+        """Why it failed, or nothing was edited; of several edits, why each was not made that was not."""
+        reasons = [f"{one['request']}: {one['reason']}" for one in self.value("edits") or () if one["reason"]]
+        return self.error or "; ".join(reasons) or self.value("reason") or ""
+
+    @property
     def gain(self) -> float | None:
         """How much better the edit scores than leaving the picture alone."""
         score, source = self.value("score"), self.value("source_score")
