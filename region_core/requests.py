@@ -29,6 +29,12 @@ class Request:
             raise InputError(f"{self.which!r} says not which of several is meant; use {', '.join(WHICH)}, or 2nd")
 
     @property
+    def line(self) -> str:
+        """As `parse_request` reads it."""
+        which = "" if self.which == "best" else f" | {self.which}"
+        return f"{self.caption}{which}{f' | not: {self.without}' if self.without else ''} -> {self.prompt}"
+
+    @property
     def place(self) -> int:
         """Of "2nd" 1; 0 where it is no such word."""
         found = _PLACE.fullmatch(self.which)

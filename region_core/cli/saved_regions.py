@@ -25,10 +25,8 @@ def save_regions(folder: Path, regions: Regions) -> None:
     """Write the best regions' masks, 1.png and so on, as large as the picture, and what is known of them, last."""
     remove(folder / FILE)  # it spoke of other masks
     for place in range(KEPT):
-        if place < len(regions):
-            save_png(mask_image(regions[place].mask), folder / f"{place + 1}.png")
-        else:
-            remove(folder / f"{place + 1}.png")
+        file = folder / f"{place + 1}.png"
+        save_png(mask_image(regions[place].mask), file) if place < len(regions) else remove(file)
     save_png(mask_image(regions.relevance), folder / "relevance.png")
     write_json(folder / FILE, regions_report(regions))
 
@@ -71,14 +69,9 @@ def load_regions(folder: Path, picture: Picture, caption: str) -> Regions:
         found = tuple(
             Region.from_mask(mask, float(one["evidence"])) for mask, one in zip(masks, known["regions"], strict=True)
         )
-        regions = Regions(
-            found,
-            str(known["picture"]),
-            str(known["image_caption"]),
-            _mask(folder / "relevance.png"),
-            float("nan") if known["presence"] is None else float(known["presence"]),
-            str(known["why"]),
-        )
+        presence = float("nan") if known["presence"] is None else float(known["presence"])
+        texts, relevance = (str(known["picture"]), str(known["image_caption"])), _mask(folder / "relevance.png")
+        regions = Regions(found, *texts, relevance, presence, str(known["why"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"regions is '{folder}', and no regions can be read there ({error}); give a folder that find or edit wrote."
