@@ -41,6 +41,10 @@ def rank_edits(
     model spoilt (NaN) stands last.
     """
     settings = settings or RankSettings()
+    if not edits:
+        return []
+    for source in {id(edit.source): edit.source for edit in edits}.values():
+        encoded = encoded if source is encoded.picture else encoded.of(source)
     target, origin = scorer.encode_text(prompt)[0], scorer.encode_text(caption)[0]
     direction = target - origin
     unit = direction.square().sum().clamp(min=1e-6)

@@ -14,9 +14,11 @@ from .cost import Cost, cost_so_far, progress_scope
 from .edit import EDITED, NO_REGION
 from .encode import EncodedPicture, encode_picture, reduced
 from .encoders import ClipScorer, DinoEncoder
+from .errors import InputError
 from .find import Box, Region, Regions, find_regions
-from .find.which import choose
+from .find.which import choose, things
 from .paint import Edit, Painter, is_paintable, paint_regions, stitch
+from .paint.borders import Borders
 from .picture import picture_from
 from .rank import rank_edits
 from .requests import Request
@@ -104,13 +106,15 @@ def edit_several(
     """
     started, settings = time.monotonic(), settings or EditSettings()
     settings.validate()
+    if settings.method == "paper":
+        raise InputError("the published method makes one edit at a time; choose another preset for several")
     for request in requests:
         request.check()
     before = cost_so_far(None, dino, scorer)
     with progress_scope(on_forward):
-        if encoded is None:
-            encoded = encode_picture(picture_from(image), dino=dino, scorer=scorer)
-        picture, source = encoded.picture, encoded.picture.rgb.float()
+        picture = picture_from(image)
+        encoded = encode_picture(picture, dino=dino, scorer=scorer) if encoded is None else encoded.of(picture)
+        source = picture.rgb.float()
         done = SeveralEdits(source, torch.zeros_like(source[:, :1]), encoded, settings)
         painted = Cost()
         for number, request in enumerate(requests):
@@ -134,12 +138,14 @@ def _one_more(
     chosen = choose(regions, request.which, request.place, without)
     answer = Answer(request, regions, reason=regions.why)
     if regions.found and not chosen:
-        answer = replace(answer, reason=f"all that was found for {request.caption!r} is {request.without!r}")
+        count = len(things(regions))
+        fewer = f"{request.which} was asked for and {count} found" if request.place >= count else ""
+        answer = replace(answer, reason=fewer or f"all that was found for {request.caption!r} is {request.without!r}")
     for region in chosen:
-        if not is_paintable(region, painter.size):
+        if is_paintable(region, painter.size):
+            done, answer = _painted(done, answer, region, painter, scorer, settings)
+        elif not answer.edits:
             answer = replace(answer, reason="what was found is too small to be painted")
-            continue
-        done, answer = _painted(done, answer, region, painter, scorer, settings)
     return replace(done, answers=[*done.answers, answer])
 
 
@@ -148,7 +154,8 @@ def _painted(
 ) -> tuple[SeveralEdits, Answer]:
     """One region of a request, painted on what is there and put in where it is better than none."""
     base, request = done.encoded, answer.request
-    x0, y0, x1, y1 = region.box
+    height, width = base.picture.rgb.shape[-2:]
+    x0, y0, x1, y1 = Borders.round(region.box, settings.paint).touched(region.box, height, width)
     if bool((done.mask[..., y0:y1, x0:x1] > 0).any()):  # an earlier edit is the picture here
         small = reduced(done.image)
         picture = replace(base.picture, rgb=done.image, own=None)
@@ -157,7 +164,7 @@ def _painted(
     made = paint_regions(base.picture, [region], painter, seed=settings.seed, settings=settings.paint)
     edit = rank_edits(made, base, request.caption, request.prompt, scorer=scorer, settings=settings.rank)[0]
     if not edit.improves:
-        return done, replace(answer, reason="the edit is no better than leaving it alone")
+        return done, answer if answer.edits else replace(answer, reason="the edit is no better than leaving it alone")
     image, mask = stitch(done.image, edit.crop, edit.painted)
     done = replace(done, image=image, mask=torch.maximum(done.mask, mask))
     return done, replace(answer, edits=(*answer.edits, edit), reason="")
