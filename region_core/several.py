@@ -134,7 +134,11 @@ def _one_more(
     chosen = choose(regions, request.which, request.place, without)
     answer = Answer(request, regions, reason=regions.why)
     if regions.found and not chosen:
-        answer = replace(answer, reason=f"all that was found for {request.caption!r} is {request.without!r}")
+        others = len(choose(regions, "all", without=without))
+        few = f"{request.which} was asked for, and of {request.caption!r} {others} were found"
+        answer = replace(
+            answer, reason=few if others else f"all that was found for {request.caption!r} is {request.without!r}"
+        )
     for region in chosen:
         if not is_paintable(region, painter.size):
             answer = replace(answer, reason="what was found is too small to be painted")

@@ -115,8 +115,10 @@ def test_a_list_makes_of_an_item_s_edits_what_edit_makes(scene: list[str], model
 def test_what_is_not_there_is_said_and_the_others_are_made(
     scene: list[str], models: Models, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*scene, *edits_of("a magenta crescent -> a red star", EDITS[0])], Kept(models)) == 0
-    missing, found = report_in("out")["edits"]
+    lines = ["a magenta crescent -> a red star", EDITS[0], "a blue circle | 9th -> a red star"]
+    assert main([*scene, *edits_of(*lines)], Kept(models)) == 0
+    missing, found, ninth = report_in("out")["edits"]
+    assert ninth["reason"].startswith("9th was asked for, and of 'a blue circle' ")
     assert (missing["box"], found["reason"]) == (None, "")
     assert missing["reason"] in capsys.readouterr().out
 
