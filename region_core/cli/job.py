@@ -85,7 +85,7 @@ def choose_device(name: str | None) -> torch.device:
     try:
         with without_warnings():
             device = torch.device(name)
-            torch.zeros(1, device=device).item()  # of torch's "meta" nothing can be had
+            torch.zeros(1, dtype=torch.float32, device=device).item()  # of torch's "meta" nothing can be had
     except Exception as error:  # each kind has its own, ModuleNotFoundError among them
         why = "whose memory is full" if is_out_of_memory(error) else "which cannot be used here"
         raise InputError(f"device is '{name}', {why} ({first_line(error)}); choose another, such as cpu.") from error

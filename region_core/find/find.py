@@ -22,7 +22,6 @@ from .relevance import caption_map
 from .texts import distractors, is_background
 
 MAX_CUT = 8  # regions within a prior, which are kept to the pixel
-NEARLY = 0.8  # of the largest area: a region with as much may have been cut by it
 LIKELIEST = 8  # regions that are told where nothing was found
 
 
@@ -47,6 +46,7 @@ def find_regions(
     of another size.
     """
     check_text("image_caption", caption)
+    caption = caption.strip()
     settings = settings or FindSettings()
     ground = is_background(caption)
     if not isinstance(picture, EncodedPicture):
@@ -54,7 +54,8 @@ def find_regions(
     source = picture.picture.rgb
     check_prior(prior, source)
     _check_detections(detections, source)
-    rows, columns = (FINE * int(side) for side in picture.patches.features.shape[-2:])
+    grid = picture.patches.attention.shape[-2:] if ground or picture.cells is None else picture.cells.grid
+    rows, columns = (FINE * int(side) for side in grid)
     white = None if prior is None else covered(prior, rows, columns)[0, 0] > 0.5  # a thin line stays
     if ground:
         found = empty_places(picture.patches, white, settings.max_area)
@@ -72,15 +73,16 @@ def find_regions(
         )
     regions = _regions(found, (int(source.shape[-2]), int(source.shape[-1])), prior)
     relevance = found.relevance - found.relevance.min()
+    why_no_places = "" if ground else getattr(scorer, "why_no_places", "")
     return Regions(
         regions if found.present else (),
         picture.key,
-        caption.strip(),
+        caption,
         (relevance / relevance.max().clamp(min=1e-8))[None, None],
         found.presence,
         "" if found.present else _why(caption, prior is not None),
         () if found.present else regions[:LIKELIEST],
-        tuple(_notes(regions[0], settings, "" if ground else getattr(scorer, "why_no_places", ""))),
+        tuple(_notes(found.limited and found.present, settings, why_no_places)),
     )
 
 
@@ -97,15 +99,15 @@ def _check_detections(detections: Tensor | None, source: Tensor) -> None:
         )
 
 
-def _notes(best: Region, settings: FindSettings, why_no_places: str) -> Iterator[str]:
+def _notes(limited: bool, settings: FindSettings, why_no_places: str) -> Iterator[str]:
     """What limits the answer, in sentences."""
     if why_no_places:
         yield f"CLIP shows no places, because {why_no_places}; the region was found by whole windows, which is coarser"
-    if settings.max_area < 1 and best.area >= NEARLY * settings.max_area:
-        yield f"the region is as large as max_window_size {settings.max_window_size} allows; the thing may be larger"
+    if limited:
+        yield f"a larger region answers better than what max_window_size {settings.max_window_size} allows; raise it"
 
 
 def _why(caption: str, within_prior: bool) -> str:
     where = "where the region prior is white" if within_prior else "in the picture"
     way = "paint the prior where it is, or leave it out; " if within_prior else ""
-    return f"nothing {where} answers to {caption.strip()!r}; {way}to add something new, give the caption 'background'"
+    return f"nothing {where} answers to {caption!r}; {way}to add something new, give the caption 'background'"

@@ -42,7 +42,8 @@ class RankedRegions:
     masks [N, h*FINE, w*FINE] bool; evidence [N], log-probabilities; separate [N] bool: the region shares no part
     worth naming with a better one that is separate, so the first k separate ones answer "k things of a kind", and
     what is not separate is the same thing cut wider or closer. relevance [h, w], in standard deviations;
-    probability [h, w] of each cell to belong to the thing; presence, and whether that counts as being there.
+    probability [h, w] of each cell to belong to the thing; presence, and whether that counts as being there; whether
+    the best one is `limited`, a better one being too large.
     """
 
     masks: Tensor
@@ -52,6 +53,7 @@ class RankedRegions:
     probability: Tensor
     presence: float
     present: bool
+    limited: bool = False
 
 
 def find_regions_on_grid(
@@ -80,13 +82,14 @@ def find_regions_on_grid(
         if detections_only and given
         else [*given, *level_masks(fine, white), *level_masks(_finer(where.close, cells.grid), white)]
     )
-    masks = _of_size(masks, max_area)
     overlap = expected_overlaps(masks, probability)
     seen = np.where(white, _finer(where.seen, cells.grid), -np.inf)
     peaks = np.array([seen[mask].max() for mask in masks])
     missed = (seen.max() - peaks) / max(float(where.seen.std()), 1e-6)
     score = np.log(np.maximum(overlap, 1e-6)) - PEAK * missed
-    kept, separate = _distinct(masks, np.argsort(-score, kind="stable"))
+    small = _of_size(masks, max_area)
+    places, separate = _distinct([masks[i] for i in small], np.argsort(-score[small], kind="stable"))
+    kept = small[places]
     return RankedRegions(
         torch.from_numpy(np.stack([masks[i] for i in kept])),
         (SHARPNESS * torch.from_numpy(score[kept]).float()).log_softmax(dim=0),
@@ -95,6 +98,7 @@ def find_regions_on_grid(
         logits.sigmoid().reshape(cells.grid),
         where.presence,
         where.presence >= PRESENT,
+        bool(score.max() > score[kept[0]]),
     )
 
 
@@ -140,11 +144,10 @@ def _finer(values: Tensor, grid: tuple[int, int]) -> NDArray[np.float32]:
     return wide.squeeze((0, 1)).numpy()
 
 
-def _of_size(masks: list[Mask], max_area: float) -> list[Mask]:
-    """The masks whose boxes cover at most `max_area` of the picture; where none does, the one with the smallest."""
-    shares = [mask.any(axis=0).mean() * mask.any(axis=1).mean() for mask in masks]
-    kept = [mask for mask, share in zip(masks, shares, strict=True) if share <= max_area + 1e-6]
-    return kept or [masks[int(np.argmin(shares))]]
+def _of_size(masks: list[Mask], max_area: float) -> NDArray[np.intp]:
+    """Which of the masks have boxes that cover at most `max_area` of the picture; the smallest where none has."""
+    shares = np.array([mask.any(axis=0).mean() * mask.any(axis=1).mean() for mask in masks])
+    return np.flatnonzero(shares <= max(max_area, shares.min()) + 1e-6)
 
 
 def _distinct(masks: list[Mask], order: NDArray[np.intp]) -> tuple[list[int], list[bool]]:

@@ -103,7 +103,7 @@ def search(
             expected = history[-1] if history else expected
         best = max(done.values(), key=lambda edit: edit.score)
         progress.round(boxes[drawn], losses[drawn], float(losses[edited].min()), expected, best)
-    source = settings.rank.test_alpha * float(encoded.embedding[0] @ texts[0]) + settings.rank.test_beta
+    source = settings.rank.test_alpha * float(encoded.embedding[0].to(texts) @ texts[0]) + settings.rank.test_beta
     ranked = sorted((done[j] for j in sorted(done)), key=lambda edit: edit.score, reverse=True)
     return Learned(ranked, source, boxes)
 
@@ -119,7 +119,7 @@ def _scored(
 ) -> list[Edit]:
     """The edits with their scores, by CLIP's embeddings [n, E] of their pictures."""
     text = settings.rank.test_alpha * (seen @ texts[0]).float().cpu()
-    picture = settings.rank.test_beta * (seen @ encoded.embedding[0]).float().cpu()
+    picture = settings.rank.test_beta * (seen @ encoded.embedding[0].to(seen)).float().cpu()
     score = nan_to_neg_inf(text + picture)
     return [
         replace(edit, score=value, rank_score=value, parts={"text": by_text, "picture": by_picture})
