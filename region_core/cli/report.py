@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,6 @@ Done = Edits | SeveralEdits
 RESULTS = ("edited.png", "region.png", "candidates.png", "loss.png", "report.json")
 _LIBRARIES = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "numpy", "pillow")
 _SHOWN = 12  # painted regions on the sheet, best first
-
-
-def versions() -> dict[str, str]:
-    """Python's, the pack's and the libraries' versions; nothing is imported for it."""
-    found = {"python": platform.python_version(), "region_core": __version__}
-    for name in _LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def told(edits: Done) -> list[tuple[str, str]]:
@@ -109,7 +99,12 @@ def report_of(picture: Picture, edits: Done, more: dict[str, Any]) -> dict[str, 
 
 
 def _of_settings(settings: EditSettings) -> dict[str, Any]:
-    return {"seed": settings.seed, "settings": settings.flat(), "versions": versions()}
+    """With the versions of Python, the pack and the libraries; nothing is imported for it."""
+    found = {"python": platform.python_version(), "region_core": __version__}
+    for name in _LIBRARIES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return {"seed": settings.seed, "settings": settings.flat(), "versions": found}
 
 
 def _place(picture: Picture, box: Box | None) -> dict[str, Any]:

@@ -105,11 +105,13 @@ def test_a_list_makes_of_an_item_s_edits_what_edit_makes(scene: list[str], model
     done = Path("all", row["result"]).stat().st_mtime_ns
     assert main(ask, Kept(models)) == 0
     assert Path("all", row["result"]).stat().st_mtime_ns == done, "what is finished was done again"
-    others = ["a blue circle | largest -> a black cross", "a magenta crescent -> a red star"]
+    others = ["a blue circle | 9th -> a black cross", EDITS[1]]  # of the same caption and prompt
     Path("list.json").write_text(json.dumps([{"image": "scene.png", "edits": others, "seed": 42, "name": row["key"]}]))
     assert main(ask, Kept(models)) == 0
     assert Path("all", row["result"]).stat().st_mtime_ns != done, "other edits were taken for the same"
-    assert "a magenta crescent -&gt; a red star: " in Path("all/index.html").read_text(encoding="utf-8")
+    assert "a blue circle | 9th -&gt; a black cross: 9th was asked for" in Path("all/index.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_what_is_not_there_is_said_and_the_others_are_made(
