@@ -16,7 +16,7 @@ from .encode import EncodedPicture, encode_picture, reduced
 from .encoders import ClipScorer, DinoEncoder
 from .errors import InputError
 from .find import Box, Region, Regions, find_regions
-from .find.which import choose, things
+from .find.which import choose
 from .paint import Edit, Painter, is_paintable, paint_regions, stitch
 from .paint.borders import Borders
 from .picture import picture_from
@@ -138,9 +138,11 @@ def _one_more(
     chosen = choose(regions, request.which, request.place, without)
     answer = Answer(request, regions, reason=regions.why)
     if regions.found and not chosen:
-        count = len(things(regions))
-        fewer = f"{request.which} was asked for and {count} found" if request.place >= count else ""
-        answer = replace(answer, reason=fewer or f"all that was found for {request.caption!r} is {request.without!r}")
+        others = len(choose(regions, "all", without=without))
+        few = f"{request.which} was asked for, and of {request.caption!r} {others} were found"
+        answer = replace(
+            answer, reason=few if others else f"all that was found for {request.caption!r} is {request.without!r}"
+        )
     for region in chosen:
         if is_paintable(region, painter.size):
             done, answer = _painted(done, answer, region, painter, scorer, settings)

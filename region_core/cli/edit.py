@@ -57,7 +57,10 @@ def run(job: Job, engine: Engine, more: Callable[[Done], dict[str, Any]] = lambd
         try:
             edits = _edited(job, engine, models, painter, progress)
         except KeyboardInterrupt:
-            spent = {"unet_evaluations": getattr(painter, "evaluations", 0), "seconds": time.perf_counter() - started}
+            spent = {
+                "unet_evaluations": getattr(painter, "evaluations", None),
+                "seconds": time.perf_counter() - started,
+            }
             kept = write_stopped(job.output_dir, job.picture, progress, job.settings, job.stem, {**spent, **asked})
             print(_stopped(job, progress, kept, bool(found)), file=sys.stderr)
             return STOPPED, None

@@ -83,4 +83,6 @@ class Engine:
         progress = Progress(on_event, spent, total)
         more: dict[str, Any] = {"dino": models.dino, "scorer": models.scorer, "settings": settings, "encoded": encoded}
         watched: dict[str, Any] = {"on_forward": progress.forward, "on_answer": answered}
-        return edit_several(image, requests, painter_of=painter_of, **more, **watched)
+        done = edit_several(image, requests, painter_of=painter_of, **more, **watched)
+        on_event(Event("final", 1.0))
+        return done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,6 @@ Done = Edits | SeveralEdits
 RESULTS = ("edited.png", "region.png", "candidates.png", "loss.png", "report.json")
 _LIBRARIES = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "numpy", "pillow")
 _SHOWN = 12  # painted regions on the sheet, best first
-
-
-def versions() -> dict[str, str]:
-    """Python's, the pack's and the libraries' versions; nothing is imported for it."""
-    found = {"python": platform.python_version(), "region_core": __version__}
-    for name in _LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def told(edits: Done) -> list[tuple[str, str]]:
@@ -99,15 +89,22 @@ def report_of(picture: Picture, edits: Done, more: dict[str, Any]) -> dict[str, 
         "verdict": edits.verdict,
         "reason": edits.reason,
         "note": picture.note,
-        "seed": edits.seed,
-        "settings": edits.settings.flat(),
-        "versions": versions(),
+        **_of_settings(edits.settings),
         **(_of_one(picture, edits) if isinstance(edits, Edits) else {"edits": _of_each(picture, edits)}),
         "unet_evaluations": edits.cost.unet_evaluations,
         "cost": edits.cost.as_dict(),
         "seconds": edits.seconds,
         **more,
     }
+
+
+def _of_settings(settings: EditSettings) -> dict[str, Any]:
+    """With the versions of Python, the pack and the libraries; nothing is imported for it."""
+    found = {"python": platform.python_version(), "region_core": __version__}
+    for name in _LIBRARIES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return {"seed": settings.seed, "settings": settings.flat(), "versions": found}
 
 
 def _place(picture: Picture, box: Box | None) -> dict[str, Any]:
@@ -133,16 +130,9 @@ def _of_each(picture: Picture, edits: SeveralEdits) -> list[dict[str, Any]]:
     rows = []
     for answer in edits.answers:
         painted = [{**_place(picture, one.box), "score": one.score} for one in answer.edits]
-        rows.append(
-            {
-                "request": answer.request.line,
-                **(painted[0] if painted else {**_place(picture, None), "score": None}),
-                "reason": answer.reason,
-                "notes": [*answer.regions.notes, *answer.notes],
-                "presence": answer.regions.presence,
-                "painted": painted,
-            }
-        )
+        first = painted[0] if painted else {**_place(picture, None), "score": None}
+        told = {"reason": answer.reason, "notes": [*answer.regions.notes, *answer.notes], "painted": painted}
+        rows.append({"request": answer.request.line, **first, "presence": answer.regions.presence, **told})
     return rows
 
 
@@ -163,9 +153,7 @@ def write_stopped(
         **box_report(progress.best_box),
         "score": progress.score,
         "verdict": "stopped",
-        "seed": settings.seed,
-        "settings": settings.flat(),
-        "versions": versions(),
+        **_of_settings(settings),
         "rounds": progress.rounds,
         **more,
     }

@@ -105,18 +105,22 @@ def test_a_list_makes_of_an_item_s_edits_what_edit_makes(scene: list[str], model
     done = Path("all", row["result"]).stat().st_mtime_ns
     assert main(ask, Kept(models)) == 0
     assert Path("all", row["result"]).stat().st_mtime_ns == done, "what is finished was done again"
-    others = ["a blue circle | largest -> a black cross", "a magenta crescent -> a red star"]
+    others = ["a blue circle | 9th -> a black cross", EDITS[1]]  # of the same caption and prompt
     Path("list.json").write_text(json.dumps([{"image": "scene.png", "edits": others, "seed": 42, "name": row["key"]}]))
     assert main(ask, Kept(models)) == 0
     assert Path("all", row["result"]).stat().st_mtime_ns != done, "other edits were taken for the same"
-    assert "a magenta crescent -&gt; a red star: " in Path("all/index.html").read_text(encoding="utf-8")
+    assert "a blue circle | 9th -&gt; a black cross: 9th was asked for" in Path("all/index.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_what_is_not_there_is_said_and_the_others_are_made(
     scene: list[str], models: Models, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*scene, *edits_of("a magenta crescent -> a red star", EDITS[0])], Kept(models)) == 0
-    missing, found = report_in("out")["edits"]
+    lines = ["a magenta crescent -> a red star", EDITS[0], "a blue circle | 9th -> a red star"]
+    assert main([*scene, *edits_of(*lines)], Kept(models)) == 0
+    missing, found, ninth = report_in("out")["edits"]
+    assert ninth["reason"].startswith("9th was asked for, and of 'a blue circle' ")
     assert (missing["box"], found["reason"]) == (None, "")
     assert missing["reason"] in capsys.readouterr().out
 
@@ -135,6 +139,7 @@ def test_ctrl_c_leaves_the_edits_that_were_made(scene: list[str], models: Models
     x0, y0, x1, y1 = report_in("out")["box"]
     assert (opened("out/edited.png")[y0:y1, x0:x1] != SCENE.image[y0:y1, x0:x1]).any()
     assert report_in("out")["verdict"] == "stopped"
+    assert report_in("out")["unet_evaluations"] is None  # of several painters nobody has counted
 
 
 @pytest.mark.parametrize(
