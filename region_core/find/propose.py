@@ -83,10 +83,8 @@ def find_regions_on_grid(
         else [*given, *level_masks(fine, white), *level_masks(_finer(where.close, cells.grid), white)]
     )
     overlap = expected_overlaps(masks, probability)
-    seen = np.where(white, _finer(where.seen, cells.grid), -np.inf)
-    peaks = np.array([seen[mask].max() for mask in masks])
-    missed = (seen.max() - peaks) / max(float(where.seen.std()), 1e-6)
-    score = np.log(np.maximum(overlap, 1e-6)) - PEAK * missed
+    seen = _finer(where.seen, cells.grid) / max(float(where.seen.std()), 1e-6)
+    score = np.log(np.maximum(overlap, 1e-6)) + PEAK * np.array([seen[mask].max() for mask in masks])
     small = _of_size(masks, max_area)
     places, separate = _distinct([masks[i] for i in small], np.argsort(-score[small], kind="stable"))
     kept = small[places]

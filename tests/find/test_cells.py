@@ -34,6 +34,32 @@ def test_a_quarter_of_the_side_away_alike_cells_count_a_third() -> None:
     assert float(row[12, 2] / row[8, 2]) == pytest.approx(torch.tensor(-1.0).exp().item(), rel=1e-3)
 
 
+def test_six_nats_a_standard_deviation_of_likeness() -> None:
+    features = torch.zeros(1, 3, 6, 12)
+    for kind in range(3):
+        features[:, kind, :, 4 * kind : 4 * kind + 4] = 1
+    row = read_cells(features, torch.ones(1, 6, 12)).affinity[3 * 12 + 4].reshape(6, 12)
+    # less their mean, cells of one kind have the cosine 1 and others -0.5; over all pairs that spreads by 0.5 ** 0.5
+    assert float((row[3, 5] / row[3, 3]).log()) == pytest.approx(6 * 1.5 / 0.5**0.5, rel=1e-3)
+
+
+def test_what_all_cells_share_tells_nothing_apart() -> None:
+    much = halves(noise=0.3)
+    much[:, 3] += 20
+    attention = torch.ones(1, 8, 12)
+    shared, plain = read_cells(much, attention).affinity, read_cells(halves(noise=0.3), attention).affinity
+    torch.testing.assert_close(shared, plain, atol=1e-3, rtol=1e-2)
+
+
+def test_the_figure_is_told_by_the_direction_of_features_and_not_by_their_length() -> None:
+    features, attention = halves(), torch.zeros(1, 8, 12)
+    attention[..., :6] = 1
+    features[..., 2:4, 5:8] *= 50
+    figure = read_cells(features, attention).figure.reshape(8, 12)
+    assert float(figure[:, :6].min()) > 0.5
+    assert float(figure[:, 6:].max()) < -0.5
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_the_figure_is_the_side_that_is_attended_to(side: str) -> None:
     attention = torch.zeros(1, 8, 12)

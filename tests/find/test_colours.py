@@ -73,8 +73,10 @@ def test_two_things_of_a_kind_are_two_regions_and_nested_cuts_are_one() -> None:
 
 
 def test_what_is_inside_a_thing_belongs_to_it() -> None:
-    best = find(scene(("red", (24, 24, 104, 104)), ("blue", (52, 52, 72, 72))))[0]
-    assert mask_overlap(best.mask, mask_of((24, 24, 104, 104))) > 0.9
+    box, inside = (24, 24, 104, 104), (52, 52, 72, 72)
+    best = find(scene(("red", box), ("blue", inside)))[0]
+    assert mask_overlap(best.mask, mask_of(box)) > 0.9
+    assert float((best.mask * mask_of(inside)).sum()) == float(mask_of(inside).sum())
 
 
 @pytest.mark.parametrize("caption", ["red", "green"])
@@ -100,6 +102,7 @@ def test_what_is_not_there_is_told_with_what_came_nearest() -> None:
     assert 0 < len(regions.likeliest) <= 8
     assert regions.presence < 0.75 <= find(TWO, "blue").presence
     assert find(TWO, "blue").likeliest == ()
+    assert find(TWO, "green", settings=FindSettings(max_window_size=4)).notes == ()
 
 
 def test_a_text_that_is_a_little_like_all_of_the_picture_is_not_in_it() -> None:

@@ -8,7 +8,7 @@ import torch
 from region_core import InputError
 from region_core.settings import FindSettings
 
-from .colours import ColourScorer, find, mask_of, mask_overlap, overlap, scene
+from .colours import ColourDino, ColourScorer, find, mask_of, mask_overlap, overlap, scene
 
 THING, OTHER = (24, 32, 64, 88), (80, 64, 120, 96)
 TWO = scene(("red", THING), ("blue", OTHER))
@@ -24,8 +24,8 @@ STRIPES = torch.zeros(1, 1, 128, 128)
 STRIPES[..., ::3, :] = 1
 ODD = {
     "disc": disc(50, 60, 31),
-    "line": mask_of((40, 0, 41, 128)),
-    "pixel": mask_of((50, 50, 51, 51)),
+    "line": mask_of((41, 0, 42, 128)),
+    "pixel": mask_of((51, 51, 52, 52)),
     "stripes": STRIPES,
     "two parts": mask_of((20, 30, 43, 61), (50, 70, 99, 90)),
     "elsewhere": mask_of((100, 3, 121, 20)),
@@ -47,7 +47,14 @@ def test_the_thing_is_found_in_a_prior_that_is_wider_and_its_white_part_in_one_t
     wide = mask_of((10, 20, 78, 100))
     assert mask_overlap(find(TWO, prior=wide)[0].mask, mask_of(THING)) > 0.9
     assert find(TWO, prior=mask_of((24, 32, 51, 61)))[0].box == (24, 32, 51, 61)
-    assert find(TWO, prior=ODD["line"])[0].box[:3:2] == (40, 41)
+    assert find(TWO, prior=ODD["line"])[0].box[:3:2] == (41, 42)
+
+
+def test_a_pixel_between_the_middles_of_coarse_cells_is_a_region() -> None:
+    for place in (32, 47, 48):
+        pixel = mask_of((place, place, place + 1, place + 1))
+        regions = find(TWO, prior=pixel, dino=ColourDino(side=32))
+        assert torch.equal((regions.regions or regions.likeliest)[0].mask, pixel)
 
 
 def test_a_prior_says_which_of_two() -> None:

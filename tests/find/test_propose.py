@@ -111,9 +111,14 @@ def test_what_the_smallest_windows_alone_tell_is_a_region_too() -> None:
 
 
 def test_holes_are_filled_and_what_is_not_connected_is_another_region() -> None:
-    thing, hole = (6, 4, 18, 20), (10, 8, 13, 11)
-    found = proposed(drawn(thing, hole, values=(1.0, 0.0)))
-    assert same(found.masks[0], fine(thing)) > 0.9
+    thing, hole = (6, 4, 18, 20), (10, 8, 14, 13)
+    relevance = drawn(thing, hole, values=(1.0, 0.0))
+    filled = proposed(relevance).masks[0]
+    assert same(filled, fine(thing)) > 0.9
+    assert same(filled & fine(hole), fine(hole)) == 1
+    prior = ~fine(hole)
+    found = proposed(relevance, prior=prior)  # what is not white is no part of it
+    assert not bool((found.masks & ~prior).any())
 
 
 def test_regions_are_few_differ_and_share_the_probability() -> None:
@@ -137,6 +142,9 @@ def test_nothing_is_found_outside_of_a_prior_and_all_of_it_where_it_is_a_speck()
     found = proposed(drawn((5, 6, 14, 18)), prior=white)
     assert not bool((found.masks & ~white).any())
     assert same(found.masks[0], fine((10, 6, 14, 18))) > 0.8
+    cut, whole = (2, 4, 14, 20), (20, 8, 26, 14)  # what is outside of the white is not missed
+    found = proposed(drawn(cut, whole), seen=drawn(cut, whole, values=(1.0, 0.95)), prior=fine((10, 0, 32, 24)))
+    assert same(found.masks[0], fine((10, 4, 14, 20))) > 0.8
     speck = torch.zeros_like(white)
     speck[30, 7] = True
     assert torch.equal(proposed(drawn((5, 6, 14, 18)), prior=speck).masks, speck[None])
@@ -197,13 +205,13 @@ def test_the_expected_overlap_is_what_it_is_on_average_over_things_that_are_draw
 
 
 def test_what_of_a_thing_is_far_from_a_region_is_not_missed() -> None:
-    probability = np.zeros((40, 40))
-    probability[4:12, 4:12] = 1
+    probability = np.zeros((60, 60))
+    probability[4:20, 4:20] = 1
     mask = probability > 0.5
     assert expected_overlaps([mask], probability).tolist() == pytest.approx([1])
-    probability[20:28, 20:28] = 1  # another
+    probability[30:50, 30:50] = 1  # another
     assert expected_overlaps([mask], probability).tolist() == pytest.approx([1])
-    probability[4:12, 13:14] = 1  # within a quarter of its sides, 2 cells
-    assert expected_overlaps([mask], probability).tolist() == pytest.approx([64 / 72])
-    probability[4:12, 14:15] = 1  # beyond
-    assert expected_overlaps([mask], probability).tolist() == pytest.approx([64 / 72])
+    probability[4:20, 23:24] = 1  # within a quarter of its sides, 4 cells
+    assert expected_overlaps([mask], probability).tolist() == pytest.approx([256 / 272])
+    probability[4:20, 24:25] = 1  # beyond
+    assert expected_overlaps([mask], probability).tolist() == pytest.approx([256 / 272])
