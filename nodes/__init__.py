@@ -16,8 +16,10 @@ class LearnableRegions(ComfyExtension):
         from .learned import LoadLearnedGenerator, SaveLearnedGenerator
         from .loaders import LoadClipScorer, LoadDinoEncoder
         from .pick_region import PickRegion
+        from .region_crop import RegionCrop
         from .region_generator import LearnableRegionGenerator
         from .region_inpaint_optimize import RegionInpaintOptimize
+        from .region_stitch import RegionStitch
         from .shapes_demo import LoadShapesDemo, ShapesScene
 
         return [
@@ -28,6 +30,8 @@ class LearnableRegions(ComfyExtension):
             RegionInpaintOptimize,
             FindRegion,
             PickRegion,
+            RegionCrop,
+            RegionStitch,
             LoadLearnedGenerator,
             SaveLearnedGenerator,
             LoadShapesDemo,
