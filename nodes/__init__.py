@@ -11,6 +11,7 @@ class LearnableRegions(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """All nodes, in the order of a graph."""
         from .clip_region_loss import ClipRegionLoss
+        from .edit_several import EditSeveralRegions
         from .editing_models import LoadEditingModels
         from .find_region import FindRegion
         from .learned import LoadLearnedGenerator, SaveLearnedGenerator
@@ -32,6 +33,7 @@ class LearnableRegions(ComfyExtension):
             PickRegion,
             RegionCrop,
             RegionStitch,
+            EditSeveralRegions,
             LoadLearnedGenerator,
             SaveLearnedGenerator,
             LoadShapesDemo,

@@ -42,6 +42,7 @@ _SOCKETS: dict[str, tuple[str, str, Callable[[Any], bool]]] = {
     "IMAGE": ("a picture", "a Load Image node, for example", _kind(torch.Tensor)),
     "MASK": ("a mask", "a Load Image node, for example", _kind(torch.Tensor)),
     "MODEL": ("a MODEL", "a Load Checkpoint node", lambda v: hasattr(v, "model_options")),
+    "CLIP": ("a CLIP", "a Load CLIP or Load Checkpoint node", lambda v: hasattr(v, "tokenize")),
     "VAE": ("a VAE", "a Load VAE or Load Checkpoint node", lambda v: hasattr(v, "first_stage_model")),
     "CONDITIONING": (
         "a text's CONDITIONING",
