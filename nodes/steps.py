@@ -51,10 +51,18 @@ def encode(picture: torch.Tensor, caption: str, *, scorer: Any, features: PatchF
 
 
 def find(
-    encoded: EncodedPicture, caption: str, *, scorer: Any, settings: FindSettings, prior: torch.Tensor | None
+    encoded: EncodedPicture,
+    caption: str,
+    *,
+    scorer: Any,
+    settings: FindSettings,
+    prior: torch.Tensor | None,
+    detections: torch.Tensor | None = None,
 ) -> Regions:
     """The regions of an encoded picture, best first."""
-    return _once("find", find_regions, encoded, caption, scorer=scorer, settings=settings, prior=prior)
+    return _once(
+        "find", find_regions, encoded, caption, scorer=scorer, settings=settings, prior=prior, detections=detections
+    )
 
 
 def _once(step: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
