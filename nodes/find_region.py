@@ -126,4 +126,4 @@ def _report(regions: Any) -> str:
     for place, region in enumerate(regions, 1):
         at = f"{pixels(region.box)}, {where(region.box, region.size[1], region.size[0])}"
         lines.append(f"{place}: {at}, evidence {region.evidence:.2f}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *regions.notes])

@@ -96,4 +96,4 @@ def said(picture: Picture, regions: Regions, pick: int) -> str:
     for place, one in enumerate(regions[:KEPT], 1):
         at = f"{one.box}, {where(one.box, picture.width, picture.height)}"
         lines.append(f"{'*' if place == pick else ' '} {place}  {at}, evidence {one.evidence:.2f}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *regions.notes])

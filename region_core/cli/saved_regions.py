@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,17 @@ def regions_report(regions: Regions) -> dict[str, Any]:
         "image_caption": regions.caption,
         "found": regions.found,
         "why": regions.why,
+        "notes": list(regions.notes),
         "presence": regions.presence,
         "picture": regions.key,
         "regions": [
-            {"pick": place, **box_report(one.box), "evidence": one.evidence, "mask": f"{place}.png"}
+            {
+                "pick": place,
+                **box_report(one.box),
+                "evidence": one.evidence,
+                "separate": one.separate,
+                "mask": f"{place}.png",
+            }
             for place, one in enumerate(regions[:KEPT], 1)
         ],
     }
@@ -67,11 +75,13 @@ def load_regions(folder: Path, picture: Picture, caption: str) -> Regions:
         known = json.loads((folder / FILE).read_text(encoding="utf-8"))
         masks = [_mask(folder / one["mask"]) for one in known["regions"]]
         found = tuple(
-            Region.from_mask(mask, float(one["evidence"])) for mask, one in zip(masks, known["regions"], strict=True)
+            replace(Region.from_mask(mask, float(one["evidence"])), separate=bool(one["separate"]))
+            for mask, one in zip(masks, known["regions"], strict=True)
         )
         presence = float("nan") if known["presence"] is None else float(known["presence"])
         texts, relevance = (str(known["picture"]), str(known["image_caption"])), _mask(folder / "relevance.png")
-        regions = Regions(found, *texts, relevance, presence, str(known["why"]))
+        notes = tuple(str(note) for note in known["notes"])
+        regions = Regions(found, *texts, relevance, presence, str(known["why"]), notes=notes)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"regions is '{folder}', and no regions can be read there ({error}); give a folder that find or edit wrote."
