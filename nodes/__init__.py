@@ -11,13 +11,16 @@ class LearnableRegions(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """All nodes, in the order of a graph."""
         from .clip_region_loss import ClipRegionLoss
+        from .edit_several import EditSeveralRegions
         from .editing_models import LoadEditingModels
         from .find_region import FindRegion
         from .learned import LoadLearnedGenerator, SaveLearnedGenerator
         from .loaders import LoadClipScorer, LoadDinoEncoder
         from .pick_region import PickRegion
+        from .region_crop import RegionCrop
         from .region_generator import LearnableRegionGenerator
         from .region_inpaint_optimize import RegionInpaintOptimize
+        from .region_stitch import RegionStitch
         from .shapes_demo import LoadShapesDemo, ShapesScene
 
         return [
@@ -28,6 +31,9 @@ class LearnableRegions(ComfyExtension):
             RegionInpaintOptimize,
             FindRegion,
             PickRegion,
+            RegionCrop,
+            RegionStitch,
+            EditSeveralRegions,
             LoadLearnedGenerator,
             SaveLearnedGenerator,
             LoadShapesDemo,

@@ -26,6 +26,7 @@ Generator = io.Custom("LR_GENERATOR")
 Loss = io.Custom("LR_LOSS")
 Learned = io.Custom("LR_LEARNED")
 RegionsSocket = io.Custom("LR_REGIONS")
+StitchSocket = io.Custom("LR_STITCH")
 BoundingBox = io.Custom("BOUNDING_BOX")  # core's own: {x, y, width, height} in pixels
 
 _TEXTS = json.loads((Path(__file__).parents[1] / "locales/en/nodeDefs.json").read_text(encoding="utf-8"))
@@ -58,6 +59,16 @@ def check_image(image: torch.Tensor) -> None:
         )
     for picture in image:  # of many, one at a time
         check_layers(picture[None, ..., :3].movedim(-1, 1).float())  # HWC -> 1CHW
+
+
+def check_same(image: torch.Tensor, name: str, made: Any) -> None:
+    """Raise InputError where the value of socket `name` was made from pictures of another number or size."""
+    here, (height, width) = tuple(image.shape[:3]), made.size
+    if here != (len(made), height, width):
+        raise InputError(
+            f"the image is {here[0]} of {here[2]} x {here[1]} pixels and the {name} was "
+            f"made from {len(made)} of {width} x {height}; connect the same image to both"
+        )
 
 
 def to_core(image: torch.Tensor) -> torch.Tensor:

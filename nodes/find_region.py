@@ -26,6 +26,7 @@ from .common import (
     to_core,
     to_prior,
 )
+from .detections import to_detections
 from .drawn import draw_regions
 from .pick_region import first_regions
 from .sockets import checked
@@ -49,6 +50,8 @@ class FindRegion(io.ComfyNode):
                 io.String.Input("image_caption", default=""),
                 io.Mask.Input("region_prior", optional=True),
                 widget("max_window_size"),
+                io.MultiType.Input("detections", [BoundingBox, io.Mask], optional=True),
+                widget("detections_only"),
             ],
             outputs=[
                 RegionsSocket.Output("regions"),
@@ -77,14 +80,17 @@ class FindRegion(io.ComfyNode):
         scorer: Any,
         image_caption: str,
         max_window_size: int,
+        detections_only: bool,
         region_prior: torch.Tensor | None = None,
+        detections: Any = None,
     ) -> io.NodeOutput:
         """Find the caption in every picture of the batch."""
         check_image(image)
         check_text("image_caption", image_caption)
         count, height, width = image.shape[:3]
         priors = to_prior(region_prior, count, height, width)
-        settings = FindSettings(max_window_size=max_window_size)
+        given = to_detections([] if detections is None else detections, count, height, width)
+        settings = FindSettings(max_window_size=max_window_size, detections_only=bool(detections_only))
         feedback = Feedback(count)
         steps.start()
         regions, encodings, drawn, relevance = [], [], [], []
@@ -94,7 +100,9 @@ class FindRegion(io.ComfyNode):
             prior = None if priors is None else priors[index : index + 1]
             with feedback.looking(scorer):
                 encoded = steps.encode(picture, image_caption, scorer=scorer, features=steps.see(dino, picture))
-                found = steps.find(encoded, image_caption, scorer=scorer, settings=settings, prior=prior)
+                found = steps.find(
+                    encoded, image_caption, scorer=scorer, settings=settings, prior=prior, detections=given[index]
+                )
             regions.append(found)
             encodings.append(encoded)
             relevance.append(as_large(found.relevance, picture)[:, 0])
@@ -118,4 +126,4 @@ def _report(regions: Any) -> str:
     for place, region in enumerate(regions, 1):
         at = f"{pixels(region.box)}, {where(region.box, region.size[1], region.size[0])}"
         lines.append(f"{place}: {at}, evidence {region.evidence:.2f}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *regions.notes])

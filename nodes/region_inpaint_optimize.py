@@ -19,7 +19,7 @@ from ..region_core.settings import preset as preset_of
 from . import steps
 from .comfy.feedback import Feedback
 from .comfy.painter import ComfyPainter
-from .common import BoundingBox, Generator, Learned, Loss, RegionsSocket, check_image, schema, to_core
+from .common import BoundingBox, Generator, Learned, Loss, RegionsSocket, check_image, check_same, schema, to_core
 from .graph import look_round, typed
 from .results import Results
 from .sockets import checked
@@ -188,13 +188,7 @@ def _check_pictures(
         )
     if regions is not None and settings.method == "paper":
         raise InputError("preset paper finds its own regions; choose another preset, or disconnect regions")
-    here = tuple(image.shape[:3])
-    for name, made in (("generator", generator), ("regions", regions)):
-        if made is None or (name == "generator" and regions is not None):
-            continue
-        height, width = made.size
-        if here != (len(made), height, width):
-            raise InputError(
-                f"the image is {here[0]} of {here[2]} x {here[1]} pixels and the {name} was "
-                f"made from {len(made)} of {width} x {height}; connect the same image to both"
-            )
+    if regions is not None:
+        check_same(image, "regions", regions)
+    else:
+        check_same(image, "generator", generator)

@@ -17,7 +17,7 @@ import torch
 
 from ..region_core.checks import broken_text, is_writable
 from ..region_core.errors import InputError
-from .values import FoundRegions, GeneratorDescription, LearnedGenerator, LossDescription
+from .values import FoundRegions, GeneratorDescription, LearnedGenerator, LossDescription, Stitches
 
 
 class NodeError(InputError):
@@ -42,6 +42,7 @@ _SOCKETS: dict[str, tuple[str, str, Callable[[Any], bool]]] = {
     "IMAGE": ("a picture", "a Load Image node, for example", _kind(torch.Tensor)),
     "MASK": ("a mask", "a Load Image node, for example", _kind(torch.Tensor)),
     "MODEL": ("a MODEL", "a Load Checkpoint node", lambda v: hasattr(v, "model_options")),
+    "CLIP": ("a CLIP", "a Load CLIP or Load Checkpoint node", lambda v: hasattr(v, "tokenize")),
     "VAE": ("a VAE", "a Load VAE or Load Checkpoint node", lambda v: hasattr(v, "first_stage_model")),
     "CONDITIONING": (
         "a text's CONDITIONING",
@@ -54,6 +55,7 @@ _SOCKETS: dict[str, tuple[str, str, Callable[[Any], bool]]] = {
     "LR_LOSS": ("a loss", "CLIP Region Loss", _kind(LossDescription)),
     "LR_LEARNED": ("a learned region generator", "Load Learned Region Generator", _kind(LearnedGenerator)),
     "LR_REGIONS": ("regions", "Find Region by Text", _kind(FoundRegions)),
+    "LR_STITCH": ("the way back of crops", "Region Crop", _kind(Stitches)),
 }
 _VALUES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "INT": ("a whole number", lambda v: isinstance(v, numbers.Real) and math.isfinite(v) and v == math.floor(v)),
@@ -75,7 +77,7 @@ def checked(execute: Callable[..., Any]) -> Callable[..., Any]:
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         schema = cls.define_schema()  # a node runs in a locked copy of its class that cannot remember it
         try:
-            return execute(cls, **{**given, **_checked(schema.inputs, given)})
+            return execute(cls, **{**given, **_checked(schema, given)})
         except NodeError:  # of a node that another one uses
             raise
         except InputError as error:
@@ -84,15 +86,17 @@ def checked(execute: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _checked(inputs: list[Any], given: dict[str, Any]) -> dict[str, Any]:
+def _checked(schema: Any, given: dict[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for one in inputs:
+    for one in schema.inputs:
         default = getattr(one, "default", None)  # of a widget that a script left out
         if one.id not in given and default is None:
             continue
         kind, value = str(one.get_io_type()), given.get(one.id, default)
         if kind in _SOCKETS:
-            if value is not None or not one.optional:
+            if schema.is_input_list:
+                values[one.id] = [_socket(one.id, kind, each) for each in value or [None]]
+            elif value is not None or not one.optional:
                 values[one.id] = _socket(one.id, kind, value)
         elif kind in _VALUES:
             values[one.id] = _value(one, kind, value)

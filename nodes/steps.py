@@ -4,6 +4,7 @@ for nothing again. What a step is asked is told by all of its arguments; none is
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,11 +13,11 @@ from ..region_core.encode import EncodedPicture, encode_picture
 from ..region_core.encoders import PatchFeatures
 from ..region_core.find import Regions, find_regions
 from ..region_core.find.texts import is_background
-from ..region_core.picture import picture_from
+from ..region_core.picture import Picture, picture_from
 from ..region_core.settings import FindSettings
 from .remembered import Remembered, key_of
 
-# a few megabytes for each picture, 50 of a DINO at 1024 pixels
+# a few megabytes for each picture, 50 of a DINO at 1024 pixels; the pictures themselves are not kept
 _KEPT = {"see": Remembered(16, 256 * 2**20), "encode": Remembered(16, 256 * 2**20), "find": Remembered(64, 32 * 2**20)}
 
 
@@ -39,22 +40,33 @@ def see(dino: Any, picture: torch.Tensor) -> PatchFeatures:
 
 def encode(picture: torch.Tensor, caption: str, *, scorer: Any, features: PatchFeatures) -> EncodedPicture:
     """A picture [1,3,H,W], encoded as a search for `caption` needs it."""
-    return _once(
-        "encode",
-        encode_picture,
-        picture,
-        dino=None,
-        scorer=scorer,
-        features=features,
-        with_views=not is_background(caption),
+    return replace(
+        _once(
+            "encode", _without_picture, picture, scorer=scorer, features=features, with_views=not is_background(caption)
+        ),
+        picture=picture_from(picture),
     )
 
 
+def _without_picture(picture: torch.Tensor, **how: Any) -> EncodedPicture:
+    """The encoding alone: a camera's picture takes hundreds of megabytes, and whoever asks has it."""
+    encoded = encode_picture(picture, dino=None, **how)
+    return replace(encoded, picture=Picture(encoded.picture.rgb[..., :1, :1].clone()))
+
+
 def find(
-    encoded: EncodedPicture, caption: str, *, scorer: Any, settings: FindSettings, prior: torch.Tensor | None
+    encoded: EncodedPicture,
+    caption: str,
+    *,
+    scorer: Any,
+    settings: FindSettings,
+    prior: torch.Tensor | None,
+    detections: torch.Tensor | None = None,
 ) -> Regions:
     """The regions of an encoded picture, best first."""
-    return _once("find", find_regions, encoded, caption, scorer=scorer, settings=settings, prior=prior)
+    return _once(
+        "find", find_regions, encoded, caption, scorer=scorer, settings=settings, prior=prior, detections=detections
+    )
 
 
 def _once(step: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

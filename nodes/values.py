@@ -14,6 +14,7 @@ import torch
 from ..region_core.encode import EncodedPicture
 from ..region_core.encoders import PatchFeatures
 from ..region_core.find import Regions
+from ..region_core.paint import Crop
 from ..region_core.paper.network import RegionGenerator, build_generator, check_shape
 from ..region_core.settings import FindSettings
 
@@ -106,3 +107,11 @@ class FoundRegions:
         """(H, W) of the pictures."""
         height, width = self.encoded[0].picture.rgb.shape[-2:]
         return int(height), int(width)
+
+
+@dataclass(frozen=True)
+class Stitches:
+    """What Region Crop cut out: the IMAGE [B,H,W,C] it was, and each crop with its picture's place in the batch."""
+
+    image: torch.Tensor
+    crops: tuple[tuple[int, Crop], ...]

@@ -91,12 +91,6 @@ def cut_squares(maps: Tensor, boxes: Tensor, side: int) -> Tensor:
     return roi_align(maps, [boxes.to(maps)], side, sampling_ratio=2, aligned=True)
 
 
-def grow_boxes(boxes: Tensor, pixels: Tensor, height: int, width: int) -> Tensor:
-    """Boxes [N, 4] moved outward by `pixels` [N] on every side, cut at the border."""
-    out = pixels[:, None] * boxes.new_tensor([-1, -1, 1, 1], dtype=torch.float32)
-    return clamp_boxes(_checked(boxes) + out, height, width)
-
-
 def descending(numbers: Tensor) -> Tensor:
     """Places [N] of numbers [N], the highest first; of equal ones the earlier, on every device."""
     return numbers.argsort(descending=True, stable=True)

@@ -80,8 +80,8 @@ def cost_so_far(painter: Any, dino: Any, scorer: Any) -> Cost:
 
 
 def work_so_far(painter: Any, dino: Any, scorer: Any) -> float:
-    """Their cost in UNet evaluations as `expected` reckons it: with samplers of several forwards a step, or several
-    conditionings, an painter says what its steps would have been without, as `evaluations_by_steps`.
+    """Their cost in UNet evaluations as `expected_cost` has it: with samplers of several forwards a step, or several
+    conditionings, a painter says what its steps would have been without, as `evaluations_by_steps`.
     """
     cost = cost_so_far(painter, dino, scorer)
     evaluations = getattr(painter, "evaluations_by_steps", cost.unet_evaluations)

@@ -30,7 +30,7 @@ from .settings import EditSettings
 
 EDITED, NO_REGION = "edited", "no region"
 WORSE = "no edit moves the picture towards the prompt more than leaving it as it is"
-SHOWN = 8  # boxes in the drawing of what was tried, and edits of the published method that are kept
+SHOWN = 8  # boxes in the drawing of what was tried
 
 
 @dataclass(frozen=True)
@@ -169,14 +169,17 @@ def edit_image(
     picture = picture_from(image)
     check_prior(prior, picture.rgb)
     by_paper = settings.method == "paper"
-    if encoded is not None:
-        encoded.check(picture)
+    encoded = None if encoded is None else encoded.of(picture)
     if regions is not None:
         if by_paper:
             raise InputError(
                 "the published method finds its own regions; leave `regions` out, or choose another preset"
             )
+        if prior is not None:
+            raise InputError("a prior says where to find regions, and `regions` are given; leave one of them out")
         regions.check(key_of(picture), caption)
+    if generator is not None and not by_paper:
+        raise InputError("a region generator is the published method's; leave it out, or choose preset paper")
     before = cost_so_far(painter, dino, scorer)
     total = expected_cost(settings, search=regions is None)
     progress = Progress(on_event, lambda: work_so_far(painter, dino, scorer), total)
@@ -263,7 +266,7 @@ def _by_paper(
         prior=prior,
     )
     return {
-        "edits": tuple(learned.edits[:SHOWN]),
+        "edits": tuple(learned.edits),
         "regions": None,
         "source_score": learned.source_score,
         "tried_boxes": learned.windows,

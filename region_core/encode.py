@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -40,13 +40,15 @@ class EncodedPicture:
     def patches(self) -> PatchFeatures:
         """DINO's features. InputError where the picture was encoded without DINO."""
         if self.features is None:
-            raise InputError("neither a DINO encoder nor patch features are given; pass one")
+            raise InputError("the picture was encoded without DINO; pass a DINO encoder, or features, to encode it")
         return self.features
 
-    def check(self, picture: Picture) -> None:
-        """InputError where it was made of another picture."""
+    def of(self, picture: Picture) -> EncodedPicture:
+        """The same with this very picture, whose alpha and values beyond 0..1 may be others. InputError where it was
+        made of another one."""
         if key_of(picture) != self.key:
             raise InputError("another picture was encoded; encode this one, or leave the encoding out")
+        return replace(self, picture=picture)
 
 
 @torch.inference_mode()
@@ -64,7 +66,7 @@ def encode_picture(
     be None where `features` of the picture are given, or nothing is to be found in it. Without `with_views`, which cost
     most of it, no caption can be looked for: the published method does not. Raises InputError for what is no picture.
     """
-    picture = image if isinstance(image, Picture) else picture_from(image)
+    picture = picture_from(image)
     source = picture.rgb.float()
     if features is None and dino is not None:
         features = dino(source)
@@ -96,6 +98,6 @@ def key_of(picture: Picture) -> str:
 
 
 def _key(small: Tensor, source: Tensor) -> str:
-    """Of a picture's size, and the values of its small copy."""
-    values = small.detach().float().cpu().contiguous().numpy().tobytes()
+    """Of a picture's size, and the values of its small copy in 8 bits, which are the same on every device."""
+    values = small.detach().float().cpu().mul(255).round().to(torch.uint8).numpy().tobytes()
     return hashlib.blake2b(repr(tuple(source.shape)).encode() + values, digest_size=16).hexdigest()

@@ -15,7 +15,7 @@ from .paint import Edit, StepInfo
 from .settings import EditSettings
 
 ALMOST = 0.99  # of the bar, before all is done
-SEARCH = Cost(clip_images=15, clip_texts=80, dino_images=1)  # of encoding a picture and finding a caption in it, about
+SEARCH = Cost(clip_images=39, clip_texts=92, dino_images=1)  # of encoding a picture and finding a caption in it, about
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ class Progress:
             "expected": expected,
         }
         self.rounds.append(record)
-        self._tell("round", boxes=boxes, record=record, **_best(best))
+        if self.watch is not None:
+            self._tell("round", boxes=boxes, record=record, **_best(best))
 
     def finished(self, best: Edit) -> None:
         """All is done."""
@@ -94,7 +95,7 @@ class Progress:
 
 
 def _best(edit: Edit) -> dict[str, Any]:
-    return {"best": reduced(edit.picture.clamp(0, 1)), "best_box": edit.box, "best_score": edit.score}
+    return {"best": reduced(edit.stitched()[0].clamp(0, 1)), "best_box": edit.box, "best_score": edit.score}
 
 
 def expected_cost(settings: EditSettings, *, search: bool) -> float:

@@ -135,12 +135,14 @@ def _opened(name: Path) -> Image.Image:
         raise InputError(f"'{name}' cannot be opened ({first_line(error)}): {_READ}.") from None
 
 
-def picture_from(image: Image.Image | np.ndarray | Tensor) -> Picture:
-    """A picture from a PIL image, an array [H,W] or [H,W,C], or a tensor.
+def picture_from(image: Picture | Image.Image | np.ndarray | Tensor) -> Picture:
+    """A picture from a PIL image, an array [H,W] or [H,W,C], or a tensor; one that is a `Picture` as it is.
 
     Arrays are uint8, uint16 or float 0..1. Tensors are [C,H,W], [1,C,H,W], [H,W,C] or [1,H,W,C],
     uint8 or float 0..1, and keep their device. C is 1, 3 or 4. The input is copied, never changed.
     """
+    if isinstance(image, Picture):
+        return image
     if isinstance(image, Image.Image):
         return _from_pil(image)
     if isinstance(image, np.ndarray):

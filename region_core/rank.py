@@ -41,6 +41,10 @@ def rank_edits(
     model spoilt (NaN) stands last.
     """
     settings = settings or RankSettings()
+    if not edits:
+        return []
+    for source in {id(edit.source): edit.source for edit in edits}.values():
+        encoded = encoded if source is encoded.picture else encoded.of(source)
     target, origin = scorer.encode_text(prompt)[0], scorer.encode_text(caption)[0]
     direction = target - origin
     unit = direction.square().sum().clamp(min=1e-6)
@@ -49,7 +53,7 @@ def rank_edits(
     small = torch.tensor([pictures.shape[-1] / width, pictures.shape[-2] / height] * 2, dtype=torch.float32)
     boxes = torch.tensor([edit.box for edit in edits], dtype=torch.float32) * small
 
-    change = scorer.encode_images(pictures) - encoded.embedding
+    change = scorer.encode_images(pictures) - encoded.embedding.to(target)
     close = _close(scorer, pictures, boxes) - _close(scorer, encoded.small.expand(len(edits), -1, -1, -1), boxes)
     whole, near = ((seen @ direction / unit).float().cpu() for seen in (change, close))
     like_source = (-change.square().sum(dim=1) / 2 / unit).float().cpu()

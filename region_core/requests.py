@@ -9,7 +9,7 @@ from .checks import check_texts
 from .errors import InputError
 
 WHICH = ("best", "all", "largest", "smallest", "leftmost", "rightmost", "topmost", "bottommost")
-_PLACE = re.compile(r"(\d+)(st|nd|rd|th)")
+_PLACE = re.compile(r"([1-9]\d*)(st|nd|rd|th)")
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,22 @@ class Request:
             raise InputError(f"{self.which!r} says not which of several is meant; use {', '.join(WHICH)}, or 2nd")
 
     @property
+    def line(self) -> str:
+        """As `parse_request` reads it."""
+        which = "" if self.which == "best" else f" | {self.which}"
+        return f"{self.caption}{which}{f' | not: {self.without}' if self.without else ''} -> {self.prompt}"
+
+    @property
     def place(self) -> int:
         """Of "2nd" 1; 0 where it is no such word."""
         found = _PLACE.fullmatch(self.which)
-        return max(int(found[1]) - 1, 0) if found else 0
+        return int(found[1]) - 1 if found else 0
 
 
 def parse_request(line: str) -> Request:
     """A request from its line, "CAPTION [| WHICH] [| not: OTHER] -> PROMPT". InputError where it is none."""
     caption, arrow, prompt = line.partition("->")
-    if not arrow:
+    if not arrow or "->" in prompt:
         raise InputError(f"{line.strip()!r} is no edit; write what is there -> what should be there")
     words, *rest = (part.strip() for part in caption.split("|"))
     which, without = "best", ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .cost import progress_scope
+from .cost import Cost, cost_so_far, progress_scope
+from .edit import EDITED, NO_REGION
 from .encode import EncodedPicture, encode_picture, reduced
 from .encoders import ClipScorer, DinoEncoder
-from .find import Region, Regions, find_regions
+from .errors import InputError
+from .find import Box, Region, Regions, find_regions
 from .find.which import choose
 from .paint import Edit, Painter, is_paintable, paint_regions, stitch
+from .paint.borders import Borders
 from .picture import picture_from
 from .rank import rank_edits
 from .requests import Request
@@ -36,12 +40,49 @@ class Answer:
 @dataclass(frozen=True)
 class SeveralEdits:
     """image [1, 3, H, W] with all edits in it, and mask [1, 1, H, W], 0 where it is the source bit for bit; an answer a
-    request."""
+    request. `cost` was counted on the models."""
 
     image: Tensor
     mask: Tensor
     encoded: EncodedPicture
+    settings: EditSettings
     answers: list[Answer] = field(default_factory=list)
+    cost: Cost = Cost()
+    seconds: float = 0.0
+
+    @property
+    def edits(self) -> list[Edit]:
+        """All that were put into the picture, in that order."""
+        return [edit for answer in self.answers for edit in answer.edits]
+
+    @property
+    def alpha(self) -> Tensor | None:
+        """[1, 1, H, W], the source's."""
+        return self.encoded.picture.alpha
+
+    @property
+    def box(self) -> Box | None:
+        """The box (x0, y0, x1, y1) round all regions that were edited, in whole pixels; None where none was."""
+        boxes = [edit.box for edit in self.edits]
+        if not boxes:
+            return None
+        x0, y0, x1, y1 = zip(*boxes, strict=True)
+        return min(x0), min(y0), max(x1), max(y1)
+
+    @property
+    def verdict(self) -> str:
+        """What came of it, in two words."""
+        return EDITED if self.edits else NO_REGION
+
+    @property
+    def reason(self) -> str:
+        """Why nothing was edited; empty where anything was."""
+        return "" if self.edits else "; ".join(answer.reason for answer in self.answers)
+
+    @property
+    def seed(self) -> int:
+        """The seed of the first request's noise."""
+        return self.settings.seed
 
 
 def edit_several(
@@ -54,25 +95,36 @@ def edit_several(
     settings: EditSettings | None = None,
     encoded: EncodedPicture | None = None,
     on_forward: Callable[[], None] = lambda: None,
+    on_answer: Callable[[SeveralEdits], None] = lambda _: None,
 ) -> SeveralEdits:
     """The requests one after another on one picture; `painter_of` gives the painter of a prompt.
 
     Request number n is painted with the noise of `settings.seed` + n. Regions that overlap an earlier edit are painted
     on it, and that is noted; all others on the source. An edit that is no better than none is left out, with a reason.
+    `on_forward` is called after every forward of a model, `on_answer` with what there is after every request; either
+    may raise to stop.
     """
-    settings = settings or EditSettings()
+    started, settings = time.monotonic(), settings or EditSettings()
     settings.validate()
+    if settings.method == "paper":
+        raise InputError("the published method makes one edit at a time; choose another preset for several")
     for request in requests:
         request.check()
+    before = cost_so_far(None, dino, scorer)
     with progress_scope(on_forward):
-        if encoded is None:
-            encoded = encode_picture(picture_from(image), dino=dino, scorer=scorer)
-        source = encoded.picture.rgb.float()
-        done = SeveralEdits(source, torch.zeros_like(source[:, :1]), encoded)
+        picture = picture_from(image)
+        encoded = encode_picture(picture, dino=dino, scorer=scorer) if encoded is None else encoded.of(picture)
+        source = picture.rgb.float()
+        done = SeveralEdits(source, torch.zeros_like(source[:, :1]), encoded, settings)
+        painted = Cost()
         for number, request in enumerate(requests):
-            one = settings.with_values(seed=(settings.seed + number) % 2**64)
-            done = _one_more(done, request, painter_of(request.prompt), scorer, one)
-    return replace(done, image=encoded.picture.restored(done.image, done.mask))
+            one, painter = settings.with_values(seed=(settings.seed + number) % 2**64), painter_of(request.prompt)
+            earlier = cost_so_far(painter, None, None)
+            done = _one_more(done, request, painter, scorer, one)
+            painted += cost_so_far(painter, None, None) - earlier
+            on_answer(replace(done, image=picture.restored(done.image, done.mask)))
+    cost, seconds = cost_so_far(None, dino, scorer) - before + painted, time.monotonic() - started
+    return replace(done, image=picture.restored(done.image, done.mask), cost=cost, seconds=seconds)
 
 
 def _one_more(
@@ -86,12 +138,16 @@ def _one_more(
     chosen = choose(regions, request.which, request.place, without)
     answer = Answer(request, regions, reason=regions.why)
     if regions.found and not chosen:
-        answer = replace(answer, reason=f"all that was found for {request.caption!r} is {request.without!r}")
+        others = len(choose(regions, "all", without=without))
+        few = f"{request.which} was asked for, and of {request.caption!r} {others} were found"
+        answer = replace(
+            answer, reason=few if others else f"all that was found for {request.caption!r} is {request.without!r}"
+        )
     for region in chosen:
-        if not is_paintable(region, painter.size):
+        if is_paintable(region, painter.size):
+            done, answer = _painted(done, answer, region, painter, scorer, settings)
+        elif not answer.edits:
             answer = replace(answer, reason="what was found is too small to be painted")
-            continue
-        done, answer = _painted(done, answer, region, painter, scorer, settings)
     return replace(done, answers=[*done.answers, answer])
 
 
@@ -100,7 +156,8 @@ def _painted(
 ) -> tuple[SeveralEdits, Answer]:
     """One region of a request, painted on what is there and put in where it is better than none."""
     base, request = done.encoded, answer.request
-    x0, y0, x1, y1 = region.box
+    height, width = base.picture.rgb.shape[-2:]
+    x0, y0, x1, y1 = Borders.round(region.box, settings.paint).touched(region.box, height, width)
     if bool((done.mask[..., y0:y1, x0:x1] > 0).any()):  # an earlier edit is the picture here
         small = reduced(done.image)
         picture = replace(base.picture, rgb=done.image, own=None)
@@ -109,7 +166,7 @@ def _painted(
     made = paint_regions(base.picture, [region], painter, seed=settings.seed, settings=settings.paint)
     edit = rank_edits(made, base, request.caption, request.prompt, scorer=scorer, settings=settings.rank)[0]
     if not edit.improves:
-        return done, replace(answer, reason="the edit is no better than leaving it alone")
+        return done, answer if answer.edits else replace(answer, reason="the edit is no better than leaving it alone")
     image, mask = stitch(done.image, edit.crop, edit.painted)
     done = replace(done, image=image, mask=torch.maximum(done.mask, mask))
     return done, replace(answer, edits=(*answer.edits, edit), reason="")

@@ -11,7 +11,9 @@ from PIL import Image
 
 from region_core.demo.worlds import held_out
 from region_core.edit import Edits, edit_image
+from region_core.encode import encode_picture
 from region_core.encoders.loading import Models
+from region_core.find import find_regions
 from region_core.paint.diffusers_painter import DiffusersPainter
 from region_core.picture import picture_from
 
@@ -61,6 +63,36 @@ def test_an_edit_asks_nothing_of_the_device_that_it_has_not(
     assert [one.box for one in other] == [one.box for one in here]
     torch.testing.assert_close(image, here.image, atol=2e-3, rtol=0)
     assert isinstance(other.image, mac.There) == (picture == "there")
+
+
+def test_each_step_alone_goes_on_with_what_another_made_there(models: Models, there: Models) -> None:
+    """Whatever device it is kept on: encoded with views for a search, and given to the published method."""
+    scene, wish = held_out(10, 1)
+    paper = SETTINGS.with_values(method="paper", point_number=2, per_image_iteration=1)
+
+    def all_of_it(loaded: Models) -> list[Any]:
+        encoders = {"dino": loaded.dino, "scorer": loaded.scorer}
+        encoded = encode_picture(scene.image, **encoders)
+        regions = find_regions(encoded, wish.caption, scorer=loaded.scorer)
+        made = [
+            edit_image(
+                scene.image,
+                wish.caption,
+                wish.prompt,
+                painter=DiffusersPainter(loaded.pipe, wish.prompt),
+                **encoders,
+                settings=settings,
+                encoded=encoded,
+                **more,
+            )
+            for settings, more in ((SETTINGS, {"regions": regions}), (paper, {}))
+        ]
+        ground = find_regions(scene.image, "background", **encoders)
+        return [[one.box for one in each] for each in (regions, *made, ground)]
+
+    here = all_of_it(models)
+    with mac.Mac():
+        assert all_of_it(there) == here
 
 
 def test_what_the_device_has_not_is_refused() -> None:

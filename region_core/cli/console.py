@@ -36,18 +36,14 @@ class _Console:
 
     def finish(self) -> None:
         """Leave nothing in the buffer that Python would stumble over at its end."""
-        try:
-            self._stream.flush()
-        except OSError:
-            self._silence()
+        self._try(self._stream.flush, last=True)
 
-    def _try(self, act: Callable[[], object]) -> None:
+    def _try(self, act: Callable[[], object], *, last: bool = False) -> None:
         try:
             act()
-        except BlockingIOError:  # its reader is behind: this piece alone is lost
-            pass
-        except OSError:
-            self._silence()
+        except OSError as error:
+            if last or not isinstance(error, BlockingIOError):  # else its reader is behind: this piece alone is lost
+                self._silence()
 
     def _silence(self) -> None:
         """Let what is said from here on, and what is left in the buffer, go nowhere."""
@@ -110,18 +106,13 @@ def stopped_by_signals() -> Iterator[None]:
 
 
 def guarded(command: Callable[[], int]) -> int:
-    """Run a command: an InputError is one line on stderr and exit code 2, Ctrl-C is 130.
-
-    A list's problems are a line each.
-    """
+    """Run a command: an InputError is one line on stderr, of a list one a problem, and exit code 2, Ctrl-C is 130."""
     with tolerant_streams(), stopped_by_signals():
         try:
             return command()
-        except InputProblems as error:
-            print(f"error: {error}", file=sys.stderr)
-            return BAD_INPUT
         except InputError as error:
-            print("error: " + re.sub(r"\s+", " ", str(error)), file=sys.stderr)
+            text = str(error) if isinstance(error, InputProblems) else re.sub(r"\s+", " ", str(error))
+            print(f"error: {text}", file=sys.stderr)
             return BAD_INPUT
         except KeyboardInterrupt:
             print("Stopped before the end.", file=sys.stderr)

@@ -9,12 +9,12 @@ from ..boxes import overlap
 from ..demo.worlds import with_company
 from ..draw import contact_sheet
 from ..picture import picture_from, save_png, to_pil
-from ..report_text import summary, table
+from ..report_text import table
 from .edit import run
 from .engine import Engine
 from .job import Job, choose_models, output_folder
 from .options import settings_from
-from .report import boxes_image
+from .report import boxes_image, told
 from .saved_regions import FOLDER
 
 _FILES = ("before.png", "edited.png", "sheet.png", "candidates.png", "region.png", "report.json")
@@ -52,6 +52,6 @@ def demo(asked: SimpleNamespace, engine: Engine) -> int:
         cell=384,
     )
     save_png(sheet, folder / "sheet.png")
-    told = [("true box", str(truth)), ("IoU", f"{overlap(edits.box, truth):.3f}")]
-    print(table([*summary(edits), *told, ("written to", f"{folder}: {', '.join(_FILES)}")]))
+    truly = [("true box", str(truth)), ("IoU", f"{overlap(edits.box, truth):.3f}")]
+    print(table([*told(edits), *truly, ("written to", f"{folder}: {', '.join(_FILES)}")]))
     return 0

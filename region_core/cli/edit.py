@@ -15,16 +15,25 @@ from ..encoders.loading import Models
 from ..find import Regions
 from ..paint import Painter
 from ..paper.network import check_fit, save_generator
-from ..report_text import summary, table
+from ..report_text import table
 from . import STOPPED
 from .engine import Engine
 from .job import Job, check_edit
 from .progress import Progress
-from .report import write_result, write_stopped
+from .report import Done, told, write_result, write_stopped
 from .saved_regions import FOLDER, picked, save_regions
 
 
-def run(job: Job, engine: Engine, more: Callable[[Edits], dict[str, Any]] = lambda _: {}) -> tuple[int, Edits | None]:
+def edit(asked: SimpleNamespace, engine: Engine) -> int:
+    """The `edit` command."""
+    job = check_edit(asked)
+    code, edits = run(job, engine)
+    if edits is not None:
+        print(table([*told(edits), ("written to", str(job.output_dir))]))
+    return code
+
+
+def run(job: Job, engine: Engine, more: Callable[[Done], dict[str, Any]] = lambda _: {}) -> tuple[int, Done | None]:
     """Load, edit, write: (exit code, the result or None where it was stopped).
 
     `more` may add entries to the report, given the result.
@@ -35,8 +44,8 @@ def run(job: Job, engine: Engine, more: Callable[[Edits], dict[str, Any]] = lamb
     models = engine.load(job.choice)
     if job.generator is not None:
         check_fit(job.generator, "load_checkpoint_path", models.dino.feature_dim, job.settings.paper)
-    painter = engine.painter(models, job.prompt, job.negative_prompt)
-    asked = {"image_caption": job.caption, "editing_prompt": job.prompt}
+    painter = None if job.requests else engine.painter(models, job.prompt, job.negative_prompt)
+    asked = {} if job.requests else {"image_caption": job.caption, "editing_prompt": job.prompt}
     found: list[Regions] = []
 
     def keep(regions: Regions) -> None:
@@ -48,7 +57,10 @@ def run(job: Job, engine: Engine, more: Callable[[Edits], dict[str, Any]] = lamb
         try:
             edits = _edited(job, engine, models, painter, progress)
         except KeyboardInterrupt:
-            spent = {"unet_evaluations": getattr(painter, "evaluations", 0), "seconds": time.perf_counter() - started}
+            spent = {
+                "unet_evaluations": getattr(painter, "evaluations", None),
+                "seconds": time.perf_counter() - started,
+            }
             kept = write_stopped(job.output_dir, job.picture, progress, job.settings, job.stem, {**spent, **asked})
             print(_stopped(job, progress, kept, bool(found)), file=sys.stderr)
             return STOPPED, None
@@ -62,13 +74,16 @@ def run(job: Job, engine: Engine, more: Callable[[Edits], dict[str, Any]] = lamb
     except KeyboardInterrupt:  # all the work is done: it is kept, if nobody insists
         write()
         raise
-    if job.save_path is not None and edits.generator is not None:
+    if job.save_path is not None and isinstance(edits, Edits) and edits.generator is not None:
         taught_on = {"image": job.stem, **asked, "rounds": len(edits.rounds)}
         save_generator(edits.generator, job.save_path, job.settings.flat(), {"pictures": [taught_on]})
     return 0, edits
 
 
-def _edited(job: Job, engine: Engine, models: Models, painter: Painter, progress: Progress) -> Edits:
+def _edited(job: Job, engine: Engine, models: Models, painter: Painter | None, progress: Progress) -> Done:
+    asked: dict[str, Any] = {"settings": job.settings, "on_event": progress}
+    if painter is None:
+        return engine.edit_several(models, job.image, job.requests, job.negative_prompt, **asked)
     before, started = cost_so_far(painter, models.dino, models.scorer), time.monotonic()
     encoded, regions = None, job.regions
     if regions is None and job.pick is not None:
@@ -76,18 +91,8 @@ def _edited(job: Job, engine: Engine, models: Models, painter: Painter, progress
         regions = engine.find(models, encoded, job.caption, job.settings.find)
         progress.found(regions)
         regions = picked(regions, job.pick)
-    edits = engine.edit(
-        models,
-        job.image,
-        job.caption,
-        job.prompt,
-        painter=painter,
-        settings=job.settings,
-        encoded=encoded,
-        regions=regions,
-        generator=job.generator,
-        on_event=progress,
-    )
+    asked |= {"painter": painter, "encoded": encoded, "regions": regions, "generator": job.generator}
+    edits = engine.edit(models, job.image, job.caption, job.prompt, **asked)
     cost = cost_so_far(painter, models.dino, models.scorer) - before
     return replace(edits, cost=cost, seconds=time.monotonic() - started)
 
@@ -98,12 +103,3 @@ def _stopped(job: Job, progress: Progress, kept: bool, found: bool) -> str:
     if found:
         said += f" What was found is in '{job.output_dir / FOLDER}': with --regions the command goes on from there."
     return said
-
-
-def edit(asked: SimpleNamespace, engine: Engine) -> int:
-    """The `edit` command."""
-    job = check_edit(asked)
-    code, edits = run(job, engine)
-    if edits is not None:
-        print(table([*summary(edits), ("written to", str(job.output_dir))]))
-    return code

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..cost import work_so_far
 from ..edit import Edits, edit_image
 from ..encode import EncodedPicture, encode_picture
 from ..encoders.loading import Models, load_encoders, load_models
+from ..events import Event, Progress, Watcher, expected_cost
 from ..find import Regions, find_regions
 from ..paint import Painter
 from ..paint.diffusers_painter import DiffusersPainter
 from ..picture import Picture, check_header, load_picture
-from ..settings import FindSettings
+from ..requests import Request
+from ..settings import EditSettings, FindSettings
+from ..several import SeveralEdits, edit_several
 from .job import ModelChoice
 
 
@@ -47,3 +52,37 @@ class Engine:
     def edit(self, models: Models, image: Any, caption: str, prompt: str, **options: Any) -> Edits:
         """One edit; `options` are those of `edit_image`."""
         return edit_image(image, caption, prompt, dino=models.dino, scorer=models.scorer, **options)
+
+    def edit_several(
+        self,
+        models: Models,
+        image: Any,
+        requests: Sequence[Request],
+        negative_prompt: str,
+        *,
+        settings: EditSettings,
+        on_event: Watcher,
+        encoded: EncodedPicture | None = None,
+    ) -> SeveralEdits:
+        """Several edits of one picture; after each an event has the picture with all so far."""
+        painters: list[Painter] = []
+
+        def painter_of(prompt: str) -> Painter:
+            painters.append(self.painter(models, prompt, negative_prompt))
+            return painters[-1]
+
+        def spent() -> float:
+            return work_so_far(None, models.dino, models.scorer) + sum(work_so_far(one, None, None) for one in painters)
+
+        def answered(done: SeveralEdits) -> None:
+            if new := done.answers[-1].edits:
+                score = new[-1].score
+                on_event(Event("work", progress.done, best=done.image, best_box=done.box, best_score=score))
+
+        total = expected_cost(settings.with_values(num_regions=1), search=True) * len(requests)
+        progress = Progress(on_event, spent, total)
+        more: dict[str, Any] = {"dino": models.dino, "scorer": models.scorer, "settings": settings, "encoded": encoded}
+        watched: dict[str, Any] = {"on_forward": progress.forward, "on_answer": answered}
+        done = edit_several(image, requests, painter_of=painter_of, **more, **watched)
+        on_event(Event("final", 1.0))
+        return done

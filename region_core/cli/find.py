@@ -61,14 +61,12 @@ def _places(asked: SimpleNamespace, path: Path) -> list[Path | None]:
     """Where the files of each caption go: the folder itself, or folders in it; InputError where they cannot."""
     if asked.out is None:
         return [None] * len(asked.captions)
-    several = len(asked.captions) > 1
+    several = len(asked.captions) > 1 and asked.out.strip()
     folders = [f"{asked.out}/{safe_name(one)}" if several else asked.out for one in asked.captions]
-    places: list[Path | None] = []
-    for folder in folders:
-        place = output_folder(folder if asked.out.strip() else "", FILES, "out")
+    places = [output_folder(folder, FILES, "out") for folder in folders]
+    for place in places:
         check_not_overwritten(path, place, FILES)
-        places.append(place)
-    return places
+    return [*places]
 
 
 def write_found(folder: Path, picture: Picture, regions: Regions, pick: int) -> None:
@@ -83,8 +81,7 @@ def write_found(folder: Path, picture: Picture, regions: Regions, pick: int) -> 
         captions += ["regions, best first", f"mask of region {pick}"]
     else:
         remove(folder / "mask.png")  # of an earlier run
-        near = [one.box for one in regions.likeliest]
-        images.append(draw_boxes(picture.rgb, near))
+        images.append(draw_boxes(picture.rgb, [one.box for one in regions.likeliest]))
         captions.append("not there: these came nearest")
     save_png(heat, folder / "heatmap.png")
     save_png(contact_sheet(images, captions, columns=2, cell=384), folder / "sheet.png")
@@ -97,8 +94,6 @@ def said(picture: Picture, regions: Regions, pick: int) -> str:
         return f"{regions.caption}: {regions.why}"
     lines = [f"{regions.caption}:"]
     for place, one in enumerate(regions[:KEPT], 1):
-        mark = "*" if place == pick else " "
-        lines.append(
-            f"{mark} {place}  {one.box}, {where(one.box, picture.width, picture.height)}, evidence {one.evidence:.2f}"
-        )
-    return "\n".join(lines)
+        at = f"{one.box}, {where(one.box, picture.width, picture.height)}"
+        lines.append(f"{'*' if place == pick else ' '} {place}  {at}, evidence {one.evidence:.2f}")
+    return "\n".join([*lines, *regions.notes])

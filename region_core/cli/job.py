@@ -23,6 +23,7 @@ from ..paper.checkpoint import check_replaceable
 from ..paper.network import RegionGenerator, load_generator
 from ..picture import Picture, load_picture
 from ..quiet import without_warnings
+from ..requests import Request, parse_request
 from ..settings import EditSettings
 from .options import settings_from
 from .report import RESULTS
@@ -31,6 +32,8 @@ from .saved_regions import FOLDER, load_regions, picked
 DINO_MODEL = "facebook/dino-vitb8"
 CLIP_MODEL, CLIP_PRETRAINED = "ViT-B-16", "openai"
 DTYPES = ("float32", "float16", "bfloat16")
+_OF_ONE = ("image_caption", "editing_prompt", "pick", "regions", "save_path", "load_checkpoint_path")
+_ANOTHER = "and another preset is asked for; give --preset paper, or leave it out."
 _LONGEST_STEM = 200  # bytes
 
 
@@ -48,7 +51,8 @@ class ModelChoice:
 @dataclass(frozen=True)
 class Job:
     """What to edit, with what, and where to. `pick` is the place of the region to paint, from 1, None for the best;
-    `regions` are those of a search that was kept, the picked one alone."""
+    `regions` are those of a search that was kept, the picked one alone. With `requests` these are the edits, and
+    caption and prompt are empty."""
 
     choice: ModelChoice
     picture: Picture
@@ -57,6 +61,7 @@ class Job:
     prompt: str
     output_dir: Path
     settings: EditSettings
+    requests: tuple[Request, ...] = ()
     negative_prompt: str = ""
     draw_box: bool = False
     shown: bool = True
@@ -80,7 +85,7 @@ def choose_device(name: str | None) -> torch.device:
     try:
         with without_warnings():
             device = torch.device(name)
-            torch.zeros(1, device=device).item()  # of torch's "meta" nothing can be had
+            torch.zeros(1, dtype=torch.float32, device=device).item()  # of torch's "meta" nothing can be had
     except Exception as error:  # each kind has its own, ModuleNotFoundError among them
         why = "whose memory is full" if is_out_of_memory(error) else "which cannot be used here"
         raise InputError(f"device is '{name}', {why} ({first_line(error)}); choose another, such as cpu.") from error
@@ -102,11 +107,8 @@ def choose_models(asked: SimpleNamespace, *, painting: bool = True) -> ModelChoi
     if asked.models not in (None, "shapes"):
         raise InputError(f"models is '{asked.models}'; choose shapes, or leave it out.")
     small = asked.models == "shapes"
-    pipeline, clip, dino = (
-        (models.PIPELINE, models.CLIP, models.DINO)
-        if small
-        else (DEFAULT_MODEL, (CLIP_MODEL, CLIP_PRETRAINED), DINO_MODEL)
-    )
+    usual = (DEFAULT_MODEL, (CLIP_MODEL, CLIP_PRETRAINED), DINO_MODEL)
+    pipeline, clip, dino = (models.PIPELINE, models.CLIP, models.DINO) if small else usual
     pipeline = asked.diffusion_model_path or pipeline
     if pipeline in MIRRORS and not Path(pipeline).exists():
         print(f"{pipeline} was withdrawn from the hub; its mirror {MIRRORS[pipeline]} is used.", file=sys.stderr)
@@ -136,8 +138,8 @@ def stem_of(path: Path) -> str:
 
 
 def generator_file(save_path: str, *, existing: bool = False) -> Path:
-    """Where a learned generator goes: `save_path` itself, or in it where it names a folder; with
-    `existing` where one is read from, and a file may have any name."""
+    """The file of a learned generator: `save_path`, or in it where it names a folder; one that is read from, with
+    `existing`, may have any name."""
     path = path_of(save_path)
     if path.suffix == ".safetensors" or existing and not os.path.isdir(path):
         return path
@@ -164,10 +166,7 @@ def starting_generator(path: str | None, settings: Iterable[EditSettings]) -> Re
         # not to the device: it reads what DINO saw where the picture is, as a fresh one does
         generator, _ = load_generator(generator_file(path, existing=True), sizes=sizes)
     if any(one.method != "paper" for one in settings):
-        raise InputError(
-            "load_checkpoint_path is read by preset paper alone, and another preset is asked for; give --preset "
-            "paper, or leave it out."
-        )
+        raise InputError(f"load_checkpoint_path is read by preset paper alone, {_ANOTHER}")
     return generator
 
 
@@ -175,10 +174,7 @@ def check_learning(settings: Iterable[EditSettings], names: str) -> None:
     """Raise InputError where one of these settings learns nothing, though the options `names` are about it."""
     for one in settings:
         if one.method != "paper":
-            raise InputError(
-                f"{names} is about the region generator that preset paper learns, and another preset is asked for; "
-                "give --preset paper, or leave it out."
-            )
+            raise InputError(f"{names} is about the region generator that preset paper learns, {_ANOTHER}")
         if one.paper.learning == "off":
             raise InputError(f"learning is off, and {names} is about what is learned; leave one of them out.")
 
@@ -189,10 +185,36 @@ def check_pick(pick: int | None) -> None:
         raise InputError(f"pick is {pick}; it must be at least 1, the likeliest region.")
 
 
+def _requests(asked: SimpleNamespace, settings: EditSettings) -> tuple[Request, ...]:
+    """The edits of --edit, if any; InputError where one is wrong, or what is of one edit is given beside them."""
+    if not asked.edit:
+        for name in ("image_caption", "editing_prompt"):
+            if getattr(asked, name) is None:
+                raise InputError(
+                    f"Missing option '--{name}'; say what is there and what should be there, or use --edit."
+                )
+        return ()
+    beside = [name for name in _OF_ONE if getattr(asked, name) is not None]
+    if beside:
+        raise InputError(f"{' and '.join(beside)} is of one edit, and edit says all of each; leave one of them out.")
+    if problem := checks.broken_text("negative_prompt", asked.negative_prompt):
+        raise InputError(problem)
+    check_evidence(settings, "edit")
+    return tuple(parse_request(line) for line in asked.edit)
+
+
+def check_evidence(settings: EditSettings, what: str) -> None:
+    """InputError where several edits are to be made by the published method."""
+    if settings.method == "paper":
+        raise InputError(f"{what} says several edits, and preset paper makes one; choose another preset.")
+
+
 def check_edit(asked: SimpleNamespace) -> Job:
     """The job of an `edit` command; raises InputError for all that can be known to be wrong now."""
     settings = settings_from(asked)
-    checks.check_texts(asked.image_caption, asked.editing_prompt, asked.negative_prompt)
+    requests = _requests(asked, settings)
+    if not requests:
+        checks.check_texts(asked.image_caption, asked.editing_prompt, asked.negative_prompt)
     path = path_of(asked.image_file_path)
     picture = load_picture(path)
     check_pick(asked.pick)
@@ -214,8 +236,9 @@ def check_edit(asked: SimpleNamespace) -> Job:
         choice=choice,
         picture=picture,
         stem=stem,
-        caption=asked.image_caption,
-        prompt=asked.editing_prompt,
+        caption=asked.image_caption or "",
+        prompt=asked.editing_prompt or "",
+        requests=requests,
         negative_prompt=asked.negative_prompt,
         output_dir=output_dir,
         settings=settings,

@@ -1,4 +1,4 @@
-"""A progress bar on stderr, driven by the events of an edit."""
+"""Progress bars on stderr: of an edit, driven by its events, and of a process's share of a list."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from tqdm import tqdm
 
 from ..events import Event
 from ..find import Box, Regions
+
+_LOOKS = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
 
 
 class Progress:
@@ -28,8 +30,7 @@ class Progress:
         self._bar: Any = None
 
     def __enter__(self) -> Progress:
-        bar = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
-        self._bar = tqdm(total=1, desc="edit", bar_format=bar, disable=not self.shown, dynamic_ncols=True)
+        self._bar = tqdm(total=1, desc="edit", bar_format=_LOOKS, disable=not self.shown, dynamic_ncols=True)
         return self
 
     def __exit__(self, *_raised: object) -> None:
@@ -47,3 +48,34 @@ class Progress:
             loss = f"loss {self.rounds[-1]['loss']:.3f}, " if self.rounds else ""
             self._bar.set_postfix_str(f"{loss}best score {self.score:.3f}")
         self._bar.update(event.done - self._bar.n)
+
+
+class Bar:
+    """How many items of a list are done here, and how far the one that is worked on is."""
+
+    def __init__(self, shown: bool) -> None:
+        self.shown, self._done = shown, 0
+        self._bar: Any = tqdm(disable=True)
+
+    def begin(self, total: int) -> None:
+        """Show that there are so many, if any."""
+        if total:  # miniters 0: moves may be of any size
+            self._bar = tqdm(total=total, bar_format=_LOOKS, disable=not self.shown, dynamic_ncols=True, miniters=0)
+            self._tell()
+
+    def step(self) -> None:
+        """One is done."""
+        self._done += 1
+        self._tell()
+        self.reach(0)
+
+    def reach(self, more: float) -> None:
+        """So many items beyond those that are done are worked on, the last one in part."""
+        self._bar.update(max(self._done + more - self._bar.n, 0))
+
+    def close(self) -> None:
+        """Leave it as it stands."""
+        self._bar.close()
+
+    def _tell(self) -> None:
+        self._bar.set_postfix_str(f"{self._done} of {self._bar.total} items", refresh=not self._done)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,35 +14,44 @@ from .. import __version__
 from ..draw import contact_sheet, draw_boxes, loss_curve
 from ..edit import Edits
 from ..files import remove, write_json
+from ..find import Box
 from ..picture import Picture, save_png, to_pil
-from ..report_text import where
+from ..report_text import of_cost, pixels, summary, where
 from ..settings import EditSettings
+from ..several import SeveralEdits
 from .progress import Progress
 from .saved_regions import box_report, mask_image
 
+Done = Edits | SeveralEdits
 RESULTS = ("edited.png", "region.png", "candidates.png", "loss.png", "report.json")
 _LIBRARIES = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "numpy", "pillow")
 _SHOWN = 12  # painted regions on the sheet, best first
 
 
-def versions() -> dict[str, str]:
-    """Python's, the pack's and the libraries' versions; nothing is imported for it."""
-    found = {"python": platform.python_version(), "region_core": __version__}
-    for name in _LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+def told(edits: Done) -> list[tuple[str, str]]:
+    """What came of it in lines of (what, its value)."""
+    if isinstance(edits, Edits):
+        return summary(edits)
+    height, width = edits.image.shape[-2:]
+    lines = []
+    for answer in edits.answers:
+        lines.append(("asked", answer.request.line))
+        lines += [("edited", f"{pixels(one.box)}, {where(one.box, width, height)}") for one in answer.edits]
+        lines += [("not edited", answer.reason)] * bool(answer.reason)
+        lines += [("note", note) for note in (*answer.regions.notes, *answer.notes)]
+    return [*lines, ("cost", of_cost(edits.cost)), ("seconds", f"{edits.seconds:.1f}, seed {edits.seed}")]
 
 
-def boxes_image(picture: Picture, edits: Edits) -> Image.Image:
-    """The source with the boxes that were considered, and the chosen one standing out."""
-    return draw_boxes(picture.rgb, edits.tried_boxes, edits.box, f"region, score {edits.score:.3f}")
+def boxes_image(picture: Picture, edits: Done) -> Image.Image:
+    """The source with the boxes that were considered, and the chosen one standing out; of several edits with theirs."""
+    if isinstance(edits, Edits):
+        return draw_boxes(picture.rgb, edits.tried_boxes, edits.box, f"region, score {edits.score:.3f}")
+    labelled = [(one.box, answer.request.prompt) for answer in edits.answers for one in answer.edits]
+    return draw_boxes(picture.rgb, [box for box, _ in labelled], labels=[label for _, label in labelled])
 
 
 def write_result(
-    folder: Path, picture: Picture, edits: Edits, stem: str, *, draw_box: bool, more: dict[str, Any]
+    folder: Path, picture: Picture, edits: Done, stem: str, *, draw_box: bool, more: dict[str, Any]
 ) -> None:
     """Write all files of a finished edit into `folder`, the report last; `more` goes into it too."""
     remove(folder / "report.json")  # it spoke of other pictures
@@ -51,15 +61,18 @@ def write_result(
     write_json(folder / "report.json", report_of(picture, edits, more))
 
 
-def write_pictures(folder: Path, picture: Picture, edits: Edits) -> None:
+def write_pictures(folder: Path, picture: Picture, edits: Done) -> None:
     """Write the edit, its region, the painted regions and, where one was learned, the curve into `folder`."""
     save_png(to_pil(edits.image, edits.alpha), folder / "edited.png", picture.icc_profile)
     save_png(mask_image(edits.mask), folder / "region.png")
-    best = edits[:_SHOWN]
-    pictures = [to_pil(picture.rgb), *(to_pil(one.picture) for one in best)]
-    captions = ["source", *(f"{place}: {one.rank_score:.2f}" for place, one in enumerate(best, 1))]
-    save_png(contact_sheet(pictures, captions, columns=4), folder / "candidates.png")
-    _write_curve(folder, edits.rounds)
+    if isinstance(edits, Edits):
+        captions = [f"{place}: {one.rank_score:.2f}" for place, one in enumerate(edits, 1)]
+    else:
+        captions = [answer.request.line for answer in edits.answers for _ in answer.edits]
+    pictures = [to_pil(picture.rgb), *(to_pil(one.picture) for one in edits.edits[:_SHOWN])]
+    sheet = contact_sheet(pictures, ["source", *captions[:_SHOWN]], columns=4)
+    save_png(sheet, folder / "candidates.png")
+    _write_curve(folder, edits.rounds if isinstance(edits, Edits) else [])
 
 
 def _write_curve(folder: Path, rounds: list[dict]) -> None:
@@ -69,47 +82,65 @@ def _write_curve(folder: Path, rounds: list[dict]) -> None:
         remove(folder / "loss.png")  # of an earlier run
 
 
-def report_of(picture: Picture, edits: Edits, more: dict[str, Any]) -> dict[str, Any]:
-    """What `report.json` says of an edit, with `more` in it too."""
+def report_of(picture: Picture, edits: Done, more: dict[str, Any]) -> dict[str, Any]:
+    """What `report.json` says of an edit or several, with `more` in it too."""
     return {
-        **box_report(edits.box),
-        "where": None if edits.box is None else where(edits.box, picture.width, picture.height),
-        "score": edits.score,
-        "source_score": edits.source_score,
+        **_place(picture, edits.box),
         "verdict": edits.verdict,
         "reason": edits.reason,
         "note": picture.note,
-        "seed": edits.seed,
-        "settings": edits.settings.flat(),
-        "versions": versions(),
-        "rounds": edits.rounds,
-        "candidates": [
-            {
-                **box_report(one.box),
-                "where": where(one.box, picture.width, picture.height),
-                "rank_score": one.rank_score,
-                "parts": one.parts,
-                "score": one.score,
-                "improves": one.improves,
-            }
-            for one in edits
-        ],
-        "presence": None if edits.regions is None else edits.regions.presence,
-        "unet_evaluations": edits.unet_evaluations,
+        **_of_settings(edits.settings),
+        **(_of_one(picture, edits) if isinstance(edits, Edits) else {"edits": _of_each(picture, edits)}),
+        "unet_evaluations": edits.cost.unet_evaluations,
         "cost": edits.cost.as_dict(),
         "seconds": edits.seconds,
         **more,
     }
 
 
+def _of_settings(settings: EditSettings) -> dict[str, Any]:
+    """With the versions of Python, the pack and the libraries; nothing is imported for it."""
+    found = {"python": platform.python_version(), "region_core": __version__}
+    for name in _LIBRARIES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return {"seed": settings.seed, "settings": settings.flat(), "versions": found}
+
+
+def _place(picture: Picture, box: Box | None) -> dict[str, Any]:
+    return {**box_report(box), "where": None if box is None else where(box, picture.width, picture.height)}
+
+
+def _of_one(picture: Picture, edits: Edits) -> dict[str, Any]:
+    return {
+        "score": edits.score,
+        "source_score": edits.source_score,
+        "rounds": edits.rounds,
+        "candidates": [
+            _place(picture, one.box)
+            | {name: getattr(one, name) for name in ("rank_score", "parts", "score", "improves")}
+            for one in edits
+        ],
+        "presence": None if edits.regions is None else edits.regions.presence,
+    }
+
+
+def _of_each(picture: Picture, edits: SeveralEdits) -> list[dict[str, Any]]:
+    """Of each request its first region, and in `painted` all of them: `all` may mean several."""
+    rows = []
+    for answer in edits.answers:
+        painted = [{**_place(picture, one.box), "score": one.score} for one in answer.edits]
+        first = painted[0] if painted else {**_place(picture, None), "score": None}
+        told = {"reason": answer.reason, "notes": [*answer.regions.notes, *answer.notes], "painted": painted}
+        rows.append({"request": answer.request.line, **first, "presence": answer.regions.presence, **told})
+    return rows
+
+
 def write_stopped(
     folder: Path, picture: Picture, progress: Progress, settings: EditSettings, stem: str, more: dict[str, Any]
 ) -> bool:
-    """Write what an edit that was stopped had painted; False where that is nothing yet.
-
-    What an earlier run left in the folder beside it would not belong to it and goes, once the new is there. `more`
-    goes into the report too, which is the last.
-    """
+    """Write what an edit that was stopped had painted, the report with `more` last; False where that is nothing yet.
+    What an earlier run left in the folder beside it would not belong to it and goes, once the new is there."""
     if progress.best is None:
         return False
     remove(folder / "report.json")  # it spoke of other pictures
@@ -122,9 +153,7 @@ def write_stopped(
         **box_report(progress.best_box),
         "score": progress.score,
         "verdict": "stopped",
-        "seed": settings.seed,
-        "settings": settings.flat(),
-        "versions": versions(),
+        **_of_settings(settings),
         "rounds": progress.rounds,
         **more,
     }

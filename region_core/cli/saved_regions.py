@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,8 @@ def save_regions(folder: Path, regions: Regions) -> None:
     """Write the best regions' masks, 1.png and so on, as large as the picture, and what is known of them, last."""
     remove(folder / FILE)  # it spoke of other masks
     for place in range(KEPT):
-        if place < len(regions):
-            save_png(mask_image(regions[place].mask), folder / f"{place + 1}.png")
-        else:
-            remove(folder / f"{place + 1}.png")
+        file = folder / f"{place + 1}.png"
+        save_png(mask_image(regions[place].mask), file) if place < len(regions) else remove(file)
     save_png(mask_image(regions.relevance), folder / "relevance.png")
     write_json(folder / FILE, regions_report(regions))
 
@@ -39,10 +38,17 @@ def regions_report(regions: Regions) -> dict[str, Any]:
         "image_caption": regions.caption,
         "found": regions.found,
         "why": regions.why,
+        "notes": list(regions.notes),
         "presence": regions.presence,
         "picture": regions.key,
         "regions": [
-            {"pick": place, **box_report(one.box), "evidence": one.evidence, "mask": f"{place}.png"}
+            {
+                "pick": place,
+                **box_report(one.box),
+                "evidence": one.evidence,
+                "separate": one.separate,
+                "mask": f"{place}.png",
+            }
             for place, one in enumerate(regions[:KEPT], 1)
         ],
     }
@@ -69,16 +75,13 @@ def load_regions(folder: Path, picture: Picture, caption: str) -> Regions:
         known = json.loads((folder / FILE).read_text(encoding="utf-8"))
         masks = [_mask(folder / one["mask"]) for one in known["regions"]]
         found = tuple(
-            Region.from_mask(mask, float(one["evidence"])) for mask, one in zip(masks, known["regions"], strict=True)
+            replace(Region.from_mask(mask, float(one["evidence"])), separate=bool(one["separate"]))
+            for mask, one in zip(masks, known["regions"], strict=True)
         )
-        regions = Regions(
-            found,
-            str(known["picture"]),
-            str(known["image_caption"]),
-            _mask(folder / "relevance.png"),
-            float("nan") if known["presence"] is None else float(known["presence"]),
-            str(known["why"]),
-        )
+        presence = float("nan") if known["presence"] is None else float(known["presence"])
+        texts, relevance = (str(known["picture"]), str(known["image_caption"])), _mask(folder / "relevance.png")
+        notes = tuple(str(note) for note in known["notes"])
+        regions = Regions(found, *texts, relevance, presence, str(known["why"]), notes=notes)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"regions is '{folder}', and no regions can be read there ({error}); give a folder that find or edit wrote."

@@ -54,6 +54,8 @@ def find_regions(
     source = picture.picture.rgb
     check_prior(prior, source)
     _check_detections(detections, source)
+    if settings.detections_only and (detections is None or ground):
+        raise InputError("detections_only is set and there are none; give detections of a thing, or unset it")
     grid = picture.patches.attention.shape[-2:] if ground or picture.cells is None else picture.cells.grid
     rows, columns = (FINE * int(side) for side in grid)
     white = None if prior is None else covered(prior, rows, columns)[0, 0] > 0.5  # a thin line stays

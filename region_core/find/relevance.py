@@ -68,7 +68,7 @@ def _laid(values: Tensor, boxes: Tensor, grid: tuple[int, int]) -> Tensor:
     rows, columns = grid
     total = torch.zeros(values.shape[1], rows, columns, dtype=torch.float32)
     count = torch.zeros(grid, dtype=torch.float32)
-    corners = (boxes * torch.tensor([columns, rows] * 2)).round().int().tolist()
+    corners = (boxes * torch.tensor([columns, rows] * 2, dtype=torch.float32)).round().int().tolist()
     for value, (left, top, right, bottom) in zip(values, corners, strict=True):
         x0, y0 = min(left, columns - 1), min(top, rows - 1)
         x1, y1 = max(x0 + 1, right), max(y0 + 1, bottom)

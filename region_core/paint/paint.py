@@ -9,7 +9,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ..find import Box, Region
+from ..encode import key_of
+from ..errors import InputError
+from ..find import Box, Region, Regions
 from ..picture import Picture
 from ..settings import PaintSettings
 from .crop import Crop, crop_region, stitch
@@ -39,15 +41,19 @@ class Edit:
         """The region's (x0, y0, x1, y1), in whole pixels of the source."""
         return self.region.box
 
-    @cached_property
+    @property
     def picture(self) -> Tensor:
         """[1, 3, H, W]: the picture with the region painted; where the mask is 0, the source bit for bit."""
-        return self.stitched()[0]
+        return self._kept[0]
 
-    @cached_property
+    @property
     def mask(self) -> Tensor:
         """[1, 1, H, W] in 0..1: how much of the edit shows."""
-        return self.stitched()[1]
+        return self._kept[1]
+
+    @cached_property
+    def _kept(self) -> tuple[Tensor, Tensor]:
+        return self.stitched()
 
     def stitched(self) -> tuple[Tensor, Tensor]:
         """Picture and mask, made anew: of many edits of a large picture few are kept."""
@@ -68,10 +74,20 @@ def paint_regions(
 ) -> list[Edit]:
     """An edit of each region, in their order, all from the noise of `seed`, by a painter bound to its prompt.
 
-    `on_step` is called after each sampling step and may raise to stop.
+    `on_step` is called after each sampling step and may raise to stop. InputError for regions of another picture.
     """
     settings = settings or PaintSettings()
     source = picture.rgb.float()
+    if isinstance(regions, Regions):
+        regions.check(key_of(picture), regions.caption)
+    for region in regions:
+        if region.size != tuple(source.shape[-2:]):
+            raise InputError(
+                f"a region is of a picture of {region.size[1]} x {region.size[0]} pixels, and this one has "
+                f"{source.shape[-1]} x {source.shape[-2]}; find the regions in this picture"
+            )
+    if not len(regions):
+        return []
     crops = [crop_region(source, region, painter.size, settings, tint=tint) for region in regions]
     painted = painter(
         torch.cat([crop.picture for crop in crops]),

@@ -61,9 +61,6 @@ def masked_image(pictures: Tensor, masks: Tensor) -> Tensor:
     return torch.where(masks > 0.5, torch.full_like(pictures, 0.5), pictures)
 
 
-with_hole = masked_image  # its old name; goes with Latents
-
-
 def checked_finite(rows: Tensor, what: str, way_out: str) -> Tensor:
     """`rows` [N, ...] as they are given.
 

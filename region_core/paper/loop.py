@@ -24,11 +24,13 @@ from .learning import gumbel_noise, teach
 from .losses import RegionLoss
 from .network import RegionGenerator
 
+KEPT = 8  # edits: of large pictures all would take gigabytes
+
 
 @dataclass(frozen=True)
 class Learned:
-    """All edits that were made, best first, the score of leaving the picture alone, and the windows [N, 4] that were
-    laid, in pixels of the source."""
+    """The best `KEPT` of the edits that were made, best first, the score of leaving the picture alone, and the windows
+    [N, 4] that were laid, in pixels of the source."""
 
     edits: list[Edit]
     source_score: float
@@ -65,12 +67,12 @@ def search(
     edited = torch.zeros(len(boxes), dtype=torch.bool)
     with torch.inference_mode(False):
         optimizer = torch.optim.Adam(module.parameters(), lr=paper.lr)
-    done: dict[int, Edit] = {}
+    made: list[Edit] = []  # the best so far
     for _ in range(paper.per_image_iteration):
         with torch.no_grad():
             logits = module(maps, candidates.cells)
         drawn = draw_sizes(logits, noise)
-        fresh = [j for j in drawn.tolist() if j not in done]
+        fresh = [j for j in drawn.tolist() if not edited[j]]
         if fresh:
             regions = [Region.from_box(boxes[j].tolist(), height, width) for j in fresh]
             edits = paint_regions(
@@ -84,9 +86,8 @@ def search(
             )
             pictures = torch.cat([reduced(edit.stitched()[0].clamp(0, 1)) for edit in edits])
             losses[fresh], edited[fresh] = nan_to_worst(loss(pictures).total.cpu()), True
-            done.update(
-                zip(fresh, _scored(edits, scorer.encode_images(pictures), encoded, texts, settings), strict=True)
-            )
+            made += _scored(edits, scorer.encode_images(pictures), encoded, texts, settings)
+            made = sorted(made, key=lambda edit: edit.score, reverse=True)[:KEPT]
         expected = float("nan")
         if paper.learning != "off":
             history = teach(
@@ -101,11 +102,9 @@ def search(
                 estimator="gumbel" if paper.learning == "gumbel" else "expected",
             )
             expected = history[-1] if history else expected
-        best = max(done.values(), key=lambda edit: edit.score)
-        progress.round(boxes[drawn], losses[drawn], float(losses[edited].min()), expected, best)
+        progress.round(boxes[drawn], losses[drawn], float(losses[edited].min()), expected, made[0])
     source = settings.rank.test_alpha * float(encoded.embedding[0] @ texts[0]) + settings.rank.test_beta
-    ranked = sorted((done[j] for j in sorted(done)), key=lambda edit: edit.score, reverse=True)
-    return Learned(ranked, source, boxes)
+    return Learned(made, source, boxes)
 
 
 def draw_sizes(logits: Tensor, noise: torch.Generator) -> Tensor:
@@ -119,7 +118,7 @@ def _scored(
 ) -> list[Edit]:
     """The edits with their scores, by CLIP's embeddings [n, E] of their pictures."""
     text = settings.rank.test_alpha * (seen @ texts[0]).float().cpu()
-    picture = settings.rank.test_beta * (seen @ encoded.embedding[0]).float().cpu()
+    picture = settings.rank.test_beta * (seen @ encoded.embedding[0].to(seen)).float().cpu()
     score = nan_to_neg_inf(text + picture)
     return [
         replace(edit, score=value, rank_score=value, parts={"text": by_text, "picture": by_picture})

@@ -72,7 +72,7 @@ def test_what_suits_the_embedded_model_gives_way_to_what_was_said() -> None:
         (["--noise_samples", "2"], "--noise_samples does nothing any more; leave it out.\n"),
         (["--no-refine"], "--refine does nothing any more; leave it out.\n"),
         (["--epochs", "2"], "--epochs does nothing for one picture; a list is edited by the command batch.\n"),
-        (["--no-pin_mem"], "--pin_mem does nothing for one picture; a list is edited by the command batch.\n"),
+        (["--no-pin_mem"], "--pin_mem does nothing any more; leave it out.\n"),
         (["--lr", "0.1"], "--lr does nothing in preset standard.\n"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from region_core.demo.worlds import with_company
+
 from .conftest import PACK, VERSIONS
 from .flows import PUBLISHED, as_prompt, find, load
 from .pictures import shown
@@ -31,6 +33,9 @@ SHOWN = {
     "RegionInpaintOptimize": ("RegionInpaintOptimize", 0),
     "FindRegion": ("FindRegion", 6),
     "PickRegion": ("PickRegion", 1),
+    "RegionCrop": ("RegionCrop", 0),
+    "RegionStitch": ("RegionStitch", 0),
+    "EditSeveralRegions": ("EditSeveralRegions", 0),
     "LoadLearnedGenerator": ("RegionInpaintOptimize", 4),
     "SaveLearnedGenerator": ("RegionInpaintOptimize", 5),
     "LoadShapesDemo": ("RegionInpaintOptimize", 0),
@@ -48,6 +53,7 @@ def made(server: Server) -> dict[str, tuple[Image.Image, Image.Image]]:
         "inputs": {"image": [scene, 0], "image_caption": [scene, 1], "dino": [models, 3], "scorer": [models, 4]},
     }
     prompt["pick"] = {"class_type": "LearnableRegions_PickRegion", "inputs": {"regions": ["find", 0], "index": 1}}
+    prompt |= crop_and_stitch(scene) | several(prompt, scene, models)
     masks = {("RegionGenerator", 1), ("RegionInpaintOptimize", 8), ("ShapesScene", 3), ("PickRegion", 1)}
     prompt["before"] = {"class_type": "PreviewImage", "inputs": {"images": [find(prompt, "ShapesScene"), 0]}}
     for name, (node, slot) in SHOWN.items():
@@ -57,6 +63,32 @@ def made(server: Server) -> dict[str, tuple[Image.Image, Image.Image]]:
     assert heard.status == "success", heard.problem
     before = shown(server, heard, "before")
     return {name: (before, shown(server, heard, name)) for name in SHOWN}
+
+
+def crop_and_stitch(scene: str) -> dict:
+    """The region cut out, inverted and put back."""
+    return {
+        "crop": {
+            "class_type": "LearnableRegions_RegionCrop",
+            "inputs": {"image": [scene, 0], "regions": ["find", 0], "size": 256},
+        },
+        "invert": {"class_type": "ImageInvert", "inputs": {"image": ["crop", 0]}},
+        "stitch": {
+            "class_type": "LearnableRegions_RegionStitch",
+            "inputs": {"stitch": ["crop", 2], "painted": ["invert", 0]},
+        },
+    }
+
+
+def several(prompt: dict, scene: str, models: str) -> dict:
+    """Two things of the scene, each turned into another."""
+    drawn = prompt[scene]["inputs"]
+    names = [one.name for one in with_company(drawn["seed"], drawn["kind"])[0].objects]
+    given = dict(zip(("model", "clip", "vae", "dino", "scorer"), ([models, slot] for slot in range(5)), strict=True))
+    more = {"negative": prompt[find(prompt, "RegionInpaintOptimize")]["inputs"]["negative"], "image": [scene, 0]}
+    lines = f"{names[0]} -> a green square\n{names[1]} -> a white star"
+    inputs = {**given, **more, "edits": lines, "seed": 7, "cfg": 3.0}
+    return {"several": {"class_type": "LearnableRegions_EditSeveralRegions", "inputs": inputs}}
 
 
 def look(seen: Seen, kind: str) -> Image.Image:

@@ -14,6 +14,10 @@ OPTIONS = {
     ("LearnableRegions_RegionInpaintOptimize", "preset"): ["standard", "fast", "quality", "paper", "custom"],
     ("LearnableRegions_RegionInpaintOptimize", "preset.learning"): ["exact", "gumbel", "off"],
     ("LearnableRegions_RegionInpaintOptimize", "mask_shape"): ["box", "object"],
+    ("LearnableRegions_RegionCrop", "which"): [
+        *("best", "all", "largest", "smallest", "leftmost", "rightmost", "topmost", "bottommost")
+    ],
+    ("LearnableRegions_RegionCrop", "mask_shape"): ["box", "object"],
     ("LearnableRegions_ShapesScene", "kind"): ["replace", "recolour", "remove", "add", "absent"],
 }
 # options that are ComfyUI's, or files on a disk
@@ -116,7 +120,7 @@ SYNONYMS = ["图片", "尝试", "蒙版", "掩码", "草稿", "入围", "试看"
 
 def test_chinese_has_one_word_for_a_term() -> None:
     pages = [PACK / "locales" / "zh" / "nodeDefs.json", *(PACK / "nodes" / "web" / "docs").rglob("zh.md")]
-    assert len(pages) == 13
+    assert len(pages) == 16
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert [word for word in SYNONYMS if word in text] == [], page

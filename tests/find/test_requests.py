@@ -24,6 +24,7 @@ from region_core.requests import Request, parse_request, parse_requests
 )
 def test_a_line_says_what_is_there_which_and_what_should_be(line: str, request_: Request) -> None:
     assert parse_request(line) == request_
+    assert parse_request(request_.line) == request_
 
 
 @pytest.mark.parametrize(("word", "place"), [("best", 0), ("1st", 0), ("2nd", 1), ("3rd", 2), ("12th", 11), ("all", 0)])

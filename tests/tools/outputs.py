@@ -35,8 +35,8 @@ PRESETS = {
     "paper again": [*PAPER, "--load_checkpoint_path", "learned"],
 }
 LISTS = {
-    "batch": ["--num_workers", "2", "--draw_box"],
-    "batch again": ["--num_workers", "0", "--draw_box"],  # nothing is left to do
+    "batch": ["--draw_box"],
+    "batch again": ["--draw_box"],  # nothing is left to do
     "shared": [
         *PAPER,
         "--epochs",

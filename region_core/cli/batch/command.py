@@ -20,8 +20,8 @@ from ...files import clear_drafts
 from ...paper.network import RegionGenerator
 from .. import BAD_INPUT, FAILED, STOPPED
 from ..engine import Engine
-from .bar import Bar
-from .editing import Editor, read_ahead
+from ..progress import Bar
+from .editing import Editor
 from .index import PAGE, SUMMARY, Row, write_page, write_summary
 from .places import STATE
 from .plan import BatchJob, check_batch
@@ -76,8 +76,8 @@ class Batch:
     def __init__(self, job: BatchJob, engine: Engine, share: Share) -> None:
         self.job, self.engine, self.share = job, engine, share
         self.started = time.monotonic()
-        self.places = [job.place(index) for index in range(len(job.items))]
-        self.mine = share.of(list(range(len(job.items))))
+        self.all = list(range(len(job.items)))
+        self.mine = share.of(self.all)
         self.bar = Bar(share.first and not job.asked.quiet)
 
     def run(self) -> int:
@@ -86,13 +86,17 @@ class Batch:
         try:
             with Editor(self.job, self.engine, self.bar) as editor:
                 if self.job.save_path is None:
-                    self._edit(editor, self._left(), self.job.generator)
-                else:
-                    self._shared(editor)
+                    left = self._left()
+                    self.bar.begin(len(left))
+                    self._edit(editor, left, self.job.generator)
+                else:  # one generator for all; those that failed in an earlier run, when it was their turn, come last
+                    learning = SharedLearning(self.job, editor, self.share)
+                    self.bar.begin(learning.left())
+                    learning.teach()
+                    self._edit(editor, self._left(), learning.module)
             code = FAILED if editor.failed else 0
             # nobody leaves before all are done: torchrun ends all where one ends with another code than 0
-            others = set(range(len(self.places))) - set(self.mine)
-            wait_for(sorted(others), lambda n: self._is_current(n) or self._has_failed(n))
+            wait_for(sorted(set(self.all) - set(self.mine)), lambda n: self._row(n).is_over)
         except KeyboardInterrupt:
             code = STOPPED
         finally:
@@ -110,41 +114,23 @@ class Batch:
             for path in [*places, *([self.job.save_path] if self.job.save_path else [])]:
                 clear_drafts(path)
         for n in self.mine:
-            self.places[n].forget_failure()
+            self.job.place(n).forget_failure()
 
     def _left(self) -> list[int]:
-        return [n for n in self.mine if not self._is_current(n) and not self._has_failed(n)]
+        return [n for n in self.mine if not self._row(n).is_over]
 
     def _edit(self, editor: Editor, indices: list[int], generator: RegionGenerator | None) -> None:
         """Items of this process's share, each with a copy of the generator."""
-        if self.job.save_path is None:
-            self.bar.begin(len(indices))
-        for index, reading in read_ahead(self.job, self.engine, indices):
-            editor.edit(index, reading, copy.deepcopy(generator), self.job.stamp(index))
-
-    def _shared(self, editor: Editor) -> None:
-        """One generator for all; those that failed when it was their turn, in an earlier run, come last."""
-        learning = SharedLearning(self.job, editor, self.share)
-        self.bar.begin(learning.left())
-        learning.teach()
-        self._edit(editor, self._left(), learning.module)
-
-    def _is_current(self, n: int) -> bool:
-        """Whether the files of an item are those that this run asks for."""
-        return (self.places[n].report() or {}).get("stamp") == self.job.stamp(n)
-
-    def _has_failed(self, n: int) -> bool:
-        return self.places[n].failure().get("stamp") == self.job.stamp(n)
+        for index in indices:
+            editor.edit(index, copy.deepcopy(generator), self.job.stamp(index))
 
     def _row(self, n: int) -> Row:
-        item, place = self.job.items[n], self.places[n]
-        if self._is_current(n):
-            return Row(item, place, place.report())
-        return Row(item, place, None, place.failure().get("error", "") if self._has_failed(n) else "")
+        place, stamp = self.job.place(n), self.job.stamp(n)
+        return Row(self.job.items[n], place, report := place.report(stamp), "" if report else place.failure(stamp))
 
     def _index(self) -> bool:
         """Write the page and the table, from what is on disk, and a line for the person; whether all went well."""
-        rows = [self._row(n) for n in range(len(self.places))]
+        rows = [self._row(n) for n in self.all]
         well = all(row.report is not None for row in rows)
         for write in (write_page, write_summary):
             try:
@@ -153,13 +139,11 @@ class Batch:
                 print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
                 well = False
         if self.share.first:
-            counts = Counter(row.status for row in rows)
+            counts = ", ".join(f"{n} {what}" for what, n in Counter(row.status for row in rows).items())
             world, seconds = self.share.world, time.monotonic() - self.started
+            boxes = ", boxes" if self.job.asked.draw_box else ""
             print(
-                f"{len(rows)} items: {', '.join(f'{n} {what}' for what, n in counts.items())}"
-                f"\n{seconds:.1f} seconds with {world} process{'es' * (world > 1)}"
-                f"\nwritten to {self.job.output_dir}: index.html, summary.csv, results, items"
-                + ", boxes"
-                * self.job.asked.draw_box
+                f"{len(rows)} items: {counts}\n{seconds:.1f} seconds with {world} process{'es' * (world > 1)}\n"
+                f"written to {self.job.output_dir}: index.html, summary.csv, results, items{boxes}"
             )
         return well

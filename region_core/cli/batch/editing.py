@@ -1,55 +1,29 @@
-"""Items edited one after another: each one's picture is read, and its files are written, while others are edited."""
+"""Items edited one after another; one's files are written while the next is edited."""
 
 from __future__ import annotations
 
-import os
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import torch
 
-from ...edit import Edits
 from ...encode import EncodedPicture, key_of
 from ...encoders.loading import Models
 from ...errors import InputError, shown
+from ...events import Event
 from ...find import Regions
 from ...paper.network import RegionGenerator, check_fit
 from ...picture import Picture
 from ...settings import FindSettings
 from ..engine import Engine
-from .bar import Bar
+from ..progress import Bar
+from ..report import Done
+from ..saved_regions import picked
 from .items import Item
 from .plan import BatchJob
-
-
-def read_ahead(job: BatchJob, engine: Engine, indices: Sequence[int]) -> Iterator[tuple[int, Future[Picture]]]:
-    """The items named, in that order, each with its picture; `num_workers` pictures at most, and no more than
-    there are cores, are read before they are asked for."""
-    ahead = min(job.asked.num_workers, os.cpu_count() or 1)
-    waiting: deque[tuple[int, Future[Picture]]] = deque()
-    pool = ThreadPoolExecutor(max(ahead, 1), thread_name_prefix="reading")
-    try:
-        for index in indices:
-            waiting.append((index, pool.submit(_read, engine, job, index)))
-            if len(waiting) > ahead:
-                yield waiting.popleft()
-        yield from waiting
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _read(engine: Engine, job: BatchJob, index: int) -> Picture:
-    picture = engine.read(job.items[index].path)
-    # page-locked memory helps only where a device copies from it
-    if job.asked.pin_mem and job.choice.device.type not in ("cpu", "mps"):
-        alpha = None if picture.alpha is None else picture.alpha.pin_memory()
-        picture = replace(picture, rgb=picture.rgb.pin_memory(), alpha=alpha)
-    return picture
 
 
 class Editor:
@@ -85,12 +59,7 @@ class Editor:
         return models
 
     def edit(
-        self,
-        index: int,
-        reading: Future[Picture],
-        generator: RegionGenerator | None,
-        stamp: str,
-        also: Callable[[Edits], None] = lambda _: None,
+        self, index: int, generator: RegionGenerator | None, stamp: str, also: Callable[[Done], None] = lambda _: None
     ) -> None:
         """Edit an item and hand its files to the writer.
 
@@ -100,31 +69,14 @@ class Editor:
         item = self.job.items[index]
         models = self.models  # before `try`: a wrong model is wrong for all items
         try:
-            picture = reading.result()
-            image = picture.rgb if picture.alpha is None else torch.cat([picture.rgb, picture.alpha], dim=1)
-            edits = self.engine.edit(
-                models,
-                image,
-                item.caption,
-                item.prompt,
-                painter=self.engine.painter(models, item.prompt, item.negative_prompt),
-                settings=item.settings,
-                generator=generator,
-                on_event=lambda event: self.bar.reach((self._saving is not None) + event.done),
-                **self._known(models, picture, image, item),
-            )
+            picture = self.engine.read(item.path)
+            edits = self._edited(models, picture, item, generator)
         except Exception as error:  # whatever it is, the other items are not to suffer from it
             self._fail(index, stamp, error)
             return
-        more = {
-            "key": item.key,
-            "image": item.image,
-            "image_caption": item.caption,
-            "editing_prompt": item.prompt,
-            "negative_prompt": item.negative_prompt,
-            "picture_size": [picture.width, picture.height],
-            "stamp": stamp,
-        }
+        texts = {"image_caption": item.caption, "editing_prompt": item.prompt, "negative_prompt": item.negative_prompt}
+        size = [picture.width, picture.height]
+        more = {"key": item.key, "image": item.image, **texts, "picture_size": size, "stamp": stamp}
         if picture.note:
             print(f"{shown(item.key)}: {picture.note}", file=sys.stderr)
 
@@ -135,17 +87,32 @@ class Editor:
         self.flush()  # one edit at most waits to be written: it holds its pictures in memory
         self._saving = index, stamp, self._pool.submit(write)
 
+    def _edited(self, models: Models, picture: Picture, item: Item, generator: RegionGenerator | None) -> Done:
+        def watch(event: Event) -> None:
+            self.bar.reach((self._saving is not None) + event.done)
+
+        image = picture.rgb if picture.alpha is None else torch.cat([picture.rgb, picture.alpha], dim=1)
+        asked: dict[str, Any] = {"settings": item.settings, "on_event": watch}
+        if item.settings.method != "paper":
+            asked |= self._known(models, picture, image, item)
+        if item.requests:
+            return self.engine.edit_several(models, image, item.requests, item.negative_prompt, **asked)
+        painter = self.engine.painter(models, item.prompt, item.negative_prompt)
+        asked |= {"painter": painter, "generator": generator}
+        return self.engine.edit(models, image, item.caption, item.prompt, **asked)
+
     def _known(self, models: Models, picture: Picture, image: torch.Tensor, item: Item) -> dict[str, Any]:
         """What was encoded and found before: items of one picture that follow each other encode it once, and those of
         one caption search once."""
-        if item.settings.method == "paper":
-            return {}
         if self._encoded is None or self._encoded.key != key_of(picture):
             self._encoded, self._regions = self.engine.encode(models, image), {}
+        if item.requests:
+            return {"encoded": self._encoded}
         asked = (item.caption, item.settings.find)
         if asked not in self._regions:
             self._regions[asked] = self.engine.find(models, self._encoded, *asked)
-        return {"encoded": self._encoded, "regions": self._regions[asked]}
+        regions = self._regions[asked]
+        return {"encoded": self._encoded, "regions": regions if item.pick is None else picked(regions, item.pick)}
 
     def flush(self) -> None:
         """Wait until everything handed in is on disk."""
@@ -161,8 +128,7 @@ class Editor:
 
     def _fail(self, index: int, stamp: str, error: Exception) -> None:
         self.failed.add(index)
-        item = self.job.items[index]
-        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        print(f"failed: {item.key}: {' '.join(reason.split())}", file=sys.stderr)
-        self.job.place(index).fail(reason, {"key": item.key, "stamp": stamp})
+        key, kind = self.job.items[index].key, "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+        print(f"failed: {key}: {' '.join(f'{kind}{error}'.split())}", file=sys.stderr)
+        self.job.place(index).fail(f"{kind}{error}", {"key": key, "stamp": stamp})
         self.bar.step()

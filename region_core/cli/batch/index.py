@@ -44,6 +44,17 @@ class Row:
         return (self.report or {}).get(name)
 
     @property
+    def is_over(self) -> bool:
+        """Whether it is finished, or has failed."""
+        return self.report is not None or bool(self.error)
+
+    @property
+    def note(self) -> str:
+        """Why it failed, or nothing was edited; of several edits, why each was not made that was not."""
+        reasons = [f"{one['request']}: {one['reason']}" for one in self.value("edits") or () if one["reason"]]
+        return self.error or "; ".join(reasons) or self.value("reason") or ""
+
+    @property
     def gain(self) -> float | None:
         """How much better the edit scores than leaving the picture alone."""
         score, source = self.value("score"), self.value("source_score")
@@ -55,27 +66,21 @@ class Row:
 
 
 def write_summary(folder: Path, rows: list[Row]) -> None:
-    """Write `summary.csv` (UTF-8 with the mark by which spreadsheets know it, one line an item in the
-    list's order) into `folder`.
-    """
+    """Write `summary.csv`, a line an item in the list's order, in UTF-8 with the mark by which spreadsheets know it."""
     file = io.StringIO(newline="")
     table = csv.writer(file)
     table.writerow(_COLUMNS)
     for row in rows:
         item, box = row.item, row.value("box") or [None] * 4
-        texts = (item.key, item.image, item.caption, item.prompt, row.status)
-        scores = (row.value("score"), row.value("source_score"))
+        texts = (item.key, item.image, item.caption, item.prompt, row.status, row.value("score"))
         cost = (item.settings.seed, row.value("unet_evaluations"), row.value("seconds"))
         result = row.link(row.place.edited) if row.report else None
-        table.writerow([*texts, *scores, *box, *cost, result, row.error or None])
+        table.writerow([*texts, row.value("source_score"), *box, *cost, result, row.error or None])
     write_whole(folder / SUMMARY, file.getvalue().encode("utf-8-sig"))
 
 
 def write_page(folder: Path, rows: list[Row]) -> None:
-    """Write `index.html` into `folder`: a card an item, in the list's order.
-
-    Pictures are links relative to the page and are fetched when they come into view.
-    """
+    """Write `index.html`: a card an item, in the list's order. Pictures are fetched when they come into view."""
     text = files(__package__).joinpath(PAGE).read_text(encoding="utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined).from_string(text)
     counts = Counter(row.status for row in rows)

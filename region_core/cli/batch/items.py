@@ -8,6 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...requests import Request
 from ...settings import EditSettings
 
 _LONGEST = 48  # characters of a name kept: a file name has room for 255 bytes, a letter takes up to 4
@@ -16,7 +17,8 @@ _LONGEST = 48  # characters of a name kept: a file name has room for 255 bytes, 
 @dataclass(frozen=True)
 class Item:
     """One edit: `key` is what the list calls it, `image` the picture's name in the list, `path`
-    where it is; `settings` hold the item's own seed."""
+    where it is; `settings` hold the item's own seed. With `requests` it is several edits, and caption
+    and prompt are those of all. `pick` is the place of the region to paint, from 1, None for the best."""
 
     key: str
     image: str
@@ -25,11 +27,14 @@ class Item:
     prompt: str
     negative_prompt: str
     settings: EditSettings
+    requests: tuple[Request, ...] = ()
+    pick: int | None = None
 
     @property
     def texts(self) -> list[str]:
         """Its name and what it asks for."""
-        return [self.key, self.caption, self.prompt, self.negative_prompt]
+        asked = [one.line for one in self.requests] or [self.caption, self.prompt]
+        return [self.key, *asked, self.negative_prompt, *([] if self.pick is None else [f"pick {self.pick}"])]
 
     @property
     def folder(self) -> str:

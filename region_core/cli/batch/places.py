@@ -11,10 +11,10 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from ...draw import on_paper
-from ...edit import Edits
+from ...edit import EDITED, Edits
 from ...files import discard, remove, whole, write_json
 from ...picture import Picture, to_pil
-from ..report import boxes_image, report_of, write_pictures
+from ..report import Done, boxes_image, report_of, write_pictures
 from ..saved_regions import mask_image
 
 THUMB = 320  # pixels of the longer side
@@ -47,20 +47,21 @@ class Place:
         """The source with the boxes drawn, among all others'."""
         return self.root / "boxes" / f"{self.name}.png"
 
-    def report(self) -> dict[str, Any] | None:
-        """The report of an item whose files are all there, or None."""
+    def report(self, stamp: str) -> dict[str, Any] | None:
+        """The report with that stamp of an item whose files are all there, or None."""
         report = _read(self.folder / "report.json")
         files = [self.edited, *(self.folder / name for name in _INSIDE)]
         files += [self.boxes] if self.draw_box else []
-        return report if report and all(file.is_file() for file in files) else None
+        return report if report.get("stamp") == stamp and all(file.is_file() for file in files) else None
 
-    def failure(self) -> dict[str, Any]:
-        """What went wrong the last time; empty where nothing did."""
-        return _read(self.folder / "failed.json") or {}
+    def failure(self, stamp: str) -> str:
+        """What went wrong with the edit of that stamp; empty where nothing did."""
+        failed = _read(self.folder / "failed.json")
+        return failed.get("error", "") if failed.get("stamp") == stamp else ""
 
-    def write(self, picture: Picture, edits: Edits, more: dict[str, Any]) -> None:
+    def write(self, picture: Picture, edits: Done, more: dict[str, Any]) -> None:
         """Write all files of a finished edit, the report last."""
-        self.clear_drafts()
+        self._clear_drafts()
         remove(self.folder / "report.json")  # it spoke of other pictures
         write_pictures(self.folder, picture, edits)
         for name, image in _thumbs(picture, edits).items():
@@ -76,38 +77,40 @@ class Place:
 
     def fail(self, reason: str, more: dict[str, Any]) -> None:
         """Note that the item could not be edited, and why."""
-        self.clear_drafts()
+        self._clear_drafts()
         write_json(self.folder / "failed.json", {"error": reason, **more})
 
     def forget_failure(self) -> None:
         """Take away what is noted of an earlier failure."""
         remove(self.folder / "failed.json")
 
-    def clear_drafts(self) -> None:
+    def _clear_drafts(self) -> None:
         """Remove what a killed run left of unfinished files."""
         for draft in self.folder.glob(".*.tmp"):
             discard(draft)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read(path: Path) -> dict[str, Any]:
+    """What a file says; nothing where it is not there, or damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
-def _thumbs(picture: Picture, edits: Edits) -> dict[str, Image.Image]:
+def _thumbs(picture: Picture, edits: Done) -> dict[str, Image.Image]:
     """Small pictures for the gallery: before, the region in it, after."""
     before = to_pil(picture.rgb, picture.alpha)
     region = on_paper(before)
-    if edits.box is not None:
+    painted = edits.edits[:1] if isinstance(edits, Edits) else edits.edits
+    if edits.verdict == EDITED:
         shaded = Image.blend(region, Image.new("RGB", region.size, (24, 26, 32)), 0.62)
         region = Image.composite(region, shaded, mask_image(edits.mask).point(lambda value: 255 if value else 0))
     thumbs = {"before": _small(before), "region": _small(region), "after": _small(to_pil(edits.image, edits.alpha))}
-    if edits.box is not None:
+    for one in painted if edits.verdict == EDITED else ():
         scale = [a / b for a, b in zip(thumbs["region"].size * 2, region.size * 2, strict=True)]
-        x0, y0, x1, y1 = (v * s for v, s in zip(edits.box, scale, strict=True))
+        x0, y0, x1, y1 = (v * s for v, s in zip(one.box, scale, strict=True))
         corners = (x0, y0, max(x0, x1 - 1), max(y0, y1 - 1))  # of a long strip it may be a line
         ImageDraw.Draw(thumbs["region"]).rectangle(corners, outline=(255, 94, 58), width=2)
     return thumbs

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,16 +15,9 @@ from ...errors import InputError
 from ...files import path_of
 from ...paper.network import RegionGenerator
 from ...settings import EditSettings
-from ..job import (
-    ModelChoice,
-    check_learning,
-    choose_models,
-    generator_file,
-    output_folder,
-    place_to_save,
-    starting_generator,
-)
-from ..options import given_settings, settings_from, suited
+from .. import job
+from ..job import ModelChoice
+from ..options import given_settings, settings_from
 from .index import PAGE, SUMMARY
 from .items import Item, digest_of
 from .places import Place
@@ -32,7 +26,7 @@ from .reading import Defaults, read_items
 FORMAT = 2  # of results on disk; a run does not take those of another format for finished
 FOLDERS = ("items", "results", "boxes")
 _END = 1 << 20  # bytes read at the end of a model's file: weights that differ, differ there
-_RANGES = {"epochs": (1, 10**6), "batch_size": (1, 10**6), "num_workers": (0, 1024), "ckpt_interval": (0, 10**9)}
+_RANGES = {"epochs": (1, 10**6), "batch_size": (1, 10**6), "ckpt_interval": (0, 10**9)}
 _RANGES["threads"] = (1, 1024)  # OpenMP ends the process where it cannot make as many as it is told
 
 
@@ -63,7 +57,7 @@ class BatchJob:
         """What each item's result comes of, but for a shared generator: equal where doing it again would give the
         same picture. A process reads each picture for it once."""
         start = self.asked.load_checkpoint_path
-        learned = digest_of_file(generator_file(start, existing=True)) if start else ""
+        learned = digest_of_file(job.generator_file(start, existing=True)) if start else ""
         common = [FORMAT, __version__, model_identity(self.choice), learned]
         return [digest_of([*common, *one.texts, one.settings.flat(), digest_of_file(one.path)]) for one in self.items]
 
@@ -90,17 +84,34 @@ def check_batch(asked: SimpleNamespace) -> BatchJob:
     if problem := checks.broken_text("negative_prompt", asked.negative_prompt):
         raise InputError(problem)
     image_dir, json_file, output_dir = _places(asked)
-    defaults = Defaults(asked.preset, {**suited(asked), **given_settings(asked)}, asked.negative_prompt)
-    items = read_items(json_file, image_dir, defaults)
-    choice = choose_models(asked)
+    defaults = Defaults(asked.preset, given_settings(asked), asked.negative_prompt)
+    items = _picked(read_items(json_file, image_dir, defaults), asked.pick)
+    choice = job.choose_models(asked)
     save_path = None
     if asked.epochs is not None or asked.save_path is not None:
-        save_path = place_to_save(asked.output_dir if asked.save_path is None else asked.save_path)
+        save_path = job.place_to_save(asked.output_dir if asked.save_path is None else asked.save_path)
         _check_shared(items)
     elif asked.ckpt_interval:
         raise InputError("ckpt_interval keeps states of a shared generator; give save_path or epochs too.")
-    generator = starting_generator(asked.load_checkpoint_path, [item.settings for item in items])
+    generator = job.starting_generator(asked.load_checkpoint_path, [item.settings for item in items])
     return BatchJob(asked, choice, items, output_dir, settings, save_path, generator)
+
+
+def _picked(items: list[Item], picks: Sequence[str]) -> list[Item]:
+    """The items with what --pick says of some; InputError where it says it of none, or of what has no such region."""
+    chosen = {}
+    for pick in picks:
+        name, _, place = pick.rpartition("=")
+        item = next((one for one in items if one.key == name), None)
+        if item is None or not place.isdecimal():
+            raise InputError(f"pick is '{pick}'; write NAME=N, with the name of an edit as summary.csv has it.")
+        job.check_pick(int(place))
+        if item.requests or item.settings.method == "paper":
+            raise InputError(
+                f"pick is '{pick}', and that edit has no ranked regions: it is several, or preset paper's."
+            )
+        chosen[name] = int(place)
+    return [replace(one, pick=chosen.get(one.key)) for one in items]
 
 
 def _places(asked: SimpleNamespace) -> tuple[Path, Path, Path]:
@@ -109,7 +120,7 @@ def _places(asked: SimpleNamespace) -> tuple[Path, Path, Path]:
     if not os.path.isdir(image_dir):
         raise InputError(f"image_dir_path is '{image_dir}', and there is no such folder.")
     folders = FOLDERS if asked.draw_box else FOLDERS[:2]
-    output_dir = output_folder(asked.output_dir, [SUMMARY, PAGE, *(f"{name}/-" for name in folders)])
+    output_dir = job.output_folder(asked.output_dir, [SUMMARY, PAGE, *(f"{name}/-" for name in folders)])
     inside = [output_dir.resolve() / name for name in FOLDERS]
     if any(path in (image_dir.resolve(), *image_dir.resolve().parents) for path in inside):
         raise InputError(f"image_dir_path is '{image_dir}', where results would go; choose another output_dir.")
@@ -119,13 +130,11 @@ def _places(asked: SimpleNamespace) -> tuple[Path, Path, Path]:
 
 
 def _check_shared(items: list[Item]) -> None:
-    check_learning((item.settings for item in items), "a shared generator (save_path, epochs)")
+    job.check_learning((item.settings for item in items), "a shared generator (save_path, epochs)")
     sizes = sorted({item.settings.paper.max_window_size for item in items})
     if len(sizes) > 1:
-        raise InputError(
-            f"The items have max_window_size {', '.join(map(str, sizes))}, and one shared generator reads one; give "
-            "all the same, or leave out save_path and epochs."
-        )
+        have = f"The items have max_window_size {', '.join(map(str, sizes))}, and one shared generator reads one"
+        raise InputError(f"{have}; give all the same, or leave out save_path and epochs.")
 
 
 def digest_of_file(path: Path) -> str:

@@ -9,16 +9,20 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from ...checks import is_writable, text_problems
 from ...errors import InputError, InputProblems
 from ...picture import check_header
+from ...requests import Request, parse_request
 from ...settings import REMOVED, SETTINGS, EditSettings, current_name, preset
+from ..job import check_evidence
 from .items import Item, item_seed
 
 TEXTS = ("image", "image_caption", "editing_prompt", "negative_prompt", "name", "preset")
+EDITS = "edits"
 _SHAPE = (
     '{"1.png": ["what is there", "what should be there"]} or [{"image": "1.png", '
     '"image_caption": "...", "editing_prompt": "..."}]'
@@ -50,29 +54,7 @@ class _Pairs(list):
         return [(key, count) for key, count in Counter(key for key, _ in self).items() if count > 1]
 
 
-class _Entry(dict):
-    """One edit as the list has it, before it is checked; `label` is what a message calls it."""
-
-    def __init__(self, label: str, values: dict[str, Any]) -> None:
-        super().__init__(values)
-        self.label = label
-
-    @property
-    def image(self) -> str:
-        """The picture's name, the same for "./1.png" and "1.png"; "" where it has none."""
-        image = self.get("image")
-        return PurePosixPath(image).as_posix() if isinstance(image, str) and image else ""
-
-    def key(self, uses: int) -> str:
-        """What the edit is called where its picture has so many `uses`: by what it asks for, not by its
-        order in the list."""
-        name = self.get("name")
-        if isinstance(name, str) and name.strip():
-            return name
-        if uses < 2:
-            return self.image or self.label
-        asked = sorted((name, repr(value)) for name, value in self.items() if name not in ("image", "name"))
-        return f"{self.image or self.label}#{hashlib.sha256(repr(asked).encode()).hexdigest()[:6]}"
+Entry = dict[str, Any]  # one edit as the list has it, before it is checked
 
 
 def read_items(json_file: Path, image_dir: Path, defaults: Defaults) -> list[Item]:
@@ -84,20 +66,37 @@ def read_items(json_file: Path, image_dir: Path, defaults: Defaults) -> list[Ite
     entries = list(_entries(_parse(json_file), problems))
     if not entries and not problems:
         raise InputError(f"json_file '{json_file}' has no edits in it; write them as {_SHAPE}.")
-    uses = Counter(entry.image for entry in entries)
+    uses = Counter(_image(entry) for _, entry in entries)
     labels: dict[str, str] = {}
     items = []
-    for entry in entries:
-        key = entry.key(uses[entry.image])
+    for label, entry in entries:
+        key = _key(entry, label, uses[_image(entry)])
         item, wrong = _item(entry, key, image_dir, defaults)
         if key in labels:
             wrong.append(f"has the same name as {labels[key]}; give each edit a name of its own")
-        labels.setdefault(key, entry.label)
-        problems += [(entry.label, why) for why in wrong]
+        labels.setdefault(key, label)
+        problems += [(label, why) for why in wrong]
         items.append(item)
     if problems:
         raise InputProblems(f"json_file '{json_file}'", problems)
     return [item for item in items if item is not None]
+
+
+def _image(entry: Entry) -> str:
+    """The picture's name, the same for "./1.png" and "1.png"; "" where it has none."""
+    image = entry.get("image")
+    return PurePosixPath(image).as_posix() if isinstance(image, str) and image else ""
+
+
+def _key(entry: Entry, label: str, uses: int) -> str:
+    """What an edit is called whose picture has so many `uses`: by what it asks for, not by its order in the list."""
+    name, image = entry.get("name"), _image(entry) or label
+    if isinstance(name, str) and name.strip():
+        return name
+    if uses < 2:
+        return image
+    asked = sorted((name, repr(value)) for name, value in entry.items() if name not in ("image", "name"))
+    return f"{image}#{hashlib.sha256(repr(asked).encode()).hexdigest()[:6]}"
 
 
 def _parse(json_file: Path) -> Any:
@@ -114,45 +113,32 @@ def _parse(json_file: Path) -> Any:
     raise InputError(f"json_file '{json_file}' {what}; write the edits as {_SHAPE}.")
 
 
-def _entries(content: Any, problems: Problems) -> Iterator[_Entry]:
-    """The edits of either form; what is no edit at all goes to `problems`."""
+def _entries(content: Any, problems: Problems) -> Iterator[tuple[str, Entry]]:
+    """The edits of either form, each with what a message calls it; what is no edit at all goes to `problems`."""
     if isinstance(content, _Pairs):
-        problems += [
-            (quoted(key), f"is there {count} times; a picture with several edits needs the list form")
-            for key, count in content.repeated()
-        ]
-        for key, value in content:
-            label = quoted(key)
-            if isinstance(value, _Pairs):
-                yield _Entry(label, {**_fields(label, value, problems), "image": key})
-            elif isinstance(value, list) and len(value) == 2 and all(isinstance(text, str) for text in value):
-                yield _Entry(label, {"image": key, "image_caption": value[0], "editing_prompt": value[1]})
-            else:
-                problems.append(
-                    (label, f"is {_short(value)}; it must be two texts, [what is there, what should be there]")
-                )
+        several = "times; a picture with several edits needs the list form"
+        problems += [(quoted(key), f"is there {count} {several}") for key, count in content.repeated()]
+        rows = [(quoted(key), value, {"image": key}) for key, value in content]
+        want = "two texts, [what is there, what should be there]"
     elif isinstance(content, list):
-        for number, value in enumerate(content, 1):
-            label = f"entry {number}"
-            if isinstance(value, _Pairs):
-                values = _fields(label, value, problems)
-                image = values.get("image")
-                yield _Entry(f"{label} ({quoted(image)})" if isinstance(image, str) and image else label, values)
-            else:
-                problems.append(
-                    (label, f"is {_short(value)}; it must be an object with image, image_caption and editing_prompt")
-                )
+        rows = [(f"entry {number}", value, {}) for number, value in enumerate(content, 1)]
+        want = "an object with image, image_caption and editing_prompt"
     else:
         raise InputError(f"The json_file holds {_short(content)}, not a list of edits; write them as {_SHAPE}.")
+    for label, value, image in rows:
+        if isinstance(value, _Pairs):
+            pairs = _Pairs((current_name(key), value) for key, value in value)
+            problems += [(label, f"has {quoted(key)} {count} times; keep one") for key, count in pairs.repeated()]
+            entry = {**dict(pairs), **image}
+            shown = not image and isinstance(entry.get("image"), str) and entry["image"]
+            yield f"{label} ({quoted(entry['image'])})" if shown else label, entry
+        elif image and isinstance(value, list) and len(value) == 2 and all(isinstance(text, str) for text in value):
+            yield label, {**image, "image_caption": value[0], "editing_prompt": value[1]}
+        else:
+            problems.append((label, f"is {_short(value)}; it must be {want}"))
 
 
-def _fields(label: str, pairs: _Pairs, problems: Problems) -> dict[str, Any]:
-    pairs = _Pairs((current_name(key), value) for key, value in pairs)
-    problems += [(label, f"has {quoted(key)} {count} times; keep one") for key, count in pairs.repeated()]
-    return dict(pairs)
-
-
-def _item(entry: _Entry, key: str, image_dir: Path, defaults: Defaults) -> tuple[Item | None, list[str]]:
+def _item(entry: Entry, key: str, image_dir: Path, defaults: Defaults) -> tuple[Item | None, list[str]]:
     """(the item, or None where it is wrong; all that is wrong with it)."""
     wrong: list[str] = []
     texts = {}
@@ -165,21 +151,40 @@ def _item(entry: _Entry, key: str, image_dir: Path, defaults: Defaults) -> tuple
             wrong.append(f"{name} has a character that cannot be written: {quoted(entry[name])}")
         else:
             texts[name] = entry[name]
-    wrong += [f"{name} is missing" for name in ("image", "image_caption", "editing_prompt") if name not in entry]
-    unknown = [name for name in entry if name not in TEXTS and name not in SETTINGS and name not in REMOVED]
-    wrong += [f"{quoted(name)} is no setting; known are {', '.join((*TEXTS, *SETTINGS))}" for name in unknown]
+    requests = _requests(entry, wrong)
+    needed = ("image",) if EDITS in entry else ("image", "image_caption", "editing_prompt")
+    wrong += [f"{name} is missing" for name in needed if name not in entry]
+    known = (*TEXTS, EDITS, *SETTINGS)
+    unknown = [name for name in entry if name not in known and name not in REMOVED]
+    wrong += [f"{quoted(name)} is no setting; known are {', '.join(known)}" for name in unknown]
     settings = _settings(entry, key, defaults, wrong)
     path = _picture(texts["image"], image_dir, wrong) if "image" in texts else None
     # a text that is none has been told of; the other one is looked at all the same
     caption, prompt = texts.get("image_caption", "no caption"), texts.get("editing_prompt", "no prompt")
     wrong += [problem.rstrip(".") for problem in text_problems(caption, prompt)]
+    if EDITS in entry:
+        _try(lambda: check_evidence(settings, EDITS), wrong)
+        caption, prompt = ("; ".join(getattr(one, name) for one in requests) for name in ("caption", "prompt"))
     if wrong or path is None:
         return None, wrong
     negative = texts.get("negative_prompt", defaults.negative_prompt)
-    return Item(key, texts["image"], path, caption, prompt, negative, settings), wrong
+    return Item(key, texts["image"], path, caption, prompt, negative, settings, requests), wrong
 
 
-def _settings(entry: _Entry, key: str, defaults: Defaults, wrong: list[str]) -> EditSettings:
+def _requests(entry: Entry, wrong: list[str]) -> tuple[Request, ...]:
+    """The item's several edits, if any."""
+    if EDITS not in entry:
+        return ()
+    lines = entry[EDITS]
+    if not isinstance(lines, list) or not lines or not all(isinstance(line, str) for line in lines):
+        wrong.append(f'{EDITS} is {_short(lines)}; it must be texts, ["what is there -> what should be there"]')
+        return ()
+    wrong += [f"{name} is beside {EDITS}; leave one of them out" for name in TEXTS[1:3] if name in entry]
+    tried = [_try(partial(parse_request, line), wrong) for line in lines]
+    return tuple(one for one in tried if one is not None)
+
+
+def _settings(entry: Entry, key: str, defaults: Defaults, wrong: list[str]) -> EditSettings:
     own = {}
     for name, value in ((name, entry[name]) for name in SETTINGS if name in entry):
         kind = SETTINGS[name].kind

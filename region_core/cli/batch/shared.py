@@ -25,7 +25,8 @@ from ...errors import InputError
 from ...files import discard
 from ...paper.checkpoint import read_checkpoint
 from ...paper.network import RegionGenerator, build_generator, load_generator, save_generator
-from .editing import Editor, read_ahead
+from ..report import Done
+from .editing import Editor
 from .items import shuffled
 from .places import LEARNED, STATE
 from .plan import BatchJob
@@ -101,28 +102,28 @@ class SharedLearning:
 
     def _is_taught(self, step: Step, index: int) -> bool:
         """Whether this step's edit of an item is done, and what it taught is there."""
-        report, lessons = self.job.place(index).report() or {}, _lessons(self._lesson_file(index))
-        return report.get("stamp") == self.job.stamp(index, step.epoch) and lessons == self._lessons_of(step)
+        report = self.job.place(index).report(self.job.stamp(index, step.epoch))
+        return report is not None and _lessons(self._lesson_file(index)) == self._lessons_of(step)
 
     def _lessons_of(self, step: Step) -> dict[str, Any]:
         return {"run": self.job.course, "step": step.number}
 
     def _is_over(self, step: Step, index: int) -> bool:
         """Whether this step's edit of an item is done, or has failed."""
-        failed = self.job.place(index).failure().get("stamp") == self.job.stamp(index, step.epoch)
-        return failed or self._is_taught(step, index)
+        failed = self.job.place(index).failure(self.job.stamp(index, step.epoch))
+        return bool(failed) or self._is_taught(step, index)
 
     def _edit(self, step: Step) -> None:
         """This process's items of a step, each with a copy of the shared generator."""
-        mine = [n for n in self.share.of(step.members) if not self._is_taught(step, n)]
-        for index, reading in read_ahead(self.job, self.editor.engine, mine):
+        for index in [n for n in self.share.of(step.members) if not self._is_taught(step, n)]:
             keep = partial(self._keep, step, index)
-            self.editor.edit(index, reading, copy.deepcopy(self.module), self.job.stamp(index, step.epoch), keep)
+            self.editor.edit(index, copy.deepcopy(self.module), self.job.stamp(index, step.epoch), keep)
         self.editor.flush()
 
-    def _keep(self, step: Step, index: int, edits: Edits) -> None:
+    def _keep(self, step: Step, index: int, edits: Done) -> None:
         """Put what a picture taught beside it."""
         file = self._lesson_file(index)
+        assert isinstance(edits, Edits)
         assert edits.generator is not None  # the published method always has one
         save_generator(edits.generator, file, edits.settings.flat(), self._lessons_of(step))
 
@@ -133,11 +134,8 @@ class SharedLearning:
                 continue
             after = vector(load_generator(self._lesson_file(index), finite=False)[0])
             if not bool(torch.isfinite(after).all()):
-                print(
-                    f"{self.job.items[index].key}: what it taught is no finite number and is left "
-                    "out of the shared generator",
-                    file=sys.stderr,
-                )
+                why = "what it taught is no finite number and is left out of the shared generator"
+                print(f"{self.job.items[index].key}: {why}", file=sys.stderr)
             elif not torch.equal(after, start):  # else it was not taught, and has no part in the mean
                 taught.append(after - start)
         if taught:

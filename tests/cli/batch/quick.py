@@ -166,7 +166,7 @@ def asked(*more: str, out: str = "out") -> list[str]:
 
 def batch(*more: str, out: str = "out", edit: Callable[..., Edits] = quick_edit) -> int:
     """The command on the list of this folder; the exit code."""
-    return main(asked("--quiet", "--num_workers", "0", *more, out=out), QuickEngine(edit))
+    return main(asked("--quiet", *more, out=out), QuickEngine(edit))
 
 
 def write_list(captions: dict[str, str]) -> None:

@@ -22,7 +22,7 @@ def test_the_bar_moves_within_an_item(capsys: pytest.CaptureFixture[str]) -> Non
             on_event(SimpleNamespace(done=done))
         return quick_edit(image, caption, prompt, **options)
 
-    assert main(asked("--num_workers", "0"), QuickEngine(edit)) == 0
+    assert main(asked(), QuickEngine(edit)) == 0
     shown = capsys.readouterr().err
     shares = [int(share) for share in re.findall(r"(\d+)%\|", shown)]
     assert shares == sorted(shares)

@@ -1,9 +1,8 @@
-"""Pictures read ahead, whatever is wrong with one of them."""
+"""Pictures of a list read, whatever is wrong with one of them."""
 
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from .quick import QuickEngine, asked, batch, opened, pictures, quick_edit, tabl
 
 
 @pytest.mark.usefixtures("folder")
-def test_pictures_hang_neither_on_workers_nor_on_what_else_is_in_the_list() -> None:
+def test_pictures_hang_neither_on_what_guides_say_of_loading_nor_on_what_else_is_in_the_list() -> None:
     assert batch() == 0
     assert batch("--num_workers", "2", out="other") == 0
     assert pictures("other") == pictures()
@@ -28,32 +27,17 @@ def test_pictures_hang_neither_on_workers_nor_on_what_else_is_in_the_list() -> N
     assert pictures("reversed") == pictures()
 
 
-class Reading(QuickEngine):
-    """An engine whose reading of pictures is seen and may fail."""
+class Failing(QuickEngine):
+    """An engine that fails to read a picture."""
 
-    def __init__(self, edit: Any = quick_edit, fails: str = "") -> None:
-        super().__init__(edit)
-        self.fails, self.names = fails, list[str]()
+    def __init__(self, fails: str) -> None:
+        super().__init__()
+        self.fails = fails
 
     def read(self, path: Path) -> Picture:
         if path.name == self.fails:
             raise SyntaxError("what a file")
-        picture = super().read(path)
-        self.names.append(path.name)
-        return picture
-
-
-@pytest.mark.usefixtures("folder")
-def test_loading_goes_on_behind_the_edit() -> None:
-    def watched(image: Any, caption: str, *texts: str, **rest: Any) -> Any:
-        deadline = time.monotonic() + 60
-        while "two words.png" not in engine.names:
-            assert time.monotonic() < deadline, "nothing is read while the first picture is edited"
-            time.sleep(0.01)
-        return quick_edit(image, caption, *texts, **rest)
-
-    engine = Reading(watched)
-    assert main(asked("--quiet", "--num_workers", "1"), engine) == 0
+        return super().read(path)
 
 
 @pytest.mark.usefixtures("folder")
@@ -70,7 +54,7 @@ def test_a_picture_with_unreadable_exif_is_edited_as_it_is() -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_whatever_a_decoder_raises_is_one_failing_item(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(asked("--quiet", "--num_workers", "1"), Reading(fails="one.png")) == 1
+    assert main(asked("--quiet"), Failing("one.png")) == 1
     assert "SyntaxError: what a file" in capsys.readouterr().err
     assert [row["status"] for row in table()] == ["failed"] + ["edited"] * 3
 

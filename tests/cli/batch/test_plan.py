@@ -52,7 +52,6 @@ def test_three_bad_items_among_two_thousand(odd_folder: Path, capsys: pytest.Cap
         (["--image_dir_path", "none"], "no such folder"),
         (["--epochs", "0"], "epochs is 0"),
         (["--batch_size", "0"], "batch_size is 0"),
-        (["--num_workers", "-1"], "num_workers is -1"),
         (["--threads", "0"], "threads is 0"),
         (["--ckpt_interval", "2"], "ckpt_interval"),
         (["--steps", "0"], "steps is 0"),

@@ -41,7 +41,7 @@ def run(processes: int, out: str, *more: str, **environment: str) -> subprocess.
         "--rdzv-backend=c10d",
         "--rdzv-endpoint=localhost:0",
     ]
-    command = [sys.executable, *torchrun, str(DRIVER), *asked("--quiet", "--num_workers", "0", *more, out=out)]
+    command = [sys.executable, *torchrun, str(DRIVER), *asked("--quiet", *more, out=out)]
     return subprocess.run(
         command, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=400
     )

@@ -183,8 +183,6 @@ def test_one_real_item_is_what_edit_makes_of_it(tmp_path: Path) -> None:
                 str(tmp_path / "out"),
                 "--save_path",
                 str(tmp_path / "learned"),
-                "--num_workers",
-                "1",
                 *little,
             ]
         )
@@ -241,8 +239,6 @@ def test_a_home_folder_may_be_written_as_a_tilde(folder: Path, monkeypatch: pyte
                 "--preset",
                 "paper",
                 "--quiet",
-                "--num_workers",
-                "0",
             ],
             QuickEngine(),
         )

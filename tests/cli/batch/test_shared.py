@@ -230,8 +230,6 @@ def test_a_shared_step_with_the_real_method(tmp_path: Path) -> None:
                 str(tmp_path / "out"),
                 "--save_path",
                 str(tmp_path / "g"),
-                "--num_workers",
-                "0",
                 "--quiet",
                 *LITTLE,
             ]
