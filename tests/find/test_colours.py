@@ -102,7 +102,8 @@ def test_what_is_not_there_is_told_with_what_came_nearest() -> None:
     assert 0 < len(regions.likeliest) <= 8
     assert regions.presence < 0.75 <= find(TWO, "blue").presence
     assert find(TWO, "blue").likeliest == ()
-    assert find(TWO, "green", settings=FindSettings(max_window_size=4)).notes == ()
+    large = scene(("red", (16, 16, 112, 112)), ("blue", (60, 4, 68, 12)))
+    assert find(large, "green", settings=FindSettings(max_window_size=4)).notes == ()
 
 
 def test_a_text_that_is_a_little_like_all_of_the_picture_is_not_in_it() -> None:

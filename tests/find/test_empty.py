@@ -74,6 +74,19 @@ def test_a_place_has_no_odd_cell_in_it(size: int) -> None:
     assert places(torch.full((ROWS, COLUMNS), 0.1), features, size=size)[0].box[0] >= 110
 
 
+def test_a_place_is_like_what_surrounds_it() -> None:
+    """A plate on a table is as even as the table, and nothing looks at it."""
+    features = torch.zeros(4, ROWS, COLUMNS)
+    features[0] = 1
+    features[:, 3:13, 2:12] = torch.tensor([0.0, 1, 0, 0]).view(4, 1, 1)
+    regions = places(torch.full((ROWS, COLUMNS), 0.1), features)
+    plate = mask_of((20, 30, 120, 130), size=(160, 240))
+    shares = [float((region.mask * plate).sum() / region.mask.sum()) for region in regions]
+    fits = [region for region, share in zip(regions, shares, strict=True) if share == 0 and region.area <= 0.165]
+    on_it = [region.evidence for region, share in zip(regions, shares, strict=True) if share > 0.95]
+    assert all(evidence < fits[0].evidence - 0.5 for evidence in on_it)  # whatever fits on the plate, fits beside it
+
+
 @pytest.mark.parametrize("size", [3, 7])
 def test_of_places_alike_the_larger_is_better_and_none_is_larger_than_is_allowed(size: int) -> None:
     regions = places(torch.full((ROWS, COLUMNS), 0.1), torch.ones(4, ROWS, COLUMNS), size=size)

@@ -18,7 +18,7 @@ from region_core.requests import Request, parse_request, parse_requests
         ("cup | 2nd -> vase", Request("cup", "vase", "2nd")),
         ("cup | not: a red cup -> vase", Request("cup", "vase", "best", "a red cup")),
         ("cup | Not: cup on the shelf | all -> vase", Request("cup", "vase", "all", "cup on the shelf")),
-        ("cup | all | not: saucer -> vase -> jug", Request("cup", "vase -> jug", "all", "saucer")),
+        ("cup | all | not: saucer -> vase", Request("cup", "vase", "all", "saucer")),
         ("\u676f\u5b50 -> \u82b1\u74f6", Request("\u676f\u5b50", "\u82b1\u74f6")),
     ],
 )
@@ -41,6 +41,8 @@ def test_a_place_counts_from_nought(word: str, place: int) -> None:
         ("cup -> cup", "ask for something that is not there yet"),
         ("cup | middle -> vase", "'middle' says not which of several is meant; use best, all, largest"),
         ("cup | 2 -> vase", "'2' says not which"),
+        ("cup | 0th -> vase", "'0th' says not which"),
+        ("cup -> vase -> jug", "'cup -> vase -> jug' is no edit"),
     ],
 )
 def test_a_fault_is_told_with_its_line(line: str, says: str) -> None:
