@@ -88,9 +88,7 @@ def test_two_of_a_kind_are_separate_and_other_cuts_of_one_are_not() -> None:
         shares = [float((mask & better).sum() / torch.minimum(mask.sum(), better.sum())) for better in apart]
         assert max(shares) > 0.5
     for index, mask in enumerate(apart):
-        assert all(
-            float((mask & other).sum() / torch.minimum(mask.sum(), other.sum())) <= 0.5 for other in apart[:index]
-        )
+        assert all(float((mask & other).sum() / torch.minimum(mask.sum(), other.sum())) <= 0.5 for other in apart[:index])
     assert bool(found.separate[0])
     assert 2 <= len(apart) < len(found.masks)
 
@@ -186,10 +184,8 @@ def test_the_expected_overlap_is_what_it_is_on_average_over_things_that_are_draw
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         margins = [max(FINE, round(len(line) / 4)) for line in (rows, columns)]
         about = np.zeros_like(mask)
-        about[
-            max(0, rows[0] - margins[0]) : rows[-1] + 1 + margins[0],
-            max(0, columns[0] - margins[1]) : columns[-1] + 1 + margins[1],
-        ] = True
+        about[max(0, rows[0] - margins[0]) : rows[-1] + 1 + margins[0],
+              max(0, columns[0] - margins[1]) : columns[-1] + 1 + margins[1]] = True
         near = things & about
         drawn_overlaps = (near & mask).sum(axis=(1, 2)) / (near | mask).sum(axis=(1, 2))
         assert expected == pytest.approx(drawn_overlaps.mean(), abs=0.01)

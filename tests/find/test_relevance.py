@@ -71,9 +71,7 @@ def test_zooms_weigh_alike_and_laps_are_means() -> None:
     full = caption_map(looked(high), graph(), CAPTION, OTHERS).seen
     torch.testing.assert_close(only - none, (full - none) / len(ZOOMS))
     boxes, zooms = torch.cat([views.boxes, QUARTERS]), torch.cat([views.zooms, torch.full((4,), 2)])
-    twice = WindowViews(
-        boxes, zooms, torch.cat([views.whole, views.whole[1:5]]), torch.cat([views.places, places[1:5]])
-    )
+    twice = WindowViews(boxes, zooms, torch.cat([views.whole, views.whole[1:5]]), torch.cat([views.places, places[1:5]]))
     lapped = caption_map(twice, graph(), CAPTION, OTHERS).seen
     torch.testing.assert_close(lapped - none, (only - none) / 2)
 

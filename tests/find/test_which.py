@@ -54,9 +54,11 @@ def test_which_is_meant_is_told_by_a_word(which: str, place: int, names: list[st
 
 def test_things_are_separate_and_a_quarter_as_likely_as_the_best() -> None:
     wide = (0, 30, 40, 90)
-    assert boxes(
-        things(found(LEFT, wide, TALL, SMALL, chances=(0.4, 0.3, 0.2, 0.1), separate=(True, False, True, True)))
-    ) == [LEFT, TALL, SMALL]
+    assert boxes(things(found(LEFT, wide, TALL, SMALL, chances=(0.4, 0.3, 0.2, 0.1), separate=(True, False, True, True)))) == [
+        LEFT,
+        TALL,
+        SMALL,
+    ]
     assert boxes(things(found(LEFT, TALL, SMALL, chances=(0.7, 0.2, 0.1)))) == [LEFT, TALL]
     assert things(found()) == []
     for which in ("best", "all", "largest", "2nd"):
