@@ -12,6 +12,7 @@ from ..checks import check_text
 from ..encode import EncodedPicture, encode_picture
 from ..encoders import ClipScorer, DinoEncoder
 from ..errors import InputError
+from ..picture import Picture, picture_from
 from ..resize import covered
 from ..settings import FindSettings
 from .empty import empty_places
@@ -49,13 +50,15 @@ def find_regions(
     caption = caption.strip()
     settings = settings or FindSettings()
     ground = is_background(caption)
-    if not isinstance(picture, EncodedPicture):
-        picture = encode_picture(picture, dino=dino, scorer=scorer, with_views=not ground)
-    source = picture.picture.rgb
+    if not isinstance(picture, EncodedPicture | Picture):
+        picture = picture_from(picture)
+    source = picture.rgb if isinstance(picture, Picture) else picture.picture.rgb
     check_prior(prior, source)
     _check_detections(detections, source)
     if settings.detections_only and (detections is None or ground):
         raise InputError("detections_only is set and there are none; give detections of a thing, or unset it")
+    if isinstance(picture, Picture):
+        picture = encode_picture(picture, dino=dino, scorer=scorer, with_views=not ground)
     grid = picture.patches.attention.shape[-2:] if ground or picture.cells is None else picture.cells.grid
     rows, columns = (FINE * int(side) for side in grid)
     white = None if prior is None else covered(prior, rows, columns)[0, 0] > 0.5  # a thin line stays

@@ -93,13 +93,24 @@ def test_places_are_compact_differ_are_not_many_and_lie_all_over_the_picture() -
     sides = boxes[:, 2:] - boxes[:, :2]
     aspects = sides[:, 0] / sides[:, 1]
     assert 1 / 1.55 < float(aspects.min()) < float(aspects.max()) < 1.55
-    inner = aspects[((boxes > 0) & (boxes < torch.tensor([240.0, 160] * 2))).all(dim=1)]  # the border has cut the rest
-    assert float(inner.min()) < 0.85 < 1.15 < float(inner.max())
     assert float((box_iou(boxes, boxes) - torch.eye(len(boxes))).max()) <= 0.55
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     assert float(centres[:, 0].min()) < 60 < 180 < float(centres[:, 0].max())
     assert float(centres[:, 1].min()) < 50 < 110 < float(centres[:, 1].max())
     assert all(region.separate for region in regions)
+
+
+@pytest.mark.parametrize(("stripes", "aspect"), [("beside", 0.75), ("above", 4 / 3), ("around", 1.0)])
+def test_a_place_is_a_square_or_a_third_longer_one_way(stripes: str, aspect: float) -> None:
+    """Between two hot stripes, as far apart as such a place is wide or high, it is what fits best."""
+    attention = torch.full((48, 48), 0.1)
+    across, down = 0.4 * 48 * aspect**0.5 / 2, 0.4 * 48 / aspect**0.5 / 2
+    if stripes in ("beside", "around"):
+        attention[:, : round(26.5 - across)] = attention[:, round(26.5 + across) :] = 0.5
+    if stripes in ("above", "around"):
+        attention[: round(26.5 - down)] = attention[round(26.5 + down) :] = 0.5
+    cells = places(attention, torch.ones(4, 48, 48), size=6)[0].cells
+    assert int(cells.any(dim=0).sum()) / int(cells.any(dim=1).sum()) == pytest.approx(aspect, rel=0.08)
 
 
 @pytest.mark.parametrize("area", [(120, 40, 230, 150), (133, 51, 148, 58), (60, 0, 62, 160)])

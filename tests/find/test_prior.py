@@ -75,7 +75,7 @@ def test_a_prior_says_where_and_not_whether() -> None:
     assert find(TWO, "red", prior=mask_of(THING)).presence == find(TWO, "red").presence
 
 
-def test_priors_and_detections_of_another_size_or_without_white_are_refused_before_anything_is_told() -> None:
+def test_priors_and_detections_of_another_size_or_without_white_are_refused_before_any_model_runs() -> None:
     scorer = ColourScorer()
     for shape in ((1, 1, 128, 127), (1, 1, 64, 64), (128, 128), (1, 3, 128, 128), (2, 1, 128, 128)):
         with pytest.raises(InputError, match=r"the region prior has shape .*picture's size, \(1, 1, 128, 128\)"):
@@ -86,7 +86,10 @@ def test_priors_and_detections_of_another_size_or_without_white_are_refused_befo
     for shape in ((3, 1, 128, 127), (3, 128, 128), (1, 3, 128, 128), (128, 128)):
         with pytest.raises(InputError, match=r"the detections have the shape .*; pass masks \['N', 1, 128, 128\]"):
             find(TWO, detections=torch.ones(shape), scorer=scorer)
-    assert scorer.texts == []
+    for caption, given in (("red", None), ("background", mask_of(THING))):
+        with pytest.raises(InputError, match="detections_only is set and there are none"):
+            find(TWO, caption, detections=given, settings=ALONE, scorer=scorer)
+    assert (scorer.texts, scorer.pictures) == ([], 0)
 
 
 def test_detections_are_ranked_by_the_same_evidence_alone_with_ours() -> None:

@@ -12,7 +12,7 @@ from region_core.find.which import choose, things
 
 from .colours import Box, find, overlap, scene
 
-LEFT, TALL, SMALL = (4, 40, 36, 80), (50, 4, 80, 120), (96, 60, 116, 76)
+LEFT, TALL, SMALL = (4, 60, 36, 100), (50, 4, 80, 120), (96, 60, 116, 76)
 PLACES: dict[str, Box] = {"left": LEFT, "tall": TALL, "small": SMALL}
 
 
@@ -44,8 +44,8 @@ THREE = found(SMALL, LEFT, TALL)
         ("smallest", 0, ["small"]),
         ("leftmost", 0, ["left"]),
         ("rightmost", 0, ["small"]),
-        ("topmost", 0, ["left"]),
-        ("bottommost", 0, ["small"]),
+        ("topmost", 0, ["tall"]),
+        ("bottommost", 0, ["left"]),
     ],
 )
 def test_which_is_meant_is_told_by_a_word(which: str, place: int, names: list[str]) -> None:
@@ -53,7 +53,7 @@ def test_which_is_meant_is_told_by_a_word(which: str, place: int, names: list[st
 
 
 def test_things_are_separate_and_a_quarter_as_likely_as_the_best() -> None:
-    wide = (0, 30, 40, 90)
+    wide = (0, 50, 40, 110)
     assert boxes(
         things(found(LEFT, wide, TALL, SMALL, chances=(0.4, 0.3, 0.2, 0.1), separate=(True, False, True, True)))
     ) == [LEFT, TALL, SMALL]
@@ -64,7 +64,7 @@ def test_things_are_separate_and_a_quarter_as_likely_as_the_best() -> None:
 
 
 def test_what_is_not_meant_is_left_out() -> None:
-    near = (6, 42, 38, 80)
+    near = (6, 62, 38, 100)
     assert boxes(choose(THREE, "all", without=found(near))) == [SMALL, TALL]
     assert boxes(choose(THREE, "leftmost", without=found(near))) == [TALL]
     assert boxes(choose(THREE, "best", without=found(SMALL))) == [LEFT]
