@@ -101,8 +101,8 @@ def edit_several(
 
     Request number n is painted with the noise of `settings.seed` + n. Regions that overlap an earlier edit are painted
     on it, and that is noted; all others on the source. An edit that is no better than none is left out, with a reason.
-    image may be None where `encoded` is given. `on_forward` is called after every forward of a model, `on_answer` with what there is after every request; either
-    may raise to stop.
+    image may be None where `encoded` is given. `on_forward` is called after every forward of a model, `on_answer` with
+    what there is after every request; either may raise to stop.
     """
     started, settings = time.monotonic(), settings or EditSettings()
     settings.validate()
