@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..region_core.checks import check_texts, text_problem
-from ..region_core.errors import shown
+from ..region_core.errors import escape_for_console
 from .common import ClipScorerSocket, Loss, schema
 from .sockets import checked
 from .values import LossDescription
@@ -35,7 +35,7 @@ class ClipRegionLoss(io.ComfyNode):
         """Texts that are typed in are checked before anything runs."""
         for name, text in (("image_caption", image_caption), ("editing_prompt", editing_prompt)):
             if isinstance(text, str) and (problem := text_problem(name, text)):
-                return shown(problem)
+                return escape_for_console(problem)
         return True
 
     @classmethod

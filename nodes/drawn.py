@@ -11,7 +11,7 @@ from comfy import model_management
 from PIL import Image, ImageDraw, ImageFont
 
 from ..region_core.draw import draw_boxes
-from ..region_core.errors import first_line, shown
+from ..region_core.errors import escape_for_console, first_line
 from ..region_core.find import Regions
 from ..region_core.picture import to_pil
 from ..region_core.plot import PAPER, SIZE, SOFT
@@ -34,7 +34,9 @@ class Showing:
             raise
         except Exception as error:  # of a previewer, a font or a progress bar, which other packs replace
             if not self.told:
-                log.warning("a picture of the work could not be shown (%s); it goes on", shown(first_line(error)))
+                log.warning(
+                    "a picture of the work could not be shown (%s); it goes on", escape_for_console(first_line(error))
+                )
             self.told = True
             return instead
 

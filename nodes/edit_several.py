@@ -9,7 +9,7 @@ import torch
 from comfy_api.latest import io
 
 from ..region_core.cost import work_so_far
-from ..region_core.errors import InputError, shown
+from ..region_core.errors import InputError, escape_for_console
 from ..region_core.events import SEARCH, Progress, expected_cost
 from ..region_core.find.texts import is_background
 from ..region_core.report_text import pixels, where
@@ -70,7 +70,7 @@ class EditSeveralRegions(io.ComfyNode):
         try:
             return bool(parse_requests(edits)) if isinstance(edits, str) else True
         except InputError as error:
-            return shown(str(error))
+            return escape_for_console(str(error))
 
     @classmethod
     @checked

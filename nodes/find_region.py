@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 from ..region_core.checks import check_text, text_problem
 from ..region_core.edit import as_large
-from ..region_core.errors import shown
+from ..region_core.errors import escape_for_console
 from ..region_core.report_text import pixels, where
 from ..region_core.settings import FindSettings
 from . import steps
@@ -69,7 +69,7 @@ class FindRegion(io.ComfyNode):
     def validate_inputs(cls, image_caption: str | None = None) -> bool | str:
         """A caption that is typed in is checked before anything runs."""
         problem = text_problem("image_caption", image_caption) if isinstance(image_caption, str) else ""
-        return shown(problem) or True
+        return escape_for_console(problem) or True
 
     @classmethod
     @checked

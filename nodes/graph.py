@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from ..region_core.errors import InputError, shown
+from ..region_core.errors import InputError, escape_for_console
 from ..region_core.settings import EditSettings
 from .values import LossDescription
 
@@ -34,7 +34,7 @@ def look_round(hidden: Any, settings: EditSettings, loss: LossDescription) -> li
     if text is None or text.split() == loss.prompt.split():
         return []
     note = f"positive says {text.strip()!r} and editing_prompt {loss.prompt.strip()!r}; they should say the same"
-    log.warning(shown(note))
+    log.warning(escape_for_console(note))
     return [note]
 
 

@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from server import PromptServer
 
 from ..region_core.checks import check_writable, is_file_name
-from ..region_core.errors import InputError, shown
+from ..region_core.errors import InputError, escape_for_console
 from ..region_core.paper.network import load_generator, save_generator
 from .common import Learned, schema
 from .sockets import checked
@@ -73,7 +73,9 @@ def _stem(prefix: str) -> Path:
     parts = prefix.strip().replace("\\", "/").split("/")  # both slashes part folders where one of them does
     if not all(map(is_file_name, parts)):
         raise InputError(
-            shown(f"filename_prefix is {prefix!r}; give a name inside models/learnable_regions, such as regions")
+            escape_for_console(
+                f"filename_prefix is {prefix!r}; give a name inside models/learnable_regions, such as regions"
+            )
         )
     return Path(folder_paths.get_folder_paths(FOLDER)[0], *parts)
 
@@ -120,6 +122,6 @@ def _saved(name: object) -> str | None:
 
 
 def _not_there(name: object) -> str:
-    return shown(
+    return escape_for_console(
         f"learned_name is {name!r}, which is not in models/learnable_regions; save a learned generator there first"
     )

@@ -12,7 +12,7 @@ from comfy_api.latest import io
 
 from ..region_core.encoders import DinoEncoder, load_clip, load_dino
 from ..region_core.encoders.open_clip_package import open_clip
-from ..region_core.errors import InputError, shown
+from ..region_core.errors import InputError, escape_for_console
 from .comfy.downloads import fetch_files
 from .comfy.offloaded import ManagedEncoder
 from .common import ClipScorerSocket, Dino, schema
@@ -81,7 +81,7 @@ def _options(kind: str, hub: Iterable[str]) -> list[str]:
 def _is_known(option: str, name: object, kind: str, hub: Iterable[str]) -> bool | str:
     if name is None or name in _options(kind, hub):
         return True
-    return shown(f"{option} is {name!r}, which is not in models/{kind}; put it there or choose another")
+    return escape_for_console(f"{option} is {name!r}, which is not in models/{kind}; put it there or choose another")
 
 
 def _found(kind: str, option: str, name: str) -> Path:

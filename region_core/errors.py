@@ -12,11 +12,11 @@ class InputError(ValueError):
     """What was asked for cannot be done: one sentence with the value, the limit, the way out.
 
     Callers show the text as it is; anything else that is raised is a fault of the program. Of texts
-    that it echoes, what this process's console has no sign for is escaped: see `shown`.
+    that it echoes, what this process's console has no sign for is escaped: see `escape_for_console`.
     """
 
     def __init__(self, text: str) -> None:
-        super().__init__(shown(text))
+        super().__init__(escape_for_console(text))
 
 
 class InputProblems(InputError):
@@ -34,7 +34,7 @@ def first_line(error: Exception) -> str:
     return lines[0].rstrip(".")[:160] if lines else type(error).__name__
 
 
-def shown(text: str) -> str:
+def escape_for_console(text: str) -> str:
     """The text as stdout and stderr can both take it: the rest as `\\ud83d` or `\\u7ea2`.
 
     Half of a surrogate pair, which JSON, a shell and a file's name can all bring, fits into no

@@ -32,7 +32,7 @@ def path_of(text: str | Path) -> Path:
 
 
 @contextmanager
-def whole(path: Path, *, drafts: Path | None = None, durable: bool = False) -> Iterator[Path]:
+def atomic_write(path: Path, *, drafts: Path | None = None, durable: bool = False) -> Iterator[Path]:
     """A draft to write to, which becomes `path` at the end of the block and is gone if that fails.
 
     It lies in the folder `drafts`, of the same file system, or beside `path`; both folders are made.
@@ -72,7 +72,7 @@ def _waiting(act: Callable[[], None]) -> None:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write `data`; InputError where that cannot be."""
-    with whole(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_bytes(data)
 
 

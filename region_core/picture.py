@@ -18,7 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from .errors import InputError, first_line
-from .files import whole
+from .files import atomic_write
 from .quiet import without_warnings
 
 MIN_SIDE = 32  # the shortest side a picture may have, in pixels
@@ -170,7 +170,7 @@ def save_png(image: Image.Image, path: str | os.PathLike[str], icc_profile: byte
     target = Path(path)
     if target.suffix.lower() != ".png":
         raise InputError(f"'{target}' does not end in .png: results are written as PNG, rename it.")
-    with whole(target) as draft:
+    with atomic_write(target) as draft:
         image.save(draft, format="PNG", **({} if icc_profile is None else {"icc_profile": icc_profile}))
     return target
 

@@ -101,8 +101,8 @@ def edit_several(
 
     Request number n is painted with the noise of `settings.seed` + n. Regions that overlap an earlier edit are painted
     on it, and that is noted; all others on the source. An edit that is no better than none is left out, with a reason.
-    `on_forward` is called after every forward of a model, `on_answer` with what there is after every request; either
-    may raise to stop.
+    image may be None where `encoded` is given. `on_forward` is called after every forward of a model, `on_answer` with
+    what there is after every request; either may raise to stop.
     """
     started, settings = time.monotonic(), settings or EditSettings()
     settings.validate()
@@ -112,8 +112,11 @@ def edit_several(
         request.check()
     before = cost_so_far(None, dino, scorer)
     with progress_scope(on_forward):
-        picture = picture_from(image)
-        encoded = encode_picture(picture, dino=dino, scorer=scorer) if encoded is None else encoded.of(picture)
+        picture = encoded.picture if encoded is not None and image is None else picture_from(image)
+        if encoded is None:
+            encoded = encode_picture(picture, dino=dino, scorer=scorer)
+        elif picture is not encoded.picture:
+            encoded = encoded.of(picture)
         source = picture.rgb.float()
         done = SeveralEdits(source, torch.zeros_like(source[:, :1]), encoded, settings)
         painted = Cost()

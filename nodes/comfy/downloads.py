@@ -18,7 +18,7 @@ from pathlib import Path
 import comfy.utils
 from comfy import model_management
 
-from ...region_core.errors import InputError, shown
+from ...region_core.errors import InputError, escape_for_console
 from ...region_core.files import replace
 from ...region_core.weights import problem_with
 
@@ -74,7 +74,7 @@ def fetch_files(repository: str, files: dict[str, Path], size: str = "") -> None
     for file, place in files.items():
         if place.is_file():
             continue
-        log.info("downloading %s of %s to %s", file, repository, shown(str(place)))
+        log.info("downloading %s of %s to %s", file, repository, escape_for_console(str(place)))
         if os.environ.get("HF_ENDPOINT", "").lower().startswith("http:"):  # a mirror in a local network may be
             log.warning("HF_ENDPOINT is without HTTPS: whoever is on the way to it could change what arrives")
         made = [folder for folder in place.parents if not folder.exists()]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..files import path_of, whole
+from ..files import atomic_write, path_of
 
 FORMAT = "learnable-region-generator"
 
@@ -33,7 +33,7 @@ def write_checkpoint(path: str | Path, tensors: dict[str, Tensor], metadata: dic
         raise InputError(
             f"The checkpoint '{path}' could not be written ({error}); give settings made of plain numbers and texts."
         ) from error
-    with whole(path, durable=True) as draft:
+    with atomic_write(path, durable=True) as draft:
         draft.write_bytes(data)
 
 

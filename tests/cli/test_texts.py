@@ -16,7 +16,7 @@ from PIL import Image
 from region_core.checks import check_texts
 from region_core.cli import main as cli
 from region_core.demo.scenes import make_scene
-from region_core.errors import InputError, shown
+from region_core.errors import InputError, escape_for_console
 
 from .played import NoEngine
 
@@ -66,7 +66,7 @@ def test_what_a_narrow_console_cannot_take_is_escaped(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO(), encoding="cp1252"))
     error = InputError("'\u7ea2 caf\u00e9 \ud83d' is not known.")
     assert str(error) == "'\\u7ea2 caf\u00e9 \\ud83d' is not known."
-    assert shown("plain") == "plain"
+    assert escape_for_console("plain") == "plain"
 
 
 def test_no_control_character_of_what_is_echoed_reaches_the_terminal() -> None:

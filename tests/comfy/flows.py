@@ -13,6 +13,7 @@ DEMO = PACK / "workflows" / "Edit by Text - Demo.json"
 SD2 = PACK / "workflows" / "Edit by Text - SD2.json"
 PUBLISHED = PACK / "workflows" / "Published Method - Demo.json"
 FINDING = PACK / "workflows" / "Find Region by Text.json"
+SEVERAL = PACK / "workflows" / "Several Edits - Demo.json"
 API_DEMO = PACK / "workflows" / "api" / "learnable_regions_demo.json"
 SOCKETS = PACK / "tests" / "comfy" / "sockets.json"
 MUTED = 2

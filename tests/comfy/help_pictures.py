@@ -70,7 +70,7 @@ def crop_and_stitch(scene: str) -> dict:
     return {
         "crop": {
             "class_type": "LearnableRegions_RegionCrop",
-            "inputs": {"image": [scene, 0], "regions": ["find", 0], "size": 256},
+            "inputs": {"image": [scene, 0], "regions": ["find", 0], "size": 64},
         },
         "invert": {"class_type": "ImageInvert", "inputs": {"image": ["crop", 0]}},
         "stitch": {

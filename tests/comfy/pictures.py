@@ -15,7 +15,7 @@ from PIL import Image
 from region_core.draw import contact_sheet
 
 from .conftest import PACK, VERSIONS
-from .flows import DEMO, FINDING, PUBLISHED, as_prompt, find, load, show_text
+from .flows import DEMO, FINDING, PUBLISHED, SEVERAL, as_prompt, find, load, show_text
 from .scheme import SCHEMES, SIDE, scheme
 from .served import Heard, Server
 
@@ -39,6 +39,11 @@ RUN = {
         ("mask of the first", "PickRegion", 1),
         ("painted: {wish}", "RegionInpaintOptimize", 0),
     ],
+    SEVERAL: [
+        ("before", "ShapesScene", 0),
+        ("where it was edited", "EditSeveralRegions", 1),
+        ("after, in one run", "EditSeveralRegions", 0),
+    ],
     PUBLISHED: [
         ("before: {caption}", "ShapesScene", 0),
         ("windows, and the chosen one", "RegionInpaintOptimize", 4),
@@ -46,7 +51,7 @@ RUN = {
         ("after: {wish}", "RegionInpaintOptimize", 0),
     ],
 }
-MASKS = {("RegionInpaintOptimize", 8), ("PickRegion", 1)}
+MASKS = {("EditSeveralRegions", 1), ("RegionInpaintOptimize", 8), ("PickRegion", 1)}
 
 
 def of_run(server: Server, path: Path) -> Image.Image:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from .conftest import Comfy
+from .flows import SEVERAL, as_prompt, find, load
 from .parts import demo_parts, take
 
 KIND = "LearnableRegions_EditSeveralRegions"
@@ -51,7 +52,6 @@ def test_each_line_is_an_edit_and_all_else_stays(comfy: Comfy) -> None:
     run = comfy.run(graph_of(lines_for(comfy)))
     assert run.success, (run.messages, run.problems)
     edited, mask, boxes, report, found, source = (run.seen[f"v{i}"] for i in (0, 1, 2, 3, 4, 8))
-    print(report)
     assert found is True
     assert edited.shape == source.shape
     assert mask.shape == source.shape[:3]
@@ -114,6 +114,19 @@ def test_what_is_not_there_is_told_and_the_rest_is_done(comfy: Comfy) -> None:
     assert not nothing.seen["v1"].any()
     assert torch.equal(nothing.seen["v0"][..., :3], bare)
     assert bool((nothing.seen["v0"][..., 3] == 0.3).all())
+
+
+def test_the_template_makes_all_of_its_edits(comfy: Comfy) -> None:
+    prompt = as_prompt(load(SEVERAL))
+    edit = find(prompt, "EditSeveralRegions")
+    lines = prompt[edit]["inputs"]["edits"].splitlines()
+    kinds = ("LoadShapesDemo", "ShapesScene", "CLIPTextEncode")
+    only = {key: prompt[key] for key in (edit, *(find(prompt, kind) for kind in kinds))}
+    only["sink"] = {"class_type": "TestSink", "inputs": {"v3": [edit, 3]}}
+    run = comfy.run(only)
+    assert run.success, (run.messages, run.problems)
+    assert f"{len(lines)} of {len(lines)} edits" in run.seen["v3"], run.seen["v3"]
+    assert len(lines) == 3
 
 
 LINES = [

@@ -19,6 +19,7 @@ from .flows import (
     DEMO,
     OURS,
     PACK,
+    SEVERAL,
     WORKFLOWS,
     as_prompt,
     find,
@@ -179,7 +180,7 @@ def test_a_bad_widget_is_told_before_anything_runs(demo: Demo) -> None:
 
 
 METHOD = [path for path in WORKFLOWS if path.stem.startswith("Published")]
-OTHERS = [path for path in WORKFLOWS if path not in (DEMO, *METHOD)]
+OTHERS = [path for path in WORKFLOWS if path not in (DEMO, SEVERAL, *METHOD)]
 
 
 @pytest.mark.parametrize("server", VERSIONS[:1] or [None], indirect=True)

@@ -14,6 +14,7 @@ from .flows import (
     CORE,
     DEMO,
     OURS,
+    SEVERAL,
     WIDGETS,
     WORKFLOWS,
     as_prompt,
@@ -26,6 +27,8 @@ from .flows import (
 )
 
 each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+# those in which one edit is made, with a prompt of its own
+each_edit = pytest.mark.parametrize("path", [path for path in WORKFLOWS if path != SEVERAL], ids=lambda path: path.stem)
 each_blueprint = pytest.mark.parametrize("path", BLUEPRINTS, ids=lambda path: path.stem)
 # what a workflow chooses: the rest of our widgets are as in a fresh node
 CHOSEN = {
@@ -40,6 +43,7 @@ CHOSEN = {
         "steps",
         "cfg",
         "kind",
+        "edits",
     ),
     ("LearnableRegions_ShapesScene", "seed"),
 }
@@ -94,7 +98,7 @@ def test_nodes_have_the_sockets_of_their_schema(path: Path) -> None:
         widgets_of(node)
 
 
-@each_workflow
+@each_edit
 def test_one_prompt_serves_the_sampler_and_the_loss(path: Path) -> None:
     prompt = as_prompt(load(path))
     loss = next(n for n in prompt.values() if n["class_type"].endswith("_ClipRegionLoss"))

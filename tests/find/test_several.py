@@ -117,7 +117,7 @@ def test_what_is_not_there_or_left_out_entirely_leaves_the_rest() -> None:
 
 def test_regions_that_overlap_are_painted_in_order_and_told() -> None:
     """The lower of two near things shows what the upper is painted on: the picture with the earlier edits, or not."""
-    upper, lower = (8, 16, 48, 56), (8, 70, 48, 110)
+    upper, lower = (8, 16, 48, 56), (8, 78, 48, 118)
     near = scene(("red", upper), ("red", lower), ("blue", OTHER))
     narrow = SETTINGS.with_values(grow_percent=0, feather_percent=5)
 

@@ -12,7 +12,7 @@ import torch
 
 from ...encode import EncodedPicture, key_of
 from ...encoders.loading import Models
-from ...errors import InputError, shown
+from ...errors import InputError, escape_for_console
 from ...events import Event
 from ...find import Regions
 from ...paper.network import RegionGenerator, check_fit
@@ -78,7 +78,7 @@ class Editor:
         size = [picture.width, picture.height]
         more = {"key": item.key, "image": item.image, **texts, "picture_size": size, "stamp": stamp}
         if picture.note:
-            print(f"{shown(item.key)}: {picture.note}", file=sys.stderr)
+            print(f"{escape_for_console(item.key)}: {picture.note}", file=sys.stderr)
 
         def write() -> None:
             also(edits)

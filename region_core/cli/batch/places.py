@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from ...draw import on_paper
 from ...edit import EDITED, Edits
-from ...files import discard, remove, whole, write_json
+from ...files import atomic_write, discard, remove, write_json
 from ...picture import Picture, to_pil
 from ..report import Done, boxes_image, report_of, write_pictures
 from ..saved_regions import mask_image
@@ -65,12 +65,12 @@ class Place:
         remove(self.folder / "report.json")  # it spoke of other pictures
         write_pictures(self.folder, picture, edits)
         for name, image in _thumbs(picture, edits).items():
-            with whole(self.folder / f"{name}.jpg") as draft:
+            with atomic_write(self.folder / f"{name}.jpg") as draft:
                 image.save(draft, format="JPEG", quality=88)
-        with whole(self.edited, drafts=self.folder) as draft:
+        with atomic_write(self.edited, drafts=self.folder) as draft:
             shutil.copyfile(self.folder / "edited.png", draft)
         if self.draw_box:
-            with whole(self.boxes, drafts=self.folder) as draft:
+            with atomic_write(self.boxes, drafts=self.folder) as draft:
                 boxes_image(picture, edits).save(draft, format="PNG")
         write_json(self.folder / "report.json", report_of(picture, edits, more))
         self.forget_failure()
