@@ -90,7 +90,6 @@ class FindRegion(io.ComfyNode):
         count, height, width = image.shape[:3]
         priors = to_prior(region_prior, count, height, width)
         given = to_detections([] if detections is None else detections, count, height, width)
-        settings = FindSettings(max_window_size=max_window_size, detections_only=bool(detections_only))
         feedback = Feedback(count)
         steps.start()
         regions, encodings, drawn, relevance = [], [], [], []
@@ -98,6 +97,8 @@ class FindRegion(io.ComfyNode):
             picture = to_core(image[index : index + 1])
             feedback.start(index, picture[0])
             prior = None if priors is None else priors[index : index + 1]
+            only = detections_only and given[index] is not None  # a detector that saw nothing leaves it to ours
+            settings = FindSettings(max_window_size=max_window_size, detections_only=only)
             with feedback.looking(scorer):
                 encoded = steps.encode(picture, image_caption, scorer=scorer, features=steps.see(dino, picture))
                 found = steps.find(

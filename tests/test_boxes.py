@@ -1,4 +1,4 @@
-"""Boxes: clamping, masks by pixel centres, overlap, growing, points that keep their distance."""
+"""Boxes: clamping, masks by pixel centres, overlap, points that keep their distance."""
 
 from __future__ import annotations
 
@@ -87,12 +87,6 @@ def test_expand_scales_about_the_centre_and_stops_at_the_border():
     assert bx.expand(box(10, 20, 20, 40), 10, 90, 50).tolist() == [[0, 0, 50, 90]]
     assert bx.expand(box(10, 20, 21, 41), 1.5, 100, 100).tolist() == [[7.25, 14.75, 23.75, 46.25]]
     assert bx.expand(box(10, 20, 20, 40), 0.5, 100, 100).tolist() == [[12.5, 25, 17.5, 35]]
-
-
-def test_growing_moves_each_side_by_so_many_pixels_and_stops_at_the_border():
-    assert bx.grow_boxes(box(10, 20, 20, 40), torch.tensor([3.0]), 42, 100).tolist() == [[7, 17, 23, 42]]
-    both = torch.cat([box(10, 20, 20, 30), box(50, 60, 70, 80)])
-    assert bx.grow_boxes(both, torch.tensor([3.0, 5.0]), 90, 90).tolist() == [[7, 17, 23, 33], [45, 55, 75, 85]]
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def _tokenizer(name: str, config: Any, options: dict[str, Any]) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, **options)
         known = len(tokenizer)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, ImportError):  # some want another library for files that are not there
         known = 0
     if known > words / 2:  # without its files some versions make one that knows no words
         return HuggingFaceTokenizer(tokenizer, length)

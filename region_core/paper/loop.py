@@ -103,7 +103,7 @@ def search(
             )
             expected = history[-1] if history else expected
         progress.round(boxes[drawn], losses[drawn], float(losses[edited].min()), expected, made[0])
-    source = settings.rank.test_alpha * float(encoded.embedding[0] @ texts[0]) + settings.rank.test_beta
+    source = settings.rank.test_alpha * float(encoded.embedding[0].to(texts) @ texts[0]) + settings.rank.test_beta
     return Learned(made, source, boxes)
 
 
