@@ -32,7 +32,6 @@ CORE: dict[str, tuple[dict[str, str], list[tuple[str, str]]]] = {
     "LoadImage": ({"image": "COMBO"}, [("IMAGE", "IMAGE"), ("MASK", "MASK")]),
     "PreviewImage": ({"images": "IMAGE"}, []),
     "SaveImage": ({"images": "IMAGE", "filename_prefix": "STRING"}, []),
-    "ImageCompare": ({"image_a": "IMAGE", "image_b": "IMAGE"}, []),
     "ImageStitch": (
         {
             "image1": "IMAGE",

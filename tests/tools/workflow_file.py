@@ -11,8 +11,8 @@ from ..comfy.flows import SEEDS, WIDGETS, inputs_of, outputs_of
 
 GAP, PAD, HEAD = 64, 20, 84  # between nodes, beside them, and above the first of a frame
 COLOURS = {"models": "#3f789e", "texts": "#8A8", "work": "#b06634"}
-PICTURES = {"LoadImage": 250, "PreviewImage": 290, "SaveImage": 290, "MaskPreview": 290, "ImageCompare": 350}
-TEXTS = {"PreviewAny": 150, "CLIPTextEncode": 76, "TextEncodeQwenImageEditPlus": 100}
+PICTURES = {"LoadImage": 250, "PreviewImage": 290, "SaveImage": 290, "MaskPreview": 290}
+TEXTS = {"PreviewAny": 150, "CLIPTextEncode": 76, "TextEncodeQwenImageEditPlus": 100, "SAM3_Detect": 40}
 TEXTS["LearnableRegions_EditSeveralRegions"] = 100
 Link = tuple["Node", str]  # a node and the name of its output
 
@@ -25,6 +25,7 @@ class Node:
         self.links: dict[str, Link] = {name: value for name, value in inputs.items() if isinstance(value, tuple)}
         self.widgets = {name: value for name, value in inputs.items() if name not in self.links}
         self.models: list[dict[str, str]] = []
+        self.labels: dict[str, str] = {}
         self.number, self.place = 0, (0, 0)
         types = inputs_of(self.as_chosen())[0]
         named = [name for name, kind in types.items() if kind in WIDGETS]
@@ -41,6 +42,11 @@ class Node:
         """Say from where a loader's files may be had."""
         self.models += [{"name": url.rsplit("/", 1)[1], "url": url, "directory": directory} for url in urls]
         return self
+
+    def called(self, widget: str, label: str) -> tuple[Node, str]:
+        """A widget for an app, under another name than its own."""
+        self.labels[widget] = label
+        return self, widget
 
     def as_chosen(self) -> dict[str, Any]:
         """Kind and first widget, which say what inputs there are."""
@@ -149,7 +155,10 @@ def _saved(node: Node) -> dict[str, Any]:
         return {**made, "widgets_values": list(node.widgets.values()), "color": "#432", "bgcolor": "#000"}
     types = inputs_of(node.as_chosen())[0]
     made["inputs"] = [
-        {"name": name, "type": kind, **({"widget": {"name": name}} if kind in WIDGETS else {}), "link": None}
+        {
+            **{"name": name, "type": kind, **({"widget": {"name": name}} if kind in WIDGETS else {}), "link": None},
+            **({"label": node.labels[name]} if name in node.labels else {}),
+        }
         for name, kind in types.items()
     ]
     made["outputs"] = [{"name": name, "type": kind, "links": None} for name, kind in outputs_of(node.kind)]

@@ -208,7 +208,7 @@ def sam3_mask(name: str) -> dict:
     )
     switch = Node(
         "ComfySwitchNode",
-        "Nothing found: an empty mask · 未找到则为空遮罩",
+        "Found, or empty · 未找到则为空遮罩",
         on_false=found.find["mask"],
         on_true=outline["masks"],
         switch=found.find["found"],

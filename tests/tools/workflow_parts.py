@@ -43,7 +43,7 @@ class Found:
         self.image = self.picture["IMAGE"]
         self.find = ours(
             "FindRegion",
-            "What is there now (image_caption) · 现有之物",
+            "What is there · 现有之物",
             image=self.image,
             dino=self.dino["dino"],
             scorer=self.scorer["scorer"],
@@ -55,7 +55,7 @@ class Found:
     def frames(self) -> list[Frame]:
         """What goes in."""
         return [
-            Frame("1. Picture, and what is there · 图像与现有之物", "models", [self.picture, self.find]),
+            Frame("1. Picture and caption · 图像与描述", "models", [self.picture, self.find]),
             Frame("What finds it · 用于寻找的模型", "models", [self.dino, self.scorer]),
         ]
 
@@ -94,17 +94,13 @@ class Cut:
         stitch = ours("RegionStitch", stitch=self.crop["stitch"], painted=painted)
         switch = Node(
             "ComfySwitchNode",
-            "Nothing found: the picture as it was · 未找到则原样输出",
+            "Found, or as it was · 未找到则原样输出",
             on_false=self.found.image,
             on_true=stitch["edited"],
             switch=self.crop["found"],
         )
-        both = Node("ImageCompare", "Before and after · 前后对比", image_a=self.found.image, image_b=switch["output"])
-        return Frame(
-            "5. Back into the picture · 放回图像",
-            "models",
-            [stitch, switch, save(switch["output"], "After · 编辑后", wide=400), both],
-        )
+        after = save(switch["output"], "After · 编辑后", wide=400)
+        return Frame("5. Back into the picture · 放回图像", "models", [stitch, switch, after])
 
 
 def checkpoint(url: str) -> Node:

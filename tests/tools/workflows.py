@@ -40,7 +40,7 @@ def lines_demo(name: str, seed: int, kind: str, lines: str, note: Note) -> dict:
         scheduler="ddim_uniform",
         denoise=1.0,
     )
-    both = Node("ImageCompare", "Before and after · 前后对比", wide=380, image_a=shapes.image, image_b=edit["edited"])
+    before = Node("PreviewImage", "Before · 编辑前", wide=380, images=shapes.image)
     after = save(edit["edited"], "After · 编辑后", wide=380)
     where = Node("MaskPreview", "Where it was edited · 编辑之处", mask=edit["mask"])
     report = Node("PreviewAny", "Report · 报告", source=edit["report"])
@@ -48,8 +48,8 @@ def lines_demo(name: str, seed: int, kind: str, lines: str, note: Note) -> dict:
         name,
         [
             [note, Frame("1. Models and a picture · 模型与图像", "models", [shapes.models, shapes.scene, negative])],
-            [Frame("2. What is there -> what should be there · 现有 -> 应有", "work", [edit], room=620)],
-            [Frame("3. After · 编辑后", "models", [after, both])],
+            [Frame("2. What to change · 要改什么", "work", [edit], room=620)],
+            [Frame("3. Before and after · 前后", "models", [before, after])],
             [Frame("Where, and the report · 位置与报告", "models", [where, report])],
         ],
         None,
@@ -66,7 +66,7 @@ def demo(name: str) -> dict:
         f"What is not there is not painted.\n\n{NICHTS} *编辑多个区域* 中的一行写明现有之物和应有之物，区域由文本找到，不用画遮罩。"
         "可输入自己的颜色和形状；换图请改 *形状场景* 的 `seed`；图中没有的不会绘制。",
         width=360,
-        height=330,
+        height=240,
     )
     return lines_demo(name, 9, "replace", "a green cross -> a yellow square", note)
 
@@ -180,7 +180,14 @@ def app(name: str) -> dict:
         [Frame("5. Before and after · 前后", "models", [beside, both, after])],
         [Frame("Report · 报告", "models", [report])],
     ]
-    widgets = [(picture, "image"), (was, "value"), (will, "value"), (pick, "index"), (models, "models"), (edit, "seed")]
+    widgets = [
+        picture.called("image", "Picture · 图像"),
+        was.called("value", "What is there · 现有之物"),
+        will.called("value", "What should be there · 应有之物"),
+        pick.called("index", "Which region, 1 the best · 选取区域"),
+        models.called("models", "Models · 模型"),
+        edit.called("seed", "Seed · 种子"),
+    ]
     return workflow(name, columns, (widgets, [beside, regions, after, report]))
 
 
