@@ -56,10 +56,7 @@ CORE: dict[str, tuple[dict[str, str], list[tuple[str, str]]]] = {
     ),
     "CLIPLoader": ({"clip_name": "COMBO", "type": "COMBO", "device": "COMBO"}, [("CLIP", "CLIP")]),
     "VAELoader": ({"vae_name": "COMBO"}, [("VAE", "VAE")]),
-    "LoraLoaderModelOnly": (
-        {"model": "MODEL", "lora_name": "COMBO", "strength_model": "FLOAT"},
-        [("MODEL", "MODEL")],
-    ),
+    "LoraLoaderModelOnly": ({"model": "MODEL", "lora_name": "COMBO", "strength_model": "FLOAT"}, [("MODEL", "MODEL")]),
     "ModelSamplingAuraFlow": ({"model": "MODEL", "shift": "FLOAT"}, [("MODEL", "MODEL")]),
     "ReferenceLatent": ({"conditioning": "CONDITIONING", "latent": "LATENT"}, [("CONDITIONING", "CONDITIONING")]),
     "TextEncodeQwenImageEditPlus": (
@@ -129,6 +126,10 @@ OPEN = {"TextEncodeQwenImageEditPlus": {"image2", "image3"}, "SAM3_Detect": {"co
 def load(path: Path) -> dict[str, Any]:
     """A workflow file."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+# those in which one node makes one edit, with a prompt of its own
+EDITS = [path for path in WORKFLOWS if '"LearnableRegions_RegionInpaintOptimize"' in path.read_text(encoding="utf-8")]
 
 
 def running(flow: dict) -> list[dict]:
@@ -221,6 +222,9 @@ _SHAPES_OUTPUTS = {
     "UNETLoader": (0,),
     "DualCLIPLoader": (1,),
     "VAELoader": (2,),
+    "CLIPLoader": (1,),
+    "LoraLoaderModelOnly": (0,),
+    "LearnableRegions_LoadEditingModels": (0, 1, 2, 3, 4),
     "LearnableRegions_LoadDinoEncoder": (3,),
     "LearnableRegions_LoadClipScorer": (4,),
 }
@@ -248,6 +252,8 @@ def with_shapes(prompt: dict[str, dict], picture: str, caption: str, wish: str) 
             inputs["image"] = picture
         elif kind == "PrimitiveString" and isinstance(inputs["value"], str):
             inputs["value"] = next(strings)
+        elif kind == "LearnableRegions_FindRegion" and isinstance(inputs["image_caption"], str):
+            inputs["image_caption"] = caption
         elif kind == "LearnableRegions_RegionInpaintOptimize":
             few = {"preset.per_image_iteration": 2, "preset.point_number": 3, "steps": 4}
             inputs |= {"cfg": 3.0, **(few if inputs["preset"] == "paper" else {"preset": "fast"})}

@@ -1,7 +1,7 @@
 """Makes the pictures beside the workflows: python -m tests.comfy.pictures [--only WORD]
 
-Those of the demo's models show their own run. The others need models that are large; theirs are drawn schemes, but for
-the photograph's, which smaller models found.
+Those of the demo's models show their own run, the app's the app itself. The others need models that are large; theirs
+are drawn schemes, but for the photograph's, which smaller models found.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ from PIL import Image
 
 from region_core.draw import contact_sheet
 
+from .app import open_app, run_app
 from .conftest import PACK, VERSIONS
-from .flows import DEMO, FINDING, PHOTOGRAPH, PUBLISHED, SEVERAL, as_prompt, find, load, show_text
+from .flows import APP, DEMO, FINDING, PHOTOGRAPH, PUBLISHED, SEVERAL, as_prompt, find, load, show_text
+from .scenes import drawn_scene
 from .scheme import SCHEMES, SIDE, scheme
+from .seen import looking_at
 from .served import Heard, Server
 
 
@@ -86,6 +89,19 @@ def photograph() -> Image.Image:
     return made
 
 
+def of_app(server: Server, folder: Path) -> Image.Image:
+    """The app after its run with the demo's models."""
+    picture, caption, wish, _ = drawn_scene(server, 9)
+    file = io.BytesIO()
+    picture.resize((512, 512)).save(file, "PNG")
+    with looking_at(server, folder, (1200, 1200)) as seen:
+        open_app(seen)
+        run_app(seen, server.upload("shapes of the app.png", file.getvalue()), caption, wish)
+        shot = seen.shoot("app")
+    with Image.open(shot) as image:
+        return image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+
+
 def main() -> None:
     """Write the .jpg of every workflow whose name has the word anew."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -94,11 +110,15 @@ def main() -> None:
     made = {stem: scheme(*parts) for stem, parts in SCHEMES.items() if word in stem}
     if word in PHOTOGRAPH.stem:
         made[PHOTOGRAPH.stem] = photograph()
-    if runs := [path for path in RUN if word in path.stem]:
+    runs = [path for path in RUN if word in path.stem]
+    if runs or word in APP.stem:
         with tempfile.TemporaryDirectory() as folder:
             server = Server(VERSIONS[0], PACK, Path(folder) / "base")
             try:
                 server.wait()
+                server.touch_models([APP])
+                if word in APP.stem:
+                    made[APP.stem] = of_app(server, Path(folder))
                 made |= {path.stem: of_run(server, path) for path in runs}
             finally:
                 server.stop()

@@ -99,7 +99,6 @@ SCHEMES: dict[str, tuple[str, list[Tile]]] = {
         for name in ("Flux Kontext", "Flux.2 Klein", "Qwen-Image-Edit")
     },
     "Mask by SAM 3": ("SAM 3 outlines what was found", [("found", searched), ("outlined", outlined)]),
-    "Edit by Text.app": ("An app: no graph to be seen", [("find it, choose", searched), ("the edit", after)]),
     "Published Method - SD2": (
         "the published method, SD2",
         [("learns where to paint ...", searched), ("... and paints there", after)],

@@ -5,14 +5,18 @@ Screenshots go to the folder that SCREENSHOTS names, or to pytest's own temporar
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from .app import open_app, run_app
 from .conftest import VERSIONS
 from .flows import APP, BLUEPRINTS, DEMO, FINDING, OURS, PACK, SD2, WORKFLOWS, load
+from .scenes import drawn_scene
 from .seen import PATIENCE, Seen, looking_at
 from .served import Server
 
@@ -227,3 +231,20 @@ def test_a_blueprint_runs_with_the_demo_models(seen: Seen, path: Path) -> None:
     assert seen.pictures("After") == [[128, 128]]
     seen.fit()
     seen.shoot(f"blueprint {path.stem} after its run")
+
+
+def test_the_app_is_among_the_apps_and_edits_without_a_graph(seen: Seen, server: Server) -> None:
+    with ThreadPoolExecutor() as beside:  # the browser has this thread's event loop
+        picture, caption, wish, _ = beside.submit(drawn_scene, server, 9).result()
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    seen.reload()
+    labels = open_app(seen)
+    assert [label.split(" \u00b7 ")[0] for label in labels] == [
+        *("Picture", "What is there", "What should be there", "Which region, 1 the best", "Models", "Seed")
+    ]
+    assert not seen.page.locator("#graph-canvas").is_visible()
+    sizes = run_app(seen, server.upload("shapes of the app.png", file.getvalue()), caption, wish)
+    seen.shoot("app after its run")
+    assert [2 * 128 + 8, 128] in sizes, "before and after in one view"
+    assert [128, 128] in sizes

@@ -27,7 +27,7 @@ from .parts import (
     words,
 )
 
-EXTRAS = ("flux", "qwen", "edit_model", "logic", "custom_sampler", "model_advanced", "mask", "cond", "preview_any", "sam3")
+EXTRAS = ("flux", "qwen", "edit_model", "logic", "custom_sampler", "model_advanced", "mask", "preview_any", "sam3")
 SIDE = 64  # pixels of a crop
 PAINTING = [name for name in PAINTERS if name.startswith("Paint")]
 
@@ -90,6 +90,8 @@ def extras(comfy: Comfy) -> Iterator[None]:
     before = dict(comfy.nodes.NODE_CLASS_MAPPINGS)
     for name in EXTRAS:
         file = Path(comfy.root) / "comfy_extras" / f"nodes_{name}.py"
+        if not file.is_file():
+            pytest.skip(f"this ComfyUI has no {file.name}")
         assert asyncio.run(comfy.nodes.load_custom_node(str(file), module_parent="comfy_extras")), name
     yield
     comfy.nodes.NODE_CLASS_MAPPINGS.clear()

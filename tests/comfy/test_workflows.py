@@ -15,6 +15,7 @@ from .flows import (
     BLUEPRINTS,
     CORE,
     DEMO,
+    EDITS,
     OURS,
     PACK,
     PHOTOGRAPH,
@@ -30,8 +31,6 @@ from .flows import (
 )
 
 each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-# those in which one edit is made by one node, with a prompt of its own
-EDITS = [path for path in WORKFLOWS if any(n["type"].endswith("RegionInpaintOptimize") for n in load(path)["nodes"])]
 each_edit = pytest.mark.parametrize("path", EDITS, ids=lambda path: path.stem)
 each_blueprint = pytest.mark.parametrize("path", BLUEPRINTS, ids=lambda path: path.stem)
 # what a workflow chooses: the rest of our widgets are as in a fresh node

@@ -53,6 +53,9 @@ class Node:
         return {"type": self.kind, "widgets_values": list(self.widgets.values()), "inputs": []}
 
 
+App = tuple[list[tuple[Node, str]], list[Node]]
+
+
 class Note(Node):
     """A text beside the graph."""
 
@@ -69,7 +72,7 @@ class Frame:
         self.title, self.colour, self.nodes, self.room = title, COLOURS[colour], nodes, room
 
 
-def workflow(name: str, columns: list[list[Frame | Note]], app: tuple[list[tuple[Node, str]], list[Node]] | None) -> dict:
+def workflow(name: str, columns: list[list[Frame | Note]], app: App | None = None) -> dict:
     """The file's content. `app` is what ComfyUI's app mode shows: widgets to be set and nodes whose results are."""
     nodes, frames, left = [], [], 0
     for column in columns:

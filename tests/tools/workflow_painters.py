@@ -35,8 +35,8 @@ def painted_by(name: str, size: int, said: tuple[str, str], paint: Painter, cut:
     models = [model for node in loading for model in node.models]
     files = "\n".join(f"- `models/{one['directory']}`: [{one['name']}]({one['url']})" for one in models)
     text = (
-        f"*Find Region by Text* finds it, *Region Crop* cuts out a square of {size} pixels, {said[0]} and *Region Stitch* "
-        "puts it back; all else stays as it is. Where nothing is found nothing is painted.\n\n"
+        f"*Find Region by Text* finds it, *Region Crop* cuts out a square of {size} pixels, {said[0]} and "
+        "*Region Stitch* puts it back; all else stays as it is. Where nothing is found nothing is painted.\n\n"
         f"先查找区域，再裁出 {size} 像素的方块，{said[1]}最后放回原图；未找到则不绘制。\n\n"
         f"{files}\n\nDINO and CLIP are downloaded on the first run · 首次运行时下载 DINO 和 CLIP"
     )
@@ -48,7 +48,7 @@ def painted_by(name: str, size: int, said: tuple[str, str], paint: Painter, cut:
         [Frame("4. Paint it · 绘制", "work", painting, room=380)],
         [cut.back(last["IMAGE"])],
     ]
-    return workflow(name, columns, None)
+    return workflow(name, columns)
 
 
 def inpainting(model: Link, positive: Link, negative: Link, ae: Link, cut: Cut) -> Node:
@@ -75,9 +75,7 @@ def flux_fill(name: str) -> dict:
     guided = Node("FluxGuidance", conditioning=text["CONDITIONING"], guidance=30.0)
     nothing = Node("ConditioningZeroOut", conditioning=text["CONDITIONING"])
     put = inpainting(model["MODEL"], guided["CONDITIONING"], nothing["CONDITIONING"], ae["VAE"], cut)
-    made = sampler(
-        model["MODEL"], put["positive"], put["negative"], put["latent"], 20, 1.0, "euler", "normal"
-    )
+    made = sampler(model["MODEL"], put["positive"], put["negative"], put["latent"], 20, 1.0, "euler", "normal")
     last = decoded(made["LATENT"], ae["VAE"])
     said = ("Flux.1 Fill paints in its mask", "Flux.1 Fill 在遮罩内绘制，")
     return painted_by(name, 1024, said, ([model, clip, ae, text, guided, nothing], [put, last, made], last), cut)
@@ -170,9 +168,7 @@ def sdxl_inpainting(name: str) -> dict:
     base = checkpoint(HUB + "stabilityai/stable-diffusion-xl-base-1.0/resolve/main/sd_xl_base_1.0.safetensors")
     text, not_this = wish(base["CLIP"], WISH), wish(base["CLIP"], "", "What not to paint · 不想画出的内容")
     put = inpainting(model["MODEL"], text["CONDITIONING"], not_this["CONDITIONING"], base["VAE"], cut)
-    made = sampler(
-        model["MODEL"], put["positive"], put["negative"], put["latent"], 25, 7.0, "dpmpp_2m", "karras"
-    )
+    made = sampler(model["MODEL"], put["positive"], put["negative"], put["latent"], 25, 7.0, "dpmpp_2m", "karras")
     last = decoded(made["LATENT"], base["VAE"])
     said = ("SDXL's inpainting model paints in its mask", "SDXL 重绘模型在遮罩内绘制，")
     return painted_by(name, 1024, said, ([model, base, text, not_this], [put, last, made], last), cut)
@@ -214,16 +210,17 @@ def sam3_mask(name: str) -> dict:
         switch=found.find["found"],
     )
     text = (
-        "*Find Region by Text* finds the thing, SAM 3 draws its outline in the box. Where nothing is found SAM 3 is not "
-        "asked, and the mask is empty.\n\n先按文本查找，再由 SAM 3 在框内描出轮廓；未找到时遮罩为空。\n\n"
+        "*Find Region by Text* finds the thing, SAM 3 draws its outline in the box. Where nothing is found SAM 3 is "
+        "not asked, and the mask is empty.\n\n先按文本查找，再由 SAM 3 在框内描出轮廓；未找到时遮罩为空。\n\n"
         f"- `models/checkpoints`: [{model.models[0]['name']}]({url})\n\n"
-        "DINO and CLIP are downloaded on the first run · 首次运行时下载 DINO 和 CLIP\n\nA ComfyUI with SAM 3 · 需要支持 SAM 3"
+        "DINO and CLIP are downloaded on the first run · 首次运行时下载 DINO 和 CLIP\n\n"
+        "A ComfyUI with SAM 3 · 需要支持 SAM 3"
     )
     picture = Node("MaskToImage", mask=switch["output"])
     result = Frame("4. The mask · 遮罩", "models", [switch, picture, save(picture["IMAGE"], "Mask · 遮罩", wide=400)])
     note = Note("Find, then outline · 先找后描", text, height=330, width=380)
     work = Frame("3. Outline it · 描出轮廓", "work", [model, outline])
-    return workflow(name, [[note, *found.frames()], [found.shown()], [work], [result]], None)
+    return workflow(name, [[note, *found.frames()], [found.shown()], [work], [result]])
 
 
 PAINTERS = {

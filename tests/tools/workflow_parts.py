@@ -1,4 +1,4 @@
-"""What several workflows share: a picture and what is found in it, models and where they are to be had, the way back."""
+"""What several workflows share: a picture and what is found in it, loaders and where files are had, the way back."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ class Found:
 
 
 class Cut:
-    """The region as a square crop for a painter, and what it made of it back in the picture. Where nothing was found the
-    switch asks for no painting, and the picture comes out as it was."""
+    """The region as a square crop for a painter, and the way back into the picture. Where nothing was found the switch
+    asks for no painting, and the picture comes out as it was."""
 
     def __init__(self, found: Found, size: int) -> None:
         self.found = found

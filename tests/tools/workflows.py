@@ -14,9 +14,7 @@ from .workflow_parts import EXAMPLE, WAS, WISH, Found, Shapes, ours, save, wish
 
 NOTHING = "**Press Run: nothing is downloaded.**"
 NICHTS = "**点击运行即可，无需下载。**"
-THREE = (
-    "a black triangle -> a green square\na purple triangle -> a white star\na blue triangle -> a blue circle"
-)
+THREE = "a black triangle -> a green square\na purple triangle -> a white star\na blue triangle -> a blue circle"
 SD2 = "512-inpainting-ema.safetensors"
 SD2_URL = f"https://huggingface.co/Comfy-Org/stable_diffusion_2.1_repackaged/resolve/main/{SD2}"
 
@@ -52,7 +50,6 @@ def lines_demo(name: str, seed: int, kind: str, lines: str, note: Note) -> dict:
             [Frame("3. Before and after · 前后", "models", [before, after])],
             [Frame("Where, and the report · 位置与报告", "models", [where, report])],
         ],
-        None,
     )
 
 
@@ -63,7 +60,8 @@ def demo(name: str) -> dict:
         f"{NOTHING} The line in *Edit Several Regions* says what is there and what should be there. No mask is drawn: "
         "the region is found from the text.\n\nType your own: colours red, green, blue, yellow, orange, purple, black, "
         "white; shapes circle, square, triangle, star, cross, ring. Another picture: another `seed` of *Shapes Scene*. "
-        f"What is not there is not painted.\n\n{NICHTS} *编辑多个区域* 中的一行写明现有之物和应有之物，区域由文本找到，不用画遮罩。"
+        f"What is not there is not painted.\n\n{NICHTS} *编辑多个区域* 中的一行写明"
+        "现有之物和应有之物，区域由文本找到，不用画遮罩。"
         "可输入自己的颜色和形状；换图请改 *形状场景* 的 `seed`；图中没有的不会绘制。",
         width=360,
         height=240,
@@ -78,7 +76,8 @@ def several(name: str) -> dict:
         f"{NOTHING} Each line of `edits` is an edit: *what is there -> what should be there*. Each has its own region "
         "and prompt; all come into one picture, and the rest stays as it is.\n\n"
         "Try `a purple triangle | all -> a red circle`, or add a line.\n\n"
-        f"{NICHTS} `edits` 的每一行是一处编辑：*现有之物 -> 应有之物*。每处有自己的区域和提示词，全部画入同一张图像，其余部分保持不变。",
+        f"{NICHTS} `edits` 的每一行是一处编辑：*现有之物 -> 应有之物*。"
+        "每处有自己的区域和提示词，全部画入同一张图像，其余部分保持不变。",
         width=360,
         height=250,
     )
@@ -91,8 +90,8 @@ def photograph(name: str) -> dict:
     note = Note(
         "A mask from a text · 由文本得到遮罩",
         "Choose a photograph and write what is in it. Nothing is painted: the mask is for any painter.\n\n"
-        "DINO ViT-B/8 (340 MB) and CLIP ViT-B/16 (600 MB) are downloaded on the first run. The picture of this template "
-        "was really found, by smaller models: DINOv2 ViT-S/14 and, in CLIP's place, EfficientNet-Lite2.\n\n"
+        "DINO ViT-B/8 (340 MB) and CLIP ViT-B/16 (600 MB) are downloaded on the first run. The picture of this "
+        "template was really found, by smaller models: DINOv2 ViT-S/14 and, in CLIP's place, EfficientNet-Lite2.\n\n"
         "选一张照片，写出其中之物；只查找，不绘制。首次运行时下载 DINO 和 CLIP。模板图片由更小的模型真实找到。",
         height=290,
         width=380,
@@ -104,7 +103,7 @@ def photograph(name: str) -> dict:
     ]
     saved = [mask, save(mask["IMAGE"], "Mask · 遮罩")]
     frames = [Frame("2. Where it is · 位置", "models", shown), Frame("3. The mask, saved · 保存遮罩", "models", saved)]
-    return workflow(name, [[note, *found.frames()], [frames[0]], [frames[1]]], None)
+    return workflow(name, [[note, *found.frames()], [frames[0]], [frames[1]]])
 
 
 def app(name: str) -> dict:
@@ -132,9 +131,7 @@ def app(name: str) -> dict:
     positive = wish(models["clip"], "", "Positive: same prompt · 正面：同上")
     positive.links["text"] = will["STRING"]
     negative = wish(models["clip"], "", "Negative · 负面")
-    loss = ours(
-        "ClipRegionLoss", scorer=models["scorer"], image_caption=was["STRING"], editing_prompt=will["STRING"]
-    )
+    loss = ours("ClipRegionLoss", scorer=models["scorer"], image_caption=was["STRING"], editing_prompt=will["STRING"])
     edit = ours(
         "RegionInpaintOptimize",
         wide=360,
@@ -188,7 +185,7 @@ def app(name: str) -> dict:
         models.called("models", "Models · 模型"),
         edit.called("seed", "Seed · 种子"),
     ]
-    return workflow(name, columns, (widgets, [beside, regions, after, report]))
+    return workflow(name, columns, (widgets, [beside, regions, after]))
 
 
 MADE = {
