@@ -109,7 +109,7 @@ def _notes(limited: bool, settings: FindSettings, why_no_places: str) -> Iterato
     if why_no_places:
         yield f"CLIP shows no places, because {why_no_places}; the region was found by whole windows, which is coarser"
     if limited:
-        yield f"a larger region answers better than what max_window_size {settings.max_window_size} allows; raise it"
+        yield f"what answers best is larger than max_window_size {settings.max_window_size} allows; raise it"
 
 
 def _why(caption: str, within_prior: bool) -> str:
