@@ -188,7 +188,7 @@ def test_the_first_minute_edits_what_its_line_says(server: Server) -> None:
     heard = server.run(show_text(prompt, boxes=(edit, 2), truth=(scene, 4), caption=(scene, 1), wish=(scene, 2)))
     assert heard.status == "success", heard.problem
     assert (caption, wish) == (heard.text("caption"), heard.text("wish"))
-    assert overlap(heard.text("boxes")[0], heard.text("truth")) >= 0.5
+    assert overlap(heard.text("boxes")[0][0], heard.text("truth")) >= 0.5
     (saved,) = heard.outputs[find(prompt, "SaveImage")]["images"]
     assert saved["type"] == "output"
 
