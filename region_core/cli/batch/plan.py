@@ -11,6 +11,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from ... import __version__, checks
+from ...edits_list.items import Item, digest_of, digest_of_file
+from ...edits_list.page import PAGE, SUMMARY
+from ...edits_list.places import Place
+from ...edits_list.reading import Defaults, read_items
 from ...errors import InputError
 from ...files import path_of
 from ...paper.network import RegionGenerator
@@ -18,10 +22,6 @@ from ...settings import EditSettings
 from .. import job
 from ..job import ModelChoice
 from ..options import given_settings, settings_from
-from .index import PAGE, SUMMARY
-from .items import Item, digest_of
-from .places import Place
-from .reading import Defaults, read_items
 
 FORMAT = 2  # of results on disk; a run does not take those of another format for finished
 FOLDERS = ("items", "results", "boxes")
@@ -135,14 +135,6 @@ def _check_shared(items: list[Item]) -> None:
     if len(sizes) > 1:
         have = f"The items have max_window_size {', '.join(map(str, sizes))}, and one shared generator reads one"
         raise InputError(f"{have}; give all the same, or leave out save_path and epochs.")
-
-
-def digest_of_file(path: Path) -> str:
-    """The SHA-256 of a file; "" of one that is gone, of which its turn will say so."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
 
 
 def model_identity(choice: ModelChoice) -> list[str]:

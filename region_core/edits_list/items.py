@@ -8,8 +8,8 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...requests import Request
-from ...settings import EditSettings
+from ..requests import Request
+from ..settings import EditSettings
 
 _LONGEST = 48  # characters of a name kept: a file name has room for 255 bytes, a letter takes up to 4
 
@@ -67,6 +67,14 @@ def shuffled(items: list[Item], seed: int, epoch: int) -> list[int]:
 def digest_of(value: object) -> str:
     """A short hash of anything JSON can hold."""
     return _digest(json.dumps(value, sort_keys=True, ensure_ascii=False))[:32]
+
+
+def digest_of_file(path: Path) -> str:
+    """The SHA-256 of a file; "" of one that is gone, of which its turn will say so."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def _digest(text: str) -> str:
