@@ -26,6 +26,7 @@ Generator = io.Custom("LR_GENERATOR")
 Loss = io.Custom("LR_LOSS")
 Learned = io.Custom("LR_LEARNED")
 RegionsSocket = io.Custom("LR_REGIONS")
+ListedSocket = io.Custom("LR_LISTED")
 StitchSocket = io.Custom("LR_STITCH")
 BoundingBox = io.Custom("BOUNDING_BOX")  # core's own: {x, y, width, height} in pixels
 

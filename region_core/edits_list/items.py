@@ -33,8 +33,13 @@ class Item:
     @property
     def texts(self) -> list[str]:
         """Its name and what it asks for."""
-        asked = [one.line for one in self.requests] or [self.caption, self.prompt]
+        asked = self.lines if self.requests else [self.caption, self.prompt]
         return [self.key, *asked, self.negative_prompt, *([] if self.pick is None else [f"pick {self.pick}"])]
+
+    @property
+    def lines(self) -> list[str]:
+        """What it asks for, a line an edit, as `parse_request` reads it."""
+        return [one.line for one in self.requests or (Request(self.caption, self.prompt),)]
 
     @property
     def folder(self) -> str:
@@ -67,14 +72,6 @@ def shuffled(items: list[Item], seed: int, epoch: int) -> list[int]:
 def digest_of(value: object) -> str:
     """A short hash of anything JSON can hold."""
     return _digest(json.dumps(value, sort_keys=True, ensure_ascii=False))[:32]
-
-
-def digest_of_file(path: Path) -> str:
-    """The SHA-256 of a file; "" of one that is gone, of which its turn will say so."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
 
 
 def _digest(text: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from ... import __version__, checks
-from ...edits_list.items import Item, digest_of, digest_of_file
+from ...edits_list.items import Item, digest_of
 from ...edits_list.page import PAGE, SUMMARY
 from ...edits_list.places import Place
 from ...edits_list.reading import Defaults, read_items
@@ -135,6 +135,14 @@ def _check_shared(items: list[Item]) -> None:
     if len(sizes) > 1:
         have = f"The items have max_window_size {', '.join(map(str, sizes))}, and one shared generator reads one"
         raise InputError(f"{have}; give all the same, or leave out save_path and epochs.")
+
+
+def digest_of_file(path: Path) -> str:
+    """The SHA-256 of a file; "" of one that is gone, of which its turn will say so."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def model_identity(choice: ModelChoice) -> list[str]:
