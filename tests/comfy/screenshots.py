@@ -50,7 +50,7 @@ _TO_SHAPES = """([slots, picture, texts]) => {
         }
     }
     const edit = nodes.find(node => node.type === 'LearnableRegions_RegionInpaintOptimize')
-    if (loaders.length) { set(edit, 'preset', 'fast'); set(edit, 'cfg', 3) }
+    if (loaders.length) { set(edit, 'preset', 'standard'); set(edit, 'cfg', 3) }
 }"""
 SLOTS = {
     "CheckpointLoaderSimple": [0, 1, 2],
