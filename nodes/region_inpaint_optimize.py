@@ -44,7 +44,7 @@ class RegionInpaintOptimize(io.ComfyNode):
         """Sockets and widgets."""
         presets = [
             io.DynamicCombo.Option(name, [widget(one) for one in _SHOWN.get(name, ())])
-            for name in ("standard", *(one for one in PRESETS if one != "standard"), CUSTOM)
+            for name in ("standard", "quality", "paper", CUSTOM)  # fast is fewer steps, a widget of the node
         ]
         return schema(
             "RegionInpaintOptimize",
@@ -83,6 +83,8 @@ class RegionInpaintOptimize(io.ComfyNode):
                 Learned.Output("learned"),
                 io.Mask.Output("relevance"),
                 io.Boolean.Output("found"),
+                BoundingBox.Output("painted_box"),
+                io.Boolean.Output("found_each", is_output_list=True),
             ],
             hidden=[io.Hidden.prompt, io.Hidden.unique_id],
         )

@@ -256,7 +256,7 @@ def with_shapes(prompt: dict[str, dict], picture: str, caption: str, wish: str) 
             inputs["image_caption"] = caption
         elif kind == "LearnableRegions_RegionInpaintOptimize":
             few = {"preset.per_image_iteration": 2, "preset.point_number": 3, "steps": 4}
-            inputs |= {"cfg": 3.0, **(few if inputs["preset"] == "paper" else {"preset": "fast"})}
+            inputs |= {"cfg": 3.0, **(few if inputs["preset"] == "paper" else {"preset": "standard"})}
         elif kind == "KSampler":
             inputs |= {"cfg": 3.0, "sampler_name": "ddim", "scheduler": "ddim_uniform"}
         made[key] = {"class_type": kind, "inputs": inputs}

@@ -53,7 +53,7 @@ _TO_SHAPES = """([slots, picture, texts]) => {
         }
     }
     const edit = nodes.find(node => node.type === 'LearnableRegions_RegionInpaintOptimize')
-    if (loaders.length && edit) { set(edit, 'preset', 'fast'); set(edit, 'cfg', 3) }
+    if (loaders.length && edit) { set(edit, 'preset', 'standard'); set(edit, 'cfg', 3) }
 }"""
 SLOTS = {
     "CheckpointLoaderSimple": [0, 1, 2],

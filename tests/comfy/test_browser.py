@@ -134,10 +134,10 @@ def test_a_preset_shows_its_own_widgets_in_both_languages(seen: Seen) -> None:
             const own = () => node.widgets.filter(w => w.name.startsWith('preset.')).map(w => [w.name, w.label])
             const set = value => { node.widgets.find(w => w.name === 'preset').value = value }
             const found = {}
-            for (const preset of ['fast', 'paper', 'custom', 'standard']) { set(preset); found[preset] = own() }
+            for (const preset of ['quality', 'paper', 'custom', 'standard']) { set(preset); found[preset] = own() }
             return found
         }""")
-        assert shown["fast"] == shown["standard"] == []
+        assert shown["quality"] == shown["standard"] == []
         assert len(shown["custom"]) == 3
         assert ["preset.lr", word] in shown["paper"]
     seen.set("Comfy.Locale", "en")

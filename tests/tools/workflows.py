@@ -135,7 +135,7 @@ def app(name: str) -> dict:
     edit = ours(
         "RegionInpaintOptimize",
         wide=360,
-        preset="fast",
+        preset="standard",
         model=models["model"],
         vae=models["vae"],
         positive=positive["CONDITIONING"],
