@@ -49,7 +49,6 @@ def graph_of(json_file: str, **widgets: Any) -> dict:
         "save": _node(
             "LearnableRegions_SaveEdits", listed=["list", 7], edited=["edit", 0], mask=["edit", 1], report=["edit", 6]
         ),
-        "names": {"class_type": "PreviewAny", "inputs": {"source": ["list", 6]}},
     }
 
 
@@ -82,6 +81,7 @@ def test_a_folder_is_edited_in_several_runs_and_shown_on_a_page(server: Server) 
         graph_of("shapes/edits.json", output_folder="edits/first", at_most=3),
         server.base / "output/edits/first",
     )
+    graph["names"] = _node("PreviewAny", source=["list", 6])
     assert "shapes/edits.json" in options(server)
     one = server.run(graph)
     assert one.status == "success", one.problem
@@ -90,6 +90,7 @@ def test_a_folder_is_edited_in_several_runs_and_shown_on_a_page(server: Server) 
     first = (out / "results").glob("*.png")
     stamps = {path: path.stat().st_mtime_ns for path in first}
     assert len(stamps) == 3
+    assert one.outputs["names"]["text"] == ["first.png", "second.png", "third.png"]
     two = server.run(graph)
     assert two.status == "success", two.problem
     assert told(two, "list") == "the last 2 of 5 edits"
@@ -233,7 +234,7 @@ def test_files_lie_in_comfyuis_folders(comfy: Comfy, widgets: dict, words: str) 
 def test_pictures_of_another_number_than_the_list_are_not_saved(comfy: Comfy) -> None:
     put(comfy.base / "input" / "count", {name: PICTURES[name] for name in ("first.png", "second.png")})
     graph = graph_of("count/edits.json", output_folder="count")
-    for name in ("positive", "negative", "generator", "loss", "edit", "demo", "names"):
+    for name in ("positive", "negative", "generator", "loss", "edit", "demo"):
         del graph[name]
     graph["one"] = {"class_type": "EmptyImage", "inputs": {"width": 128, "height": 128, "batch_size": 3, "color": 0}}
     graph["save"]["inputs"] = {"listed": ["list", 7], "edited": ["one", 0]}
