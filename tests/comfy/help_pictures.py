@@ -40,8 +40,8 @@ SHOWN = {
     "SaveLearnedGenerator": ("RegionInpaintOptimize", 5),
     "LoadShapesDemo": ("RegionInpaintOptimize", 0),
     "ShapesScene": ("ShapesScene", 3),
-    "LoadEditsList": ("RegionInpaintOptimize", 0),
-    "SaveEdits": ("RegionInpaintOptimize", 0),
+    "LoadEditsList": ("EditSeveralRegions", 0),
+    "SaveEdits": ("EditSeveralRegions", 0),
     "LoadEditingModels": ("RegionInpaintOptimize", 0),
 }
 

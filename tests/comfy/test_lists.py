@@ -242,3 +242,34 @@ def test_pictures_of_another_number_than_the_list_are_not_saved(comfy: Comfy) ->
     assert not run.success
     assert "Save Edits: edited has 3 for 2 edits of the list; give one for each" in run.error["exception_message"]
     assert not (comfy.base / "output" / "count" / "results").exists()
+
+
+def test_another_painter_by_crop_and_stitch_serves_a_list(server: Server) -> None:
+    """Each picture gets its own crops back, also behind one in which nothing was found."""
+    names = ("first.png", "absent.png", "second.png")
+    put(server.base / "input" / "crops", {name: PICTURES[name] for name in names})
+    graph = {name: node for name, node in graph_of("crops/edits.json", output_folder="crops").items() if name == "list"}
+    asked = {"image": ["list", 0], "dino": ["demo", 3], "scorer": ["demo", 4], "image_caption": ["list", 1]}
+    graph |= {
+        "demo": _node("LearnableRegions_LoadShapesDemo"),
+        "find": _node("LearnableRegions_FindRegion", **asked),
+        "crop": _node("LearnableRegions_RegionCrop", image=["list", 0], regions=["find", 0], size=128),
+        "paint": _node("ImageInvert", image=["crop", 0]),
+        "stitch": _node("LearnableRegions_RegionStitch", stitch=["crop", 2], painted=["paint", 0]),
+        "save": _node("LearnableRegions_SaveEdits", listed=["list", 7], edited=["stitch", 0], report=["find", 7]),
+    }
+    heard = server.run(graph)
+    assert heard.status == "success", heard.problem
+    out = server.base / "output" / "crops"
+    rows = table(out)
+    assert [rows[name]["status"] for name in names] == ["edited", "no region", "edited"]
+    for name in names:
+        picture = PICTURES[name][0]
+        after = np.asarray(Image.open(out / rows[name]["result"]).convert("RGB"))
+        changed = (after != picture).any(axis=2)
+        assert changed.mean() < 0.6
+        if changed.any():  # the middle of the thing, inverted
+            x0, y0, x1, y1 = (int(rows[name][side]) for side in ("x0", "y0", "x1", "y1"))
+            rows_, columns = slice(y0, y1), slice(x0, x1)
+            apart = np.abs(after[rows_, columns].astype(int) - picture[rows_, columns].astype(int)).mean()
+            assert apart > 30, apart
