@@ -27,6 +27,7 @@ from .sockets import checked
 from .values import ListedEdit
 
 NONE_YET = "no JSON file in the input folder"
+FOLDER = "edits"
 _ONE_EDIT = {1, 2}  # outputs that say one edit: image_caption, editing_prompt
 
 
@@ -41,7 +42,7 @@ class LoadEditsList(io.ComfyNode):
             search_aliases=["batch", "folder of images", "load images", "many pictures", "json"],
             inputs=[
                 io.Combo.Input("json_file", options=_files() or [NONE_YET]),
-                io.String.Input("output_folder", default="edits"),
+                io.String.Input("output_folder", default=FOLDER),
                 io.Int.Input(
                     "seed", default=0, min=0, max=MAX_SEED, control_after_generate=io.ControlAfterGenerate.fixed
                 ),
@@ -61,7 +62,7 @@ class LoadEditsList(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, json_file: str | None = None, output_folder: str | None = None) -> bool | str:
+    def validate_inputs(cls, json_file: str | None = None, output_folder: str = FOLDER) -> bool | str:
         """All that is wrong with a list is told before anything runs."""
         try:
             if isinstance(json_file, str) and isinstance(output_folder, str):
@@ -71,7 +72,7 @@ class LoadEditsList(io.ComfyNode):
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, json_file: str = "", output_folder: str = "", seed: int = 0, **_: Any) -> str:
+    def fingerprint_inputs(cls, json_file: str = "", output_folder: str = FOLDER, seed: int = 0, **_: Any) -> str:
         """Run again when something is done, or the list or a picture has changed."""
         try:
             results = _results(json_file, output_folder, seed)

@@ -58,8 +58,8 @@ class Results:
             painted = [edit.picture for edit in result] or [result.image]
             self.ranked += [to_comfy(image) for image in painted]
         self.boxes.append([result.box] if result.box else [])
-        painted = box_round(result.mask)
-        self.painted.append([painted] if painted else [])
+        around = box_round(result.mask)
+        self.painted.append([around] if around else [])
         drawn = self.showing(
             lambda: draw_boxes(picture, result.tried_boxes, result.box, f"{result.score:.3f}"), to_pil(picture[0])
         )

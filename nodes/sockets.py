@@ -100,7 +100,10 @@ def _checked(schema: Any, given: dict[str, Any]) -> dict[str, Any]:
             elif value is not None or not one.optional:
                 values[one.id] = _socket(one.id, kind, value)
         elif kind in _VALUES:
-            values[one.id] = [_value(one, kind, v) for v in value] if schema.is_input_list else _value(one, kind, value)
+            if schema.is_input_list:
+                values[one.id] = [_value(one, kind, each) for each in value or ()]
+            else:
+                values[one.id] = _value(one, kind, value)
     return values
 
 

@@ -49,7 +49,6 @@ def graph_of(json_file: str, **widgets: Any) -> dict:
         "save": _node(
             "LearnableRegions_SaveEdits", listed=["list", 7], edited=["edit", 0], mask=["edit", 1], report=["edit", 6]
         ),
-        "names": {"class_type": "PreviewAny", "inputs": {"source": ["list", 6]}},
     }
 
 
@@ -82,6 +81,7 @@ def test_a_folder_is_edited_in_several_runs_and_shown_on_a_page(server: Server) 
         graph_of("shapes/edits.json", output_folder="edits/first", at_most=3),
         server.base / "output/edits/first",
     )
+    graph["names"] = _node("PreviewAny", source=["list", 6])
     assert "shapes/edits.json" in options(server)
     one = server.run(graph)
     assert one.status == "success", one.problem
@@ -90,6 +90,7 @@ def test_a_folder_is_edited_in_several_runs_and_shown_on_a_page(server: Server) 
     first = (out / "results").glob("*.png")
     stamps = {path: path.stat().st_mtime_ns for path in first}
     assert len(stamps) == 3
+    assert one.outputs["names"]["text"] == ["first.png", "second.png", "third.png"]
     two = server.run(graph)
     assert two.status == "success", two.problem
     assert told(two, "list") == "the last 2 of 5 edits"
@@ -233,7 +234,7 @@ def test_files_lie_in_comfyuis_folders(comfy: Comfy, widgets: dict, words: str) 
 def test_pictures_of_another_number_than_the_list_are_not_saved(comfy: Comfy) -> None:
     put(comfy.base / "input" / "count", {name: PICTURES[name] for name in ("first.png", "second.png")})
     graph = graph_of("count/edits.json", output_folder="count")
-    for name in ("positive", "negative", "generator", "loss", "edit", "demo", "names"):
+    for name in ("positive", "negative", "generator", "loss", "edit", "demo"):
         del graph[name]
     graph["one"] = {"class_type": "EmptyImage", "inputs": {"width": 128, "height": 128, "batch_size": 3, "color": 0}}
     graph["save"]["inputs"] = {"listed": ["list", 7], "edited": ["one", 0]}
@@ -241,3 +242,34 @@ def test_pictures_of_another_number_than_the_list_are_not_saved(comfy: Comfy) ->
     assert not run.success
     assert "Save Edits: edited has 3 for 2 edits of the list; give one for each" in run.error["exception_message"]
     assert not (comfy.base / "output" / "count" / "results").exists()
+
+
+def test_another_painter_by_crop_and_stitch_serves_a_list(server: Server) -> None:
+    """Each picture gets its own crops back, also behind one in which nothing was found."""
+    names = ("first.png", "absent.png", "second.png")
+    put(server.base / "input" / "crops", {name: PICTURES[name] for name in names})
+    graph = {name: node for name, node in graph_of("crops/edits.json", output_folder="crops").items() if name == "list"}
+    asked = {"image": ["list", 0], "dino": ["demo", 3], "scorer": ["demo", 4], "image_caption": ["list", 1]}
+    graph |= {
+        "demo": _node("LearnableRegions_LoadShapesDemo"),
+        "find": _node("LearnableRegions_FindRegion", **asked),
+        "crop": _node("LearnableRegions_RegionCrop", image=["list", 0], regions=["find", 0], size=128),
+        "paint": _node("ImageInvert", image=["crop", 0]),
+        "stitch": _node("LearnableRegions_RegionStitch", stitch=["crop", 2], painted=["paint", 0]),
+        "save": _node("LearnableRegions_SaveEdits", listed=["list", 7], edited=["stitch", 0], report=["find", 7]),
+    }
+    heard = server.run(graph)
+    assert heard.status == "success", heard.problem
+    out = server.base / "output" / "crops"
+    rows = table(out)
+    assert [rows[name]["status"] for name in names] == ["edited", "no region", "edited"]
+    for name in names:
+        picture = PICTURES[name][0]
+        after = np.asarray(Image.open(out / rows[name]["result"]).convert("RGB"))
+        changed = (after != picture).any(axis=2)
+        assert changed.mean() < 0.6
+        if changed.any():  # the middle of the thing, inverted
+            x0, y0, x1, y1 = (int(rows[name][side]) for side in ("x0", "y0", "x1", "y1"))
+            rows_, columns = slice(y0, y1), slice(x0, x1)
+            apart = np.abs(after[rows_, columns].astype(int) - picture[rows_, columns].astype(int)).mean()
+            assert apart > 30, apart
