@@ -12,7 +12,7 @@ from ..region_core.cost import work_so_far
 from ..region_core.errors import InputError, escape_for_console
 from ..region_core.events import SEARCH, Progress, expected_cost
 from ..region_core.find.texts import is_background
-from ..region_core.report_text import pixels, where
+from ..region_core.report_text import notes, pixels, where
 from ..region_core.requests import Request, parse_requests
 from ..region_core.settings import EditSettings
 from ..region_core.several import Answer, SeveralEdits, edit_several
@@ -159,7 +159,7 @@ def _report(done: SeveralEdits) -> str:
     made = sum(bool(answer.edits) for answer in done.answers)
     lines = [f"{made} of {len(done.answers)} edits"]
     lines += [f"{number}: {_of_answer(answer)}" for number, answer in enumerate(done.answers, 1)]
-    return "\n".join(filter(None, [*lines, done.encoded.picture.note]))
+    return "\n".join(filter(None, [*lines, *notes(done.settings), done.encoded.picture.note]))
 
 
 def _of_answer(answer: Answer) -> str:

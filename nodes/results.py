@@ -13,7 +13,7 @@ from comfy import model_management
 from comfy_api.latest import io
 from PIL import Image
 
-from ..region_core.draw import draw_boxes, loss_curve
+from ..region_core.draw import considered, loss_curve
 from ..region_core.edit import Edits
 from ..region_core.paper.network import RegionGenerator
 from ..region_core.picture import to_pil
@@ -54,9 +54,7 @@ class Results:
             painted = [edit.picture for edit in result] or [result.image]
             self.ranked += [to_comfy(image) for image in painted]
         self.boxes.append(result.box)
-        drawn = self.showing(
-            lambda: draw_boxes(picture, result.tried_boxes, result.box, f"{result.score:.3f}"), to_pil(picture[0])
-        )
+        drawn = self.showing(lambda: considered(result), to_pil(picture[0]))
         self.drawn.append(for_preview(drawn, self.image))
         curve = self.showing(lambda: loss_curve(result.rounds) if result.rounds else no_curve(), no_curve(""))
         self.curves.append(for_preview(curve, self.image))

@@ -21,6 +21,7 @@ from .paint import Edit, Painter, is_paintable, paint_regions, stitch
 from .paint.borders import Borders
 from .picture import picture_from
 from .rank import rank_edits
+from .report_text import pixels
 from .requests import Request
 from .settings import EditSettings
 
@@ -165,7 +166,7 @@ def _painted(
         small = reduced(done.image)
         picture = replace(base.picture, rgb=done.image, own=None)
         base = replace(base, picture=picture, small=small, embedding=scorer.encode_images(small))
-        answer = replace(answer, notes=(*answer.notes, f"the region {region.box} overlaps an earlier edit"))
+        answer = replace(answer, notes=(*answer.notes, f"the region at {pixels(region.box)} overlaps an earlier edit"))
     made = paint_regions(base.picture, [region], painter, seed=settings.seed, settings=settings.paint)
     edit = rank_edits(made, base, request.caption, request.prompt, scorer=scorer, settings=settings.rank)[0]
     if not edit.improves:
