@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from .cost import Cost
 from .edit import Edits
@@ -11,6 +12,7 @@ from .paint import Edit
 from .settings import EditSettings
 
 FEW_STEPS = 4
+_TWO = re.compile(r"((?:an?|the|one) .+?) and ((?:an?|the|one) .+)", re.IGNORECASE)
 NO_JUDGEMENT = "which judges neither whether the thing is there nor whether the edit is better than none"
 
 
@@ -72,7 +74,7 @@ def summary(edits: Edits) -> list[tuple[str, str]]:
         ("verdict", edits.verdict + (f" ({edits.reason})" if edits.reason else "")),
         ("region", "none" if edits.box is None else f"{pixels(edits.box)}, {where(edits.box, width, height)}"),
     ]
-    lines += [("note", note) for note in notes(edits.settings)]
+    lines += [("note", note) for note in (*notes(edits.settings), *two_things(edits.caption, edits.prompt))]
     alone = 0.0
     if edits.regions is None:
         alone = edits.source_score
@@ -91,6 +93,18 @@ def summary(edits: Edits) -> list[tuple[str, str]]:
 
 def _worse(edit: Edit) -> str:
     return "" if edit.improves else ": no better than leaving it alone"
+
+
+def two_things(caption: str, prompt: str) -> list[str]:
+    """A note where a caption names two things: one region is painted for it."""
+    named = _TWO.fullmatch(caption.strip())
+    if named is None:
+        return []
+    first, second = (f'"{one} -> {prompt}"' for one in named.groups())
+    return [
+        f"the caption names two things, and one region is looked for; for one of each write two edits, {first} and "
+        f"{second}: --edit twice, or a line each in Edit Several Regions"
+    ]
 
 
 def table(lines: list[tuple[str, str]]) -> str:

@@ -11,7 +11,7 @@ from PIL import Image
 from region_core.cost import PRICE
 from region_core.demo.worlds import held_out
 from region_core.edit import edit_image
-from region_core.report_text import pixels, summary, where
+from region_core.report_text import pixels, summary, two_things, where
 
 from .edits import CAPTION, PAPER, PROMPT, QUICK, edit
 from .painters import FillingPainter
@@ -90,3 +90,19 @@ def test_nothing_found_is_said_with_its_reason(models):
     assert lines["found"].endswith("too few to be there")
     assert lines["region"] == "none"
     assert "painted 1" not in lines
+
+
+@pytest.mark.parametrize(
+    ("caption", "things"),
+    [
+        ("a yellow star and a green square", ("a yellow star", "a green square")),
+        ("The man and the dog ", ("The man", "the dog")),
+        ("a red and white ball", None),
+        ("a sand castle", None),
+    ],
+)
+def test_a_caption_of_two_things_is_told_with_the_two_edits(caption, things):
+    told = two_things(caption, "a moon")
+    assert bool(told) == (things is not None)
+    for thing in things or ():
+        assert f'"{thing} -> a moon"' in told[0]

@@ -16,7 +16,7 @@ from ..edit import Edits
 from ..files import remove, write_json
 from ..find import Box
 from ..picture import Picture, save_png, to_pil
-from ..report_text import notes, of_cost, of_edit, pixels, summary, where
+from ..report_text import notes, of_cost, of_edit, pixels, summary, two_things, where
 from ..settings import EditSettings
 from ..several import SeveralEdits
 from .progress import Progress
@@ -38,7 +38,8 @@ def told(edits: Done) -> list[tuple[str, str]]:
         lines.append(("asked", answer.request.line))
         lines += [("edited", f"{pixels(one.box)}, {where(one.box, width, height)}") for one in answer.edits]
         lines += [("not edited", answer.reason)] * bool(answer.reason)
-        lines += [("note", note) for note in (*answer.regions.notes, *answer.notes)]
+        two = two_things(answer.request.caption, answer.request.prompt)
+        lines += [("note", note) for note in (*answer.regions.notes, *answer.notes, *two)]
     lines += [("note", note) for note in notes(edits.settings)]
     return [*lines, ("cost", of_cost(edits.cost)), ("seconds", f"{edits.seconds:.1f}, seed {edits.seed}")]
 
