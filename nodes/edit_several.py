@@ -151,6 +151,7 @@ def _edited(
         settings=settings,
         encoded=encoded,
         on_forward=progress.forward,
+        on_step=lambda region, step: progress.painting(region)(step),
     )
 
 
