@@ -13,7 +13,7 @@ from ..region_core.cost import work_so_far
 from ..region_core.errors import InputError, escape_for_console
 from ..region_core.events import SEARCH, Progress, expected_cost
 from ..region_core.find.texts import is_background
-from ..region_core.report_text import pixels, where
+from ..region_core.report_text import notes, pixels, two_things, where
 from ..region_core.requests import Request, parse_requests
 from ..region_core.settings import EditSettings
 from ..region_core.several import Answer, SeveralEdits, edit_several
@@ -168,6 +168,7 @@ def _edited(
         settings=settings,
         encoded=encoded,
         on_forward=progress.forward,
+        on_step=lambda region, step: progress.painting(region)(step),
     )
 
 
@@ -176,11 +177,13 @@ def _report(done: SeveralEdits) -> str:
     made = sum(bool(answer.edits) for answer in done.answers)
     lines = [f"{made} of {len(done.answers)} edits"]
     lines += [f"{number}: {_of_answer(answer)}" for number, answer in enumerate(done.answers, 1)]
-    return "\n".join(filter(None, [*lines, done.encoded.picture.note]))
+    return "\n".join(filter(None, [*lines, *notes(done.settings), done.encoded.picture.note]))
 
 
 def _of_answer(answer: Answer) -> str:
     size = answer.regions[0].size if answer.regions else (1, 1)
     places = [f"{pixels(edit.box)}, {where(edit.box, size[1], size[0])}" for edit in answer.edits]
-    told = [*places, *([f"left out: {answer.reason}"] if answer.reason else []), *answer.notes, *answer.regions.notes]
+    left_out = [f"left out: {answer.reason}"] * bool(answer.reason)
+    two = two_things(answer.request.caption, answer.request.prompt)
+    told = [*places, *left_out, *answer.notes, *answer.regions.notes, *two]
     return f"{answer.request.caption!r} -> {answer.request.prompt!r}: {'; '.join(told)}"

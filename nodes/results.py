@@ -14,7 +14,7 @@ from comfy_api.latest import io
 from PIL import Image
 
 from ..region_core.boxes import box_round
-from ..region_core.draw import draw_boxes, loss_curve
+from ..region_core.draw import considered, loss_curve
 from ..region_core.edit import Edits
 from ..region_core.find import Box
 from ..region_core.paper.network import RegionGenerator
@@ -60,9 +60,7 @@ class Results:
         self.boxes.append([result.box] if result.box else [])
         around = box_round(result.mask)
         self.painted.append([around] if around else [])
-        drawn = self.showing(
-            lambda: draw_boxes(picture, result.tried_boxes, result.box, f"{result.score:.3f}"), to_pil(picture[0])
-        )
+        drawn = self.showing(lambda: considered(result), to_pil(picture[0]))
         self.drawn.append(for_preview(drawn, self.image))
         curve = self.showing(lambda: loss_curve(result.rounds) if result.rounds else no_curve(), no_curve(""))
         self.curves.append(for_preview(curve, self.image))

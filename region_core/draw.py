@@ -1,6 +1,6 @@
-"""Pictures for people: candidate boxes on the source, a sheet of results (the curve: plot.py).
+"""Pictures for people: boxes on the source, a heat map, a sheet of results (the curve: plot.py).
 
-Only Pillow is needed. Every function returns a new RGB image.
+Every function returns a new RGB image.
 """
 
 from __future__ import annotations
@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
+from .edit import SHOWN, Edits
 from .picture import to_pil
 from .plot import ACCENT, INK, PAPER, SOFT, Color, loss_curve
+from .report_text import of_edit
 
-__all__ = ["contact_sheet", "draw_boxes", "heat_map", "loss_curve"]
+__all__ = ["considered", "contact_sheet", "draw_boxes", "heat_map", "loss_curve"]
 
 Rect = tuple[float, float, float, float]
 
@@ -29,8 +32,8 @@ def draw_boxes(
     label: str = "",
     labels: Sequence[str] = (),
 ) -> Image.Image:
-    """The source with boxes [N, 4] (xyxy, source pixels) over it, each with its label where there are `labels`, and,
-    standing out with its own, the `best` one.
+    """The source with boxes [N, 4] (xyxy, source pixels) over it, each with its label where there are `labels` ("" for
+    none), and, standing out with its own, the `best` one.
 
     Line width and text follow the picture's size; one of few pixels is enlarged by a whole number so
     that text can be read.
@@ -50,7 +53,7 @@ def draw_boxes(
     for place, box in enumerate(boxes):
         rect = _scaled(box, zoom, picture.size)
         frame(rect, line, (*_OTHERS, 215))
-        if labels:
+        if labels and labels[place]:
             _label(draw, labels[place], rect, picture.size, SOFT)
     if best is not None:
         rect = _scaled(best, zoom, picture.size)
@@ -58,6 +61,20 @@ def draw_boxes(
         if label:
             _label(draw, label, rect, picture.size)
     return picture
+
+
+def considered(edits: Edits) -> Image.Image:
+    """The source with all regions that an edit considered, the chosen one standing out; the best few have the numbers
+    that pick takes."""
+    chosen, labels = edits.best, []
+    label = "" if chosen is None else of_edit(edits, chosen)
+    if edits.regions:
+        others = [(n, one) for n, one in enumerate(edits.regions, 1) if chosen is None or one is not chosen.region]
+        boxes = torch.tensor([one.box for _, one in others], dtype=torch.float32).reshape(-1, 4)
+        labels = [str(number) if number <= SHOWN else "" for number, _ in others]
+    else:
+        boxes = edits.tried_boxes
+    return draw_boxes(edits.encoded.picture.rgb, boxes, edits.box, label, labels)
 
 
 def heat_map(source: Tensor, heat: Tensor) -> Image.Image:

@@ -30,17 +30,18 @@ from .settings import EditSettings
 
 EDITED, NO_REGION = "edited", "no region"
 WORSE = "no edit moves the picture towards the prompt more than leaving it as it is"
-SHOWN = 8  # boxes in the drawing of what was tried
+SHOWN = 8  # regions that are told by their numbers
 
 
 @dataclass(frozen=True)
 class Edits(Sequence[Edit]):
     """What came of an edit: the painted regions, best first, and the answer.
 
-    `verdict` is "edited", or "no region" with a `reason`; then the answer is the source. `regions` are what was found.
-    The published method has no such step: with it they are None, `rounds` has a record a round, `generator` is the
-    region generator as the rounds left it, `source_score` the score of leaving the picture alone (else 0), and
-    tried_boxes [n, 4] are the windows that were laid. `cost` was counted on the models.
+    `verdict` is "edited", or "no region" with a `reason`; then the answer is the source. `regions` are what was found,
+    tried_boxes [n, 4] the boxes of all of them, or of what came nearest where nothing was. The published method has no
+    such step: with it `regions` are None, `tried_boxes` the windows that were laid, `rounds` has a record a round,
+    `generator` is the region generator as the rounds left it, and `source_score` the score of leaving the picture alone
+    (else 0). `cost` was counted on the models.
     """
 
     edits: tuple[Edit, ...]
@@ -223,8 +224,10 @@ def _paint_and_rank(
 ) -> dict[str, Any]:
     progress.found(regions)
     chosen = [region for region in regions if is_paintable(region, painter.size)][: settings.paint.num_regions]
+    considered = [region.box for region in regions or regions.likeliest]
+    tried = torch.tensor(considered, dtype=torch.float32).reshape(-1, 4)
     if not chosen:
-        return {"edits": (), "regions": regions, "reason": regions.why or _too_small(regions)}
+        return {"edits": (), "regions": regions, "reason": regions.why or _too_small(regions), "tried_boxes": tried}
     made = paint_regions(
         encoded.picture,
         chosen,
@@ -234,9 +237,8 @@ def _paint_and_rank(
         on_step=progress.painting(chosen[0]),
     )
     edits = rank_edits(made, encoded, caption, prompt, scorer=scorer, settings=settings.rank)
-    boxes = torch.tensor([region.box for region in regions[:SHOWN]], dtype=torch.float32)
     reason = "" if edits[0].improves else WORSE
-    return {"edits": tuple(edits), "regions": regions, "reason": reason, "tried_boxes": boxes}
+    return {"edits": tuple(edits), "regions": regions, "reason": reason, "tried_boxes": tried}
 
 
 def _by_paper(

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import re
+
 from .cost import Cost
 from .edit import Edits
+from .find import Region, Regions
 from .paint import Edit
+from .settings import EditSettings
+
+FEW_STEPS = 4
+_TWO = re.compile(r"((?:an?|the|one) .+?) and ((?:an?|the|one) .+)", re.IGNORECASE)
+NO_JUDGEMENT = "which judges neither whether the thing is there nor whether the edit is better than none"
 
 
 def pixels(box: tuple[int, int, int, int]) -> str:
@@ -22,12 +31,33 @@ def where(box: tuple[float, ...], width: float, height: float) -> str:
     return f"{place}, {share:.2g} % of the picture" if share < 10 else f"{place}, {share:.0f} % of the picture"
 
 
-def of_parts(edit: Edit) -> str:
-    """The number that put an edit in order, and what it is the sum of."""
-    parts = dict(edit.parts)
-    evidence = [f"evidence {parts.pop('evidence'):.2f}"] if "evidence" in parts else []
-    final = f"final score {edit.score:.2f} ({', '.join(f'{name} {v:.2f}' for name, v in parts.items())})"
-    return f"{edit.rank_score:.2f} = " + " + ".join([*evidence, final])
+def likely(region: Region) -> str:
+    """How probable a region is among all that were found with it."""
+    return f"{100 * math.exp(region.evidence):.0f} % likely"
+
+
+def of_edit(edits: Edits, edit: Edit) -> str:
+    """How likely a region is and how good its edit, by which edits are put in order; its number is what pick takes."""
+    if edits.regions is None:  # the published method knows no evidence
+        return f"edit scores {edit.score:.2f}"
+    number = next((n for n, one in enumerate(edits.regions, 1) if one is edit.region), 1)
+    return f"region {number}: {likely(edit.region)}, edit scores {edit.score:.2f}"
+
+
+def stands_out(regions: Regions) -> str:
+    """How far the caption stands out in the picture; empty where that was not asked."""
+    if math.isnan(regions.presence):
+        return ""
+    few = "" if regions.found else ", too few to be there"
+    return f"{regions.caption!r} stands out here more than {100 * regions.presence:.0f} % of other texts do{few}"
+
+
+def notes(settings: EditSettings) -> list[str]:
+    """What limits the answer, in sentences."""
+    steps = settings.paint.steps
+    if steps >= FEW_STEPS:
+        return []
+    return [f"{steps} step{'s' * (steps > 1)}: most models leave a smear with so few; 8 or more are usual"]
 
 
 def of_cost(cost: Cost) -> str:
@@ -44,22 +74,37 @@ def summary(edits: Edits) -> list[tuple[str, str]]:
         ("verdict", edits.verdict + (f" ({edits.reason})" if edits.reason else "")),
         ("region", "none" if edits.box is None else f"{pixels(edits.box)}, {where(edits.box, width, height)}"),
     ]
-    if edits.regions is not None:
-        lines += [("note", note) for note in edits.regions.notes]
+    lines += [("note", note) for note in (*notes(edits.settings), *two_things(edits.caption, edits.prompt))]
+    alone = 0.0
     if edits.regions is None:
-        lines.append(("rounds", f"{len(edits.rounds)} of the published method, which cannot tell what is not there"))
-    lines += [("cost", of_cost(edits.cost)), ("seconds", f"{edits.seconds:.1f}, seed {edits.seed}")]
+        alone = edits.source_score
+        lines.append(("rounds", f"{len(edits.rounds)} of the published method, {NO_JUDGEMENT}"))
+    else:
+        lines += [("note", note) for note in edits.regions.notes]
+        lines += [("found", told) for told in [stands_out(edits.regions)] if told]
     lines += [
-        (
-            f"painted {place}",
-            f"{pixels(one.box)}, {where(one.box, width, height)}: {of_parts(one)}"
-            + ("" if one.improves else ", behind the others: no better than leaving it alone"),
-        )
+        (f"painted {place}", f"{pixels(one.box)}, {where(one.box, width, height)}, {of_edit(edits, one)}{_worse(one)}")
         for place, one in enumerate(edits, 1)
     ]
-    if edits.regions is None:
-        lines.append(("source", f"{edits.source_score:.2f}, the score of leaving it alone"))
-    return lines
+    if len(edits):
+        lines.append(("alone", f"{alone:.2f} is what leaving the picture as it is would score"))
+    return [*lines, ("cost", of_cost(edits.cost)), ("seconds", f"{edits.seconds:.1f}, seed {edits.seed}")]
+
+
+def _worse(edit: Edit) -> str:
+    return "" if edit.improves else ": no better than leaving it alone"
+
+
+def two_things(caption: str, prompt: str) -> list[str]:
+    """A note where a caption names two things: one region is painted for it."""
+    named = _TWO.fullmatch(caption.strip())
+    if named is None:
+        return []
+    first, second = (f'"{one} -> {prompt}"' for one in named.groups())
+    return [
+        f"the caption names two things, and one region is looked for; for one of each write two edits, {first} and "
+        f"{second}: --edit twice, or a line each in Edit Several Regions"
+    ]
 
 
 def table(lines: list[tuple[str, str]]) -> str:

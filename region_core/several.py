@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,10 +18,11 @@ from .encoders import ClipScorer, DinoEncoder
 from .errors import InputError
 from .find import Box, Region, Regions, find_regions
 from .find.which import choose
-from .paint import Edit, Painter, is_paintable, paint_regions, stitch
+from .paint import Edit, Painter, StepInfo, is_paintable, paint_regions, stitch
 from .paint.borders import Borders
 from .picture import picture_from
 from .rank import rank_edits
+from .report_text import pixels
 from .requests import Request
 from .settings import EditSettings
 
@@ -95,14 +97,15 @@ def edit_several(
     settings: EditSettings | None = None,
     encoded: EncodedPicture | None = None,
     on_forward: Callable[[], None] = lambda: None,
+    on_step: Callable[[Region, StepInfo], None] = lambda _region, _step: None,
     on_answer: Callable[[SeveralEdits], None] = lambda _: None,
 ) -> SeveralEdits:
     """The requests one after another on one picture; `painter_of` gives the painter of a prompt.
 
     Request number n is painted with the noise of `settings.seed` + n. Regions that overlap an earlier edit are painted
     on it, and that is noted; all others on the source. An edit that is no better than none is left out, with a reason.
-    image may be None where `encoded` is given. `on_forward` is called after every forward of a model, `on_answer` with
-    what there is after every request; either may raise to stop.
+    image may be None where `encoded` is given. `on_forward` is called after every forward of a model, `on_step` after
+    every sampling step, `on_answer` with what there is after every request; each may raise to stop.
     """
     started, settings = time.monotonic(), settings or EditSettings()
     settings.validate()
@@ -123,7 +126,7 @@ def edit_several(
         for number, request in enumerate(requests):
             one, painter = settings.with_values(seed=(settings.seed + number) % 2**64), painter_of(request.prompt)
             earlier = cost_so_far(painter, None, None)
-            done = _one_more(done, request, painter, scorer, one)
+            done = _one_more(done, request, painter, scorer, one, on_step)
             painted += cost_so_far(painter, None, None) - earlier
             on_answer(replace(done, image=picture.restored(done.image, done.mask)))
     cost, seconds = cost_so_far(None, dino, scorer) - before + painted, time.monotonic() - started
@@ -131,7 +134,12 @@ def edit_several(
 
 
 def _one_more(
-    done: SeveralEdits, request: Request, painter: Painter, scorer: ClipScorer, settings: EditSettings
+    done: SeveralEdits,
+    request: Request,
+    painter: Painter,
+    scorer: ClipScorer,
+    settings: EditSettings,
+    on_step: Callable[[Region, StepInfo], None],
 ) -> SeveralEdits:
     encoded = done.encoded
     regions = find_regions(encoded, request.caption, scorer=scorer, settings=settings.find)
@@ -148,14 +156,20 @@ def _one_more(
         )
     for region in chosen:
         if is_paintable(region, painter.size):
-            done, answer = _painted(done, answer, region, painter, scorer, settings)
+            done, answer = _painted(done, answer, region, painter, scorer, settings, partial(on_step, region))
         elif not answer.edits:
             answer = replace(answer, reason="what was found is too small to be painted")
     return replace(done, answers=[*done.answers, answer])
 
 
 def _painted(
-    done: SeveralEdits, answer: Answer, region: Region, painter: Painter, scorer: ClipScorer, settings: EditSettings
+    done: SeveralEdits,
+    answer: Answer,
+    region: Region,
+    painter: Painter,
+    scorer: ClipScorer,
+    settings: EditSettings,
+    on_step: Callable[[StepInfo], None],
 ) -> tuple[SeveralEdits, Answer]:
     """One region of a request, painted on what is there and put in where it is better than none."""
     base, request = done.encoded, answer.request
@@ -165,8 +179,8 @@ def _painted(
         small = reduced(done.image)
         picture = replace(base.picture, rgb=done.image, own=None)
         base = replace(base, picture=picture, small=small, embedding=scorer.encode_images(small))
-        answer = replace(answer, notes=(*answer.notes, f"the region {region.box} overlaps an earlier edit"))
-    made = paint_regions(base.picture, [region], painter, seed=settings.seed, settings=settings.paint)
+        answer = replace(answer, notes=(*answer.notes, f"the region at {pixels(region.box)} overlaps an earlier edit"))
+    made = paint_regions(base.picture, [region], painter, seed=settings.seed, settings=settings.paint, on_step=on_step)
     edit = rank_edits(made, base, request.caption, request.prompt, scorer=scorer, settings=settings.rank)[0]
     if not edit.improves:
         return done, answer if answer.edits else replace(answer, reason="the edit is no better than leaving it alone")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from region_core.draw import contact_sheet, draw_boxes, loss_curve
+from region_core.demo.worlds import held_out
+from region_core.draw import considered, contact_sheet, draw_boxes, loss_curve
 from region_core.plot import ACCENT, BLUE, _ticks
+
+from .edits import QUICK, edit, scene_picture
 
 GREY = (128, 128, 128)
 
@@ -185,3 +190,15 @@ def test_ticks_are_round_enclose_the_values_and_are_few(values):
     step = ticks[1] - ticks[0]
     mantissa = float(f"{step:e}".split("e")[0])
     assert round(mantissa, 6) in (1, 2, 5)
+
+
+def test_all_that_was_considered_is_drawn_and_the_chosen_region_marked(models):
+    """Of each region some of its frame is seen, where no other lies."""
+    result = edit(models, scene_picture(held_out(5, 2)[0]), QUICK)
+    assert len(result.regions) > 8
+    assert result.tried_boxes.tolist() == [list(map(float, region.box)) for region in result.regions]
+    drawn = considered(result)
+    fewer = considered(replace(result, regions=replace(result.regions, regions=result.regions[:-1])))
+    assert drawn.tobytes() != fewer.tobytes(), "the last one is drawn, too"
+    none = replace(result, reason="no better")
+    assert drawn.tobytes() != considered(none).tobytes(), "what was chosen stands out"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 from region_core.cost import PRICE
 from region_core.demo.worlds import held_out
 from region_core.edit import edit_image
-from region_core.report_text import pixels, summary, where
+from region_core.report_text import pixels, summary, two_things, where
 
 from .edits import CAPTION, PAPER, PROMPT, QUICK, edit
 from .painters import FillingPainter
@@ -38,17 +39,21 @@ def test_a_report_does_not_contradict_itself(models):
     result = edit(models, Image.fromarray(held_out(5, 3)[0].image), QUICK.with_values(num_regions=3))
     lines = dict(summary(result))
     painted = [lines[f"painted {place}"] for place in (1, 2, 3)]
-    decided = [float(re.search(r": (-?[\d.]+) = ", line)[1]) for line in painted]
     better = [one.improves for one in result]
     assert better == ["no better than leaving it alone" not in line for line in painted]
+    said = [re.search(r"region (\d+): (\d+) % likely, edit scores (-?[\d.]+)", line).groups() for line in painted]
+    for one, (number, percent, score) in zip(result, said, strict=True):
+        assert result.regions[int(number) - 1] is one.region
+        assert float(percent) / 100 == pytest.approx(math.exp(one.region.evidence), abs=0.006)
+        assert float(score) == pytest.approx(one.score, abs=0.006)
+    decided = [one.region.evidence + one.score for one in result]
     order = sorted(zip(better, decided, strict=True), reverse=True)
     assert decided == [number for _, number in order], "those that are no better than the source come last"
-    for line, number in zip(painted, decided, strict=True):
-        evidence, final, text, picture = (
-            float(re.search(rf"{name} (-?[\d.]+)", line)[1]) for name in ("evidence", "final score", "text", "picture")
-        )
-        assert number == pytest.approx(evidence + final, abs=0.02)
-        assert final == pytest.approx(text + picture, abs=0.02)
+    assert (
+        lines["found"]
+        == f"{CAPTION!r} stands out here more than {100 * result.regions.presence:.0f} % of other texts do"
+    )
+    assert lines["alone"].startswith("0.00 is what leaving")
     assert lines["asked"] == f"{CAPTION!r} -> {PROMPT!r}"
     assert lines["region"].startswith(pixels(result[0].box) if result.box else "none")
     assert "rounds" not in lines
@@ -57,12 +62,21 @@ def test_a_report_does_not_contradict_itself(models):
     assert total == pytest.approx(sum(PRICE[name] * n for name, n in counts.items()), rel=0.01)
 
 
-def test_of_the_published_method_it_says_that_it_cannot_tell_what_is_not_there(models):
+def test_of_the_published_method_it_says_that_it_judges_nothing(models):
     result = edit(models, Image.fromarray(held_out(5, 3)[0].image), PAPER, painter=FillingPainter(64))
     lines = dict(summary(result))
-    assert lines["rounds"] == "2 of the published method, which cannot tell what is not there"
-    assert float(lines["source"].split(",")[0]) == pytest.approx(result.source_score, abs=0.01)
-    assert "evidence" not in lines["painted 1"]
+    no_judgement = "judges neither whether the thing is there nor whether the edit is better than none"
+    assert lines["rounds"] == f"2 of the published method, which {no_judgement}"
+    assert float(lines["alone"].split()[0]) == pytest.approx(result.source_score, abs=0.01)
+    assert lines["painted 1"].endswith(f"edit scores {result[0].score:.2f}")
+
+
+@pytest.mark.parametrize(("steps", "told"), [(1, "1 step: most models leave a smear"), (3, "3 steps: "), (4, "")])
+def test_few_steps_are_told_and_do_what_they_can(models, steps, told):
+    result = edit(models, Image.fromarray(held_out(5, 3)[0].image), QUICK.with_values(steps=steps))
+    assert result.verdict == "edited"
+    assert dict(summary(result)).get("note", "").startswith(told)
+    assert bool(told) == ("note" in dict(summary(result)))
 
 
 def test_nothing_found_is_said_with_its_reason(models):
@@ -72,5 +86,23 @@ def test_nothing_found_is_said_with_its_reason(models):
     )
     lines = dict(summary(result))
     assert lines["verdict"] == f"no region ({result.reason})"
+    assert "the words that this model knows are red, green" in result.reason
+    assert lines["found"].endswith("too few to be there")
     assert lines["region"] == "none"
     assert "painted 1" not in lines
+
+
+@pytest.mark.parametrize(
+    ("caption", "things"),
+    [
+        ("a yellow star and a green square", ("a yellow star", "a green square")),
+        ("The man and the dog ", ("The man", "the dog")),
+        ("a red and white ball", None),
+        ("a sand castle", None),
+    ],
+)
+def test_a_caption_of_two_things_is_told_with_the_two_edits(caption, things):
+    told = two_things(caption, "a moon")
+    assert bool(told) == (things is not None)
+    for thing in things or ():
+        assert f'"{thing} -> a moon"' in told[0]

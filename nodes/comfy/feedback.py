@@ -75,27 +75,33 @@ class Feedback:
         """The source with the boxes being tried, beside the best picture so far or what is being painted;
         None where there is nothing new to see."""
         if event.step is not None:
-            return self._painted(event.step)
+            return self._painted(event.step, event.box)
         if event.regions is not None:
             return self._boxes([region.box for region in event.regions[:SHOWN]])
         if event.boxes is not None:
             self._boxes([event.best_box, *event.boxes.tolist()])
         return None if event.best is None else _beside(self.trying, to_pil(event.best), "best so far")
 
-    def _painted(self, step: StepInfo) -> Image.Image | None:
+    def _painted(self, step: StepInfo, box: Any) -> Image.Image | None:
         if step.latents is None or self.previewer is None:
             return None
         made = self.previewer.decode_latent_to_preview_image("JPEG", step.latents[:1])
         # one that shows it by means of its own gives nothing
-        return None if made is None else _beside(self.trying, made[1], "being painted")
+        if made is None:
+            return None
+        # of several edits nothing was shown before, and each has its region
+        return _beside(self._drawn([box]) if self.trying is self.source else self.trying, made[1], "being painted")
 
     def _boxes(self, boxes: list[Any]) -> Image.Image | None:
-        """The source with boxes, the first of them the best."""
         if not boxes:
             return None
-        best, *others = [[value * self.scale for value in box] for box in boxes]
-        self.trying = draw_boxes(self.source, others, best)
+        self.trying = self._drawn(boxes)
         return self.trying
+
+    def _drawn(self, boxes: list[Any]) -> Image.Image:
+        """The source with boxes, the first of them the best."""
+        best, *others = [[value * self.scale for value in box] for box in boxes]
+        return draw_boxes(self.source, others, best)
 
 
 def _beside(trying: Image.Image, other: Image.Image, caption: str) -> Image.Image:

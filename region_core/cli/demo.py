@@ -9,7 +9,7 @@ from ..boxes import overlap
 from ..demo.worlds import with_company
 from ..draw import contact_sheet
 from ..picture import picture_from, save_png, to_pil
-from ..report_text import table
+from ..report_text import pixels, table
 from .edit import run
 from .engine import Engine
 from .job import Job, choose_models, output_folder
@@ -47,11 +47,11 @@ def demo(asked: SimpleNamespace, engine: Engine) -> int:
     save_png(before, folder / "before.png")
     sheet = contact_sheet(
         [before, boxes_image(job.picture, edits), to_pil(edits.image)],
-        [f"before: {wish.caption}", "the nearest boxes, the region", f"after: {wish.prompt}"],
+        [f"before: {wish.caption}", "what was considered, and the region", f"after: {wish.prompt}"],
         columns=3,
         cell=384,
     )
     save_png(sheet, folder / "sheet.png")
-    truly = [("true box", str(truth)), ("IoU", f"{overlap(edits.box, truth):.3f}")]
+    truly = [("true box", pixels(truth)), ("IoU", f"{overlap(edits.box, truth):.3f}")]
     print(table([*told(edits), *truly, ("written to", f"{folder}: {', '.join(_FILES)}")]))
     return 0

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..files import as_json, path_of, remove
 from ..find import Regions
 from ..picture import Picture, load_picture, save_png, to_pil
-from ..report_text import where
+from ..report_text import likely, pixels, stands_out, where
 from .engine import Engine
 from .job import check_pick, choose_models, output_folder
 from .options import settings_from
@@ -92,8 +92,8 @@ def said(picture: Picture, regions: Regions, pick: int) -> str:
     """What was found for a caption, in lines for a person."""
     if not regions.found:
         return f"{regions.caption}: {regions.why}"
-    lines = [f"{regions.caption}:"]
+    lines = [f"{regions.caption}: {stands_out(regions)}".rstrip()]
     for place, one in enumerate(regions[:KEPT], 1):
-        at = f"{one.box}, {where(one.box, picture.width, picture.height)}"
-        lines.append(f"{'*' if place == pick else ' '} {place}  {at}, evidence {one.evidence:.2f}")
+        at = f"{pixels(one.box)}, {where(one.box, picture.width, picture.height)}"
+        lines.append(f"{'*' if place == pick else ' '} {place}  {at}, {likely(one)}")
     return "\n".join([*lines, *regions.notes])

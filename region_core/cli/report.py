@@ -11,12 +11,12 @@ from typing import Any
 from PIL import Image
 
 from .. import __version__
-from ..draw import contact_sheet, draw_boxes, loss_curve
+from ..draw import considered, contact_sheet, draw_boxes, loss_curve
 from ..edit import Edits
 from ..files import remove, write_json
 from ..find import Box
 from ..picture import Picture, save_png, to_pil
-from ..report_text import of_cost, pixels, summary, where
+from ..report_text import notes, of_cost, of_edit, pixels, summary, two_things, where
 from ..settings import EditSettings
 from ..several import SeveralEdits
 from .progress import Progress
@@ -38,14 +38,16 @@ def told(edits: Done) -> list[tuple[str, str]]:
         lines.append(("asked", answer.request.line))
         lines += [("edited", f"{pixels(one.box)}, {where(one.box, width, height)}") for one in answer.edits]
         lines += [("not edited", answer.reason)] * bool(answer.reason)
-        lines += [("note", note) for note in (*answer.regions.notes, *answer.notes)]
+        two = two_things(answer.request.caption, answer.request.prompt)
+        lines += [("note", note) for note in (*answer.regions.notes, *answer.notes, *two)]
+    lines += [("note", note) for note in notes(edits.settings)]
     return [*lines, ("cost", of_cost(edits.cost)), ("seconds", f"{edits.seconds:.1f}, seed {edits.seed}")]
 
 
 def boxes_image(picture: Picture, edits: Done) -> Image.Image:
     """The source with the boxes that were considered, and the chosen one standing out; of several edits with theirs."""
     if isinstance(edits, Edits):
-        return draw_boxes(picture.rgb, edits.tried_boxes, edits.box, f"region, score {edits.score:.3f}")
+        return considered(edits)
     labelled = [(one.box, answer.request.prompt) for answer in edits.answers for one in answer.edits]
     return draw_boxes(picture.rgb, [box for box, _ in labelled], labels=[label for _, label in labelled])
 
@@ -66,13 +68,23 @@ def write_pictures(folder: Path, picture: Picture, edits: Done) -> None:
     save_png(to_pil(edits.image, edits.alpha), folder / "edited.png", picture.icc_profile)
     save_png(mask_image(edits.mask), folder / "region.png")
     if isinstance(edits, Edits):
-        captions = [f"{place}: {one.rank_score:.2f}" for place, one in enumerate(edits, 1)]
+        captions = [of_edit(edits, one) for one in edits]
     else:
         captions = [answer.request.line for answer in edits.answers for _ in answer.edits]
-    pictures = [to_pil(picture.rgb), *(to_pil(one.picture) for one in edits.edits[:_SHOWN])]
-    sheet = contact_sheet(pictures, ["source", *captions[:_SHOWN]], columns=4)
+    pictures = [
+        to_pil(picture.rgb),
+        boxes_image(picture, edits),
+        *(to_pil(one.picture) for one in edits.edits[:_SHOWN]),
+    ]
+    sheet = contact_sheet(pictures, ["source", _considered(edits), *captions[:_SHOWN]], columns=4)
     save_png(sheet, folder / "candidates.png")
     _write_curve(folder, edits.rounds if isinstance(edits, Edits) else [])
+
+
+def _considered(edits: Done) -> str:
+    if isinstance(edits, Edits) and edits.regions is not None and not edits.regions:
+        return "not there: these came nearest"
+    return "the windows that were laid" if isinstance(edits, Edits) and edits.regions is None else "what was considered"
 
 
 def _write_curve(folder: Path, rounds: list[dict]) -> None:

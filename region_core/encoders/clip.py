@@ -30,7 +30,8 @@ class ClipScorer:
     turns a list of texts into [n, context_length] ids, as open_clip's do. `batch_size` images at most go
     through the model at once. `before_forward` is called before each of these forwards and may raise to
     stop. `images_encoded` and `texts_encoded` count what went through the model. `why_no_places` says, to
-    follow "because", why `places` gives None; it is empty where the tower shows places.
+    follow "because", why `places` gives None; it is empty where the tower shows places. `words` are all that
+    it was taught, where these are few enough to be told.
     """
 
     before_forward: Callable[[], None] = staticmethod(nothing)
@@ -50,6 +51,7 @@ class ClipScorer:
         self.batch_size = 32
         self.images_encoded, self.texts_encoded = 0.0, 0
         self.why_no_places = ""
+        self.words: tuple[str, ...] = ()
         self._read: Reader | None = None
         try:
             self._read = reader_of(self.visual)

@@ -93,7 +93,10 @@ def _load_open_clip(
     height, width = (size, size) if isinstance(size, int) else size
     if height != width:
         raise InputError(f"The CLIP model '{name}' takes {height} x {width} images; use one that takes squares.")
-    return ClipScorer(model, tokenizer, height, tuple(config["mean"]), tuple(config["std"]))
+    scorer = ClipScorer(model, tokenizer, height, tuple(config["mean"]), tuple(config["std"]))
+    words = Path(name.removeprefix("local-dir:")) / "words.txt"  # beside weights that were taught few
+    scorer.words = tuple(words.read_text(encoding="utf-8").split()) if words.is_file() else ()
+    return scorer
 
 
 def _check_known(name: str, pretrained: str | None) -> None:

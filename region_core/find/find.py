@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -87,7 +87,7 @@ def find_regions(
         caption,
         (relevance / relevance.max().clamp(min=1e-8))[None, None],
         found.presence,
-        "" if found.present else _why(caption, prior is not None),
+        "" if found.present else _why(caption, prior is not None, getattr(scorer, "words", ())),
         () if found.present else regions[:LIKELIEST],
         tuple(_notes(found.limited and found.present, settings, why_no_places)),
     )
@@ -115,7 +115,8 @@ def _notes(limited: bool, settings: FindSettings, why_no_places: str) -> Iterato
         yield f"what answers best is larger than max_window_size {settings.max_window_size} allows; raise it"
 
 
-def _why(caption: str, within_prior: bool) -> str:
+def _why(caption: str, within_prior: bool, words: Sequence[str]) -> str:
     where = "where the region prior is white" if within_prior else "in the picture"
     way = "paint the prior where it is, or leave it out; " if within_prior else ""
-    return f"nothing {where} answers to {caption!r}; {way}to add something new, give the caption 'background'"
+    known = f"; the words that this model knows are {', '.join(words)}" if words else ""
+    return f"nothing {where} answers to {caption!r}; {way}to add something new, give the caption 'background'{known}"

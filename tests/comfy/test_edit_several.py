@@ -92,6 +92,27 @@ def test_the_picture_is_encoded_once_and_each_prompt_is_its_own(comfy: Comfy) ->
     assert texts == [line.split(" -> ")[1] for line in lines_for(comfy).split("\n\n")]
 
 
+def test_each_step_is_shown_beside_its_region(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:
+    import comfy.utils as utils
+    import latent_preview
+
+    method = latent_preview.LatentPreviewMethod.Latent2RGB
+    monkeypatch.setattr(latent_preview.args, "preview_method", method)
+    monkeypatch.setattr(latent_preview, "default_preview_method", method)
+    shown: list[Any] = []
+    before = utils.PROGRESS_BAR_HOOK
+    utils.set_progress_bar_global_hook(lambda _value, _total, preview, **_more: shown.append(preview))
+    comfy.forget()
+    try:
+        assert comfy.run(graph_of(lines_for(comfy))).success
+    finally:
+        utils.set_progress_bar_global_hook(before)
+    steps = [one[1] for one in shown if one is not None and one[1].width > 1.5 * one[1].height]
+    assert len(steps) >= 4, "the picture with a region, and what is painted, beside each other"
+    left = [one.crop((0, 0, one.width // 2, one.height)).tobytes() for one in (steps[0], steps[-1])]
+    assert left[0] != left[1], "each edit's own region"
+
+
 def test_what_is_not_there_is_told_and_the_rest_is_done(comfy: Comfy) -> None:
     (thing, *_), names = things(comfy), {one.name for one in things(comfy)}
     absent = next(

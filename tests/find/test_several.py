@@ -14,6 +14,7 @@ from region_core.demo.scenes import COLORS
 from region_core.demo.worlds import held_out
 from region_core.encoders.loading import Models
 from region_core.picture import picture_from
+from region_core.report_text import pixels
 from region_core.requests import Request, parse_requests
 from region_core.settings import EditSettings
 from region_core.several import SeveralEdits, edit_several
@@ -129,7 +130,7 @@ def test_regions_that_overlap_are_painted_in_order_and_told() -> None:
     first, second, third = done.answers
     assert first.notes == third.notes == ()
     (edit,) = second.edits
-    assert second.notes == (f"the region {edit.box} overlaps an earlier edit",)
+    assert second.notes == (f"the region at {pixels(edit.box)} overlaps an earlier edit",)
     assert [colour_at(done.image, box) for box in (upper, lower, OTHER)] == ["blue", "green", "grey"]
     assert greens(painters["blue"]) > 50
     done, painters = edited("red | bottommost -> green\nred | topmost -> blue", near, settings=narrow)
