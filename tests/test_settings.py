@@ -130,10 +130,12 @@ def test_presets_differ_from_the_defaults_as_described() -> None:
         for key, value in settings.flat().items():
             assert value == SETTINGS[key].presets.get(name, SETTINGS[key].default), (name, key)
     assert preset("standard") == EditSettings()
-    assert [preset(name).paint.num_regions for name in ("fast", "standard", "quality")] == [1, 2, 3]
+    assert [preset(name).paint.num_regions for name in ("fast", "standard", "quality")] == [1, 1, 3]
+    assert [preset(name).paint.steps for name in ("fast", "standard", "quality")] == [10, 20, 20]
     assert [preset(name).method for name in PRESETS] == [*["evidence"] * 3, "paper"]
-    assert "fast 5, standard 9, quality 12, paper 9" in SETTINGS["point_number"].tooltip("en")
-    assert "standard 2, quality 3)" in SETTINGS["num_regions"].tooltip("en"), "paper reads it not"
+    assert SETTINGS["num_regions"].values_by_preset() == "fast 1, standard 1, quality 3", "paper reads it not"
+    for one in SETTINGS.values():
+        assert not one.only_paper or not one.presets, "presets name no value that nothing reads"
     with pytest.raises(InputError, match="preset 'best' is not known; choose one of fast, standard, quality, paper"):
         preset("best")
 

@@ -23,6 +23,7 @@ function migrate(node) {
     if (!gone) return;
     node.inputs = node.inputs?.filter((input) => !gone.includes(input.name) || input.link != null);
     const values = node.widgets_values;
+    if (node.type === EDIT && values?.[0] === "fast") values[0] = "standard"; // the same but for steps, which have a widget
     if (node.type === "LearnableRegions_RegionGenerator" && values?.length > 1) node.widgets_values = [values[1]];
     // a seed's second entry stands third in an old node alone
     if (node.type !== EDIT || !Array.isArray(values) || values.length < 25 || typeof values[2] !== "string") return;

@@ -33,9 +33,9 @@ _LIST = (
 )
 _PICKS = "of the edit that the list calls so take the N-th region, 1 the likeliest; more than once for several"
 _PRESETS = (
-    "fast, standard or quality: one, two or three regions are painted, to choose from; paper: the published method, "
-    "which paints however small a region is, and also where nothing answers to the caption. Settings change "
-    "single values"
+    "standard: one region is painted; fast: with half the steps; quality: three are painted, to choose from; "
+    "paper: the published method, which paints however small a region is, and also where nothing answers to the "
+    "caption. Settings change single values"
 )
 _KEPT = (
     "take the regions that find or edit left in this folder, and search nothing; they must be of the same picture and "

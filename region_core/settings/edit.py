@@ -99,8 +99,7 @@ def current_name(name: str) -> str:
     return _OLD_NAMES.get(name, name)
 
 
-# Three prices of one thing, by how many regions are painted to choose from, and the published method. Rounds, windows
-# and anchors are as people know them.
+# Three prices of one thing, by the steps and by how many regions are painted to choose from; and the published method.
 PRESETS: dict[str, EditSettings] = {
     name: EditSettings().with_values(**{key: one.presets[name] for key, one in SETTINGS.items() if name in one.presets})
     for name in PRESET_NAMES

@@ -63,25 +63,12 @@ class Setting:
             return f"{self.name} is {value}; it must be above {self.low}, and at most {self.high}"
         return ""
 
-    def values_by_preset(self, separator: str = ", ") -> str:
-        """Its value in each preset, "fast 5, standard 9, quality 12"; empty where they all agree."""
+    def values_by_preset(self) -> str:
+        """Its value in each preset, "fast 1, standard 1, quality 3"; empty where they all agree."""
         if not self.presets:
             return ""
         names = [name for name in PRESET_NAMES if name != "paper" or "paper" in self.stages]
-        return separator.join(f"{name} {self.presets.get(name, self.default)}" for name in names)
-
-    def tooltip(self, language: str) -> str:
-        """What its widget in ComfyUI says, in "en" or "zh"."""
-        if language == "en":
-            values = self.values_by_preset()
-            return f"{self.en}{f' ({values})' if values else ''}"
-        values = self.values_by_preset("，")
-        return f"{self.zh}{f'（{values}）' if values else ''}"
-
-    def help(self) -> str:
-        """What the command line says of it."""
-        first = "With --preset paper: " if self.only_paper else ""
-        return f"{first}{self.en} ({self.values_by_preset() or f'default: {self.default}'})"
+        return ", ".join(f"{name} {self.presets.get(name, self.default)}" for name in names)
 
 
 def setting(default: Any, low: float | None = None, high: float | None = None, **more: Any) -> Any:

@@ -10,15 +10,14 @@ LEARNING = ("exact", "gumbel", "off")
 MASK_SHAPES = ("box", "object")
 
 _GENERATOR, _EDIT = "RegionGenerator", "RegionInpaintOptimize"
-_POINTS = {"presets": {"fast": 5, "quality": 12}, "widget": f"{_EDIT}.point_number"}
-_WINDOW = {"presets": {"quality": 20}, "widget": f"{_GENERATOR}.max_window_size"}
+_WINDOW = f"{_GENERATOR}.max_window_size"
 
 
 @dataclass(frozen=True)
 class FindSettings:
     """What the search for regions reads."""
 
-    max_window_size: int = setting(15, 1, 128, **_WINDOW)
+    max_window_size: int = setting(15, 1, 128, widget=_WINDOW)
     detections_only: bool = setting(False, option=False)
 
     @property
@@ -32,11 +31,11 @@ class FindSettings:
 class PaintSettings:
     """What painting regions reads."""
 
-    steps: int = setting(20, 1, 1000, widget=f"{_EDIT}.steps")
+    steps: int = setting(20, 1, 1000, presets={"fast": 10}, widget=f"{_EDIT}.steps")
     guidance_scale: float = setting(7.5, 0, 100, step=0.1, widget=f"{_EDIT}.cfg")
     strength: float = setting(1.0, 0, 1, above=True, step=0.01, widget=f"{_EDIT}.denoise")
     num_regions: int = setting(
-        2, 1, 64, presets={"fast": 1, "quality": 3}, widget=f"{_EDIT}.num_regions", old_names=("finalists",)
+        1, 1, 64, presets={"quality": 3}, widget=f"{_EDIT}.num_regions", old_names=("finalists",)
     )
     grow_percent: float = setting(10.0, 0, 100, step=1, widget=f"{_EDIT}.mask_grow_percent")
     feather_percent: float = setting(15.0, 0, 100, step=1, widget=f"{_EDIT}.mask_feather_percent")
@@ -57,12 +56,10 @@ class RankSettings:
 class PaperSettings:
     """What the published method reads beside how it paints and ranks."""
 
-    point_number: int = setting(9, 1, 256, **_POINTS)
-    max_window_size: int = setting(15, 1, 128, **_WINDOW)
+    point_number: int = setting(9, 1, 256, widget=f"{_EDIT}.point_number")
+    max_window_size: int = setting(15, 1, 128, widget=_WINDOW)
     anchor_distance: float = setting(2.0, 0, 128, step=0.5, widget=f"{_EDIT}.anchor_distance")
-    per_image_iteration: int = setting(
-        10, 1, 1000, presets={"fast": 5, "quality": 20}, widget=f"{_EDIT}.per_image_iteration"
-    )
+    per_image_iteration: int = setting(10, 1, 1000, widget=f"{_EDIT}.per_image_iteration")
     lr: float = setting(5e-3, 0, 10, above=True, step=1e-4, widget=f"{_EDIT}.lr")
     learning: str = setting("gumbel", choices=LEARNING, widget=f"{_EDIT}.learning")
     generator_steps: int = setting(8, 0, 10_000, widget=f"{_EDIT}.generator_steps")

@@ -82,4 +82,4 @@ def test_what_there_was_once_is_read_and_told_of(
 ) -> None:
     found = settings(*more)
     assert capsys.readouterr().err == says
-    assert found.paint.num_regions == (3 if "--finalists" in more else 2)
+    assert found.paint.num_regions == (3 if "--finalists" in more else 1)

@@ -104,3 +104,11 @@ def test_encoders_load_without_diffusers():
         "print(load_dino(DINO).feature_dim > 0, load_clip(*CLIP).image_size > 0)"
     )
     assert said(script) == "True True\n"
+
+
+def test_the_painter_of_the_demo_knows_an_as_it_knows_a(models) -> None:
+    """It was taught "a orange square"; whoever writes "an" asks for the same."""
+    tokens = [models.pipe.tokenizer(f"{article} orange square").input_ids for article in ("a", "an")]
+    assert tokens[0] == tokens[1]
+    for name in ("vocab.json", "merges.txt"):  # ComfyUI reads a copy of its own
+        assert (WEIGHTS / "tokenizer" / name).read_text() == (WEIGHTS / "inpaint/tokenizer" / name).read_text()
