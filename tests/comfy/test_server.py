@@ -185,10 +185,10 @@ def test_the_first_minute_edits_what_its_line_says(server: Server) -> None:
     prompt = as_prompt(load(DEMO))
     edit, scene = find(prompt, "EditSeveralRegions"), find(prompt, "ShapesScene")
     caption, wish = (text.strip() for text in prompt[edit]["inputs"]["edits"].split("->"))
-    heard = server.run(show_text(prompt, boxes=(edit, 2), truth=(scene, 4), caption=(scene, 1), wish=(scene, 2)))
+    heard = server.run(show_text(prompt, box=(edit, 2), truth=(scene, 4), caption=(scene, 1), wish=(scene, 2)))
     assert heard.status == "success", heard.problem
     assert (caption, wish) == (heard.text("caption"), heard.text("wish"))
-    assert overlap(heard.text("boxes"), heard.text("truth")) >= 0.5
+    assert overlap(heard.text("box"), heard.text("truth")) >= 0.5
     (saved,) = heard.outputs[find(prompt, "SaveImage")]["images"]
     assert saved["type"] == "output"
 

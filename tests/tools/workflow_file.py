@@ -33,7 +33,8 @@ class Node:
         assert not unknown, (kind, unknown)
         rows = max(len(types) - len(named), len(outputs_of(kind)))
         tall = sum(24 * (2 if name in SEEDS else 1) for name in named)
-        self.height = 20 * rows + tall + 26 + PICTURES.get(kind, 0) + TEXTS.get(kind, 0)
+        badge = 28 if kind.startswith("LearnableRegions_") else 0  # the pack's name, below its nodes
+        self.height = 20 * rows + tall + 26 + badge + PICTURES.get(kind, 0) + TEXTS.get(kind, 0)
 
     def __getitem__(self, output: str) -> Link:
         return self, output
