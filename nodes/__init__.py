@@ -13,6 +13,7 @@ class LearnableRegions(ComfyExtension):
         from .clip_region_loss import ClipRegionLoss
         from .edit_several import EditSeveralRegions
         from .editing_models import LoadEditingModels
+        from .edits_list import LoadEditsList, SaveEdits
         from .find_region import FindRegion
         from .learned import LoadLearnedGenerator, SaveLearnedGenerator
         from .loaders import LoadClipScorer, LoadDinoEncoder
@@ -34,6 +35,8 @@ class LearnableRegions(ComfyExtension):
             RegionCrop,
             RegionStitch,
             EditSeveralRegions,
+            LoadEditsList,
+            SaveEdits,
             LoadLearnedGenerator,
             SaveLearnedGenerator,
             LoadShapesDemo,

@@ -26,6 +26,7 @@ Generator = io.Custom("LR_GENERATOR")
 Loss = io.Custom("LR_LOSS")
 Learned = io.Custom("LR_LEARNED")
 RegionsSocket = io.Custom("LR_REGIONS")
+ListedSocket = io.Custom("LR_LISTED")
 StitchSocket = io.Custom("LR_STITCH")
 BoundingBox = io.Custom("BOUNDING_BOX")  # core's own: {x, y, width, height} in pixels
 
@@ -115,12 +116,36 @@ def to_bounding_box(box: tuple[int, int, int, int] | None) -> dict[str, int]:
     return {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
 
 
-def to_bounding_boxes(boxes: list[tuple[int, int, int, int] | None], height: int, width: int) -> Any:
-    """The box of each picture of a batch as core's nodes take them: one box for one picture, the whole picture where
-    it has none (nodes that crop by an empty box fail); a list a picture for several."""
-    if len(boxes) == 1:
-        return to_bounding_box(boxes[0] or (0, 0, width, height))
-    return [[to_bounding_box(box)] if box else [] for box in boxes]
+class BoxesOfBatch(list):
+    """A list of BOUNDING_BOX for each picture of a batch. A node that wants one box for the whole batch, as core's
+    Crop Image does, gets the one round all that were found: crops of a batch have one size."""
+
+    def __init__(self, boxes: list[list[dict[str, int]]], around: dict[str, int]) -> None:
+        super().__init__(boxes)
+        self.around = around
+
+    def get(self, side: str, default: Any = None) -> Any:
+        """A side of that one box."""
+        return self.around.get(side, default)
+
+
+def to_bounding_boxes(boxes: list[list[tuple[int, int, int, int]]], height: int, width: int) -> Any:
+    """The boxes (x0, y0, x1, y1) of each picture as core's nodes take them: one dict for one box of one picture, else
+    a list for each. A picture without a box has the whole picture: by an empty box nodes fail, or lose the picture."""
+    whole = (0, 0, width, height)
+    each = [[to_bounding_box(box) for box in own or [whole]] for own in boxes]
+    if len(each) == len(each[0]) == 1:
+        return each[0][0]
+    starts_x, starts_y, ends_x, ends_y = zip(*([box for own in boxes for box in own] or [whole]), strict=True)
+    around = (min(starts_x), min(starts_y), max(ends_x), max(ends_y))
+    return BoxesOfBatch(each, to_bounding_box(around))
+
+
+def numbered(reports: list[str]) -> str:
+    """Reports of a batch under their numbers; one alone has none: the pictures of a list come one at a time."""
+    if len(reports) == 1:
+        return reports[0]
+    return "\n\n".join(f"picture {number}: {report}" for number, report in enumerate(reports, 1))
 
 
 def pil_to_comfy(pictures: list[Any]) -> torch.Tensor:

@@ -8,6 +8,7 @@ import comfy.samplers
 import torch
 from comfy_api.latest import io
 
+from ..region_core.boxes import box_round
 from ..region_core.cost import work_so_far
 from ..region_core.errors import InputError, escape_for_console
 from ..region_core.events import SEARCH, Progress, expected_cost
@@ -19,7 +20,17 @@ from ..region_core.several import Answer, SeveralEdits, edit_several
 from . import steps as remembered
 from .comfy.feedback import Feedback
 from .comfy.painter import ComfyPainter
-from .common import BoundingBox, ClipScorerSocket, Dino, check_image, schema, to_bounding_box, to_comfy, to_core
+from .common import (
+    BoundingBox,
+    ClipScorerSocket,
+    Dino,
+    check_image,
+    numbered,
+    schema,
+    to_bounding_boxes,
+    to_comfy,
+    to_core,
+)
 from .sockets import checked
 from .widgets import widget
 
@@ -61,6 +72,8 @@ class EditSeveralRegions(io.ComfyNode):
                 BoundingBox.Output("bounding_boxes"),
                 io.String.Output("report"),
                 io.Boolean.Output("found"),
+                BoundingBox.Output("painted_boxes"),
+                io.Boolean.Output("found_each", is_output_list=True),
             ],
         )
 
@@ -104,16 +117,20 @@ class EditSeveralRegions(io.ComfyNode):
         }
         feedback = Feedback(len(image), model)
         remembered.start()
-        edited, masks, boxes, reports = image.clone(), [], [], []
+        edited, masks, boxes, painted, reports = image.clone(), [], [], [], []
         for index in range(len(image)):
             picture = to_core(image[index : index + 1])
             feedback.start(index, picture[0])
             done = _edited(picture, requests, painters, dino, scorer, settings, feedback)
             edited[index, ..., :3] = to_comfy(done.image)[0].to(edited)
             masks.append(done.mask[:, 0].float())
-            boxes.append([to_bounding_box(edit.box) for answer in done.answers for edit in answer.edits])
-            reports.append(f"picture {index + 1}: {_report(done)}")
-        return io.NodeOutput(edited, torch.cat(masks), boxes, "\n\n".join(reports), any(boxes))
+            boxes.append([edit.box for edit in done.edits])
+            painted.append([box for edit in done.edits if (box := box_round(edit.mask))])
+            reports.append(_report(done))
+        found, around = (to_bounding_boxes(each, *image.shape[1:3]) for each in (boxes, painted))
+        return io.NodeOutput(
+            edited, torch.cat(masks), found, numbered(reports), any(boxes), around, [bool(one) for one in boxes]
+        )
 
 
 def _encoded(clip: Any, prompt: str) -> list:

@@ -21,6 +21,7 @@ from .common import (
     RegionsSocket,
     check_image,
     for_preview,
+    numbered,
     pil_to_comfy,
     schema,
     to_core,
@@ -62,6 +63,7 @@ class FindRegion(io.ComfyNode):
                 io.Boolean.Output("found"),
                 io.Image.Output("ranked"),
                 io.String.Output("report"),
+                io.Boolean.Output("found_each", is_output_list=True),
             ],
         )
 
@@ -115,7 +117,8 @@ class FindRegion(io.ComfyNode):
             torch.cat(relevance),
             any(one.found for one in regions),
             pil_to_comfy(drawn),
-            "\n\n".join(f"picture {number}: {_report(one)}" for number, one in enumerate(regions, 1)),
+            numbered([_report(one) for one in regions]),
+            [one.found for one in regions],
         )
 
 

@@ -44,6 +44,13 @@ def typed(hidden: Any, name: str, default: str) -> Any:
     return prompt.get(str(hidden.unique_id), {}).get("inputs", {}).get(name, default) if prompt else default
 
 
+def is_linked(hidden: Any, slots: set[int]) -> bool:
+    """Whether one of a node's outputs is connected to another node."""
+    prompt, number = (hidden.prompt, str(hidden.unique_id)) if hidden and hidden.prompt else ({}, "")
+    links = [[number, slot] for slot in slots]
+    return any(value in links for node in prompt.values() for value in node.get("inputs", {}).values())
+
+
 def _positive(prompt: dict[str, Any], number: str) -> str | None:
     """The text of a node's positive conditioning; None where it can only be known when it has run."""
     node = _source(prompt, prompt.get(number, {}).get("inputs", {}).get("positive"))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import folder_paths
 from comfy_api.latest import io
-from server import PromptServer
 
 from ..region_core.checks import check_writable, is_file_name
 from ..region_core.errors import InputError, escape_for_console
 from ..region_core.paper.network import load_generator, save_generator
+from .comfy.feedback import say_on_node
 from .common import Learned, schema
 from .sockets import checked
 from .values import LearnedGenerator
@@ -58,8 +58,7 @@ class SaveLearnedGenerator(io.ComfyNode):
         """Save as safetensors with the settings it was taught with."""
         if learned is None:  # no fault: the other outputs of a search are worth as much without it
             log.warning(NOTHING_LEARNED)
-            if (server := getattr(PromptServer, "instance", None)) is not None:
-                server.send_progress_text(NOTHING_LEARNED, cls.hidden.unique_id)  # shown on the node
+            say_on_node(NOTHING_LEARNED, cls.hidden.unique_id)
             return io.NodeOutput("", ui={"text": (NOTHING_LEARNED,)})
         stem, number = _stem(filename_prefix), 1
         while (path := stem.with_name(f"{stem.name}_{number:05}.safetensors")).exists():

@@ -56,7 +56,7 @@ def first_regions(found: FoundRegions) -> tuple[torch.Tensor, torch.Tensor, Any]
     boxes: list[Any] = []
     for index, regions in enumerate(found.regions):
         region: Region | None = regions[0] if regions.found else None
-        boxes.append(None if region is None else region.box)
+        boxes.append([] if region is None else [region.box])
         if region is not None:
             x0, y0, x1, y1 = region.box
             masks[0, index] = region.mask[0, 0]

@@ -83,6 +83,8 @@ class RegionInpaintOptimize(io.ComfyNode):
                 Learned.Output("learned"),
                 io.Mask.Output("relevance"),
                 io.Boolean.Output("found"),
+                BoundingBox.Output("painted_box"),
+                io.Boolean.Output("found_each", is_output_list=True),
             ],
             hidden=[io.Hidden.prompt, io.Hidden.unique_id],
         )

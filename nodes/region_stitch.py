@@ -25,31 +25,40 @@ class RegionStitch(io.ComfyNode):
             search_aliases=["inpaint stitch", "crop and stitch", "paste back", "uncrop"],
             is_input_list=True,  # the crops are a list: all of it comes at once
             inputs=[StitchSocket.Input("stitch"), io.Image.Input("painted")],
-            outputs=[io.Image.Output("edited"), io.Mask.Output("mask")],
+            outputs=[io.Image.Output("edited", is_output_list=True), io.Mask.Output("mask", is_output_list=True)],
         )
 
     @classmethod
     @checked
     def execute(cls, stitch: list[Stitches], painted: list[torch.Tensor]) -> io.NodeOutput:
         """Put back each crop, in the order they were cut out; outside the masks not one pixel changes."""
-        image, crops = stitch[0].image, stitch[0].crops
         for each in painted:
             check_image(each)
         rows = [row for each in painted for row in each.split(1)]
-        if crops and len(rows) != len(crops):
-            raise InputError(f"painted has {len(rows)} pictures of {len(crops)} crops; give each crop once, painted")
-        edited = image.clone()
-        masks = torch.zeros(image.shape[:3], dtype=torch.float32, device=image.device)
-        for index in dict.fromkeys(place for place, _ in crops):
-            picture = picture_from(to_core(image[index : index + 1]))
-            into, mask = picture.rgb, torch.zeros_like(picture.rgb[:, :1])
-            for number, ((place, crop), row) in enumerate(zip(crops, rows, strict=True), 1):
-                if place == index:
-                    into, own = stitched(into, crop, _as_cut(row, crop.picture, number))
-                    mask = torch.maximum(mask, own)
-            edited[index, ..., :3] = to_comfy(picture.restored(into, mask))[0].to(edited)
-            masks[index] = mask[0, 0]
-        return io.NodeOutput(edited, masks)
+        counts = [max(len(one.crops), 1) for one in stitch]  # where nothing was found the whole picture was painted
+        if len(rows) != sum(counts) and any(one.crops for one in stitch):
+            raise InputError(f"painted has {len(rows)} pictures of {sum(counts)} crops; give each crop once, painted")
+        starts = [sum(counts[:place]) for place in range(len(counts))]
+        done = [_put_back(one, rows[start:], start) for one, start in zip(stitch, starts, strict=True)]
+        edited, masks = zip(*done, strict=True)
+        return io.NodeOutput(list(edited), list(masks))
+
+
+def _put_back(stitch: Stitches, rows: list[torch.Tensor], start: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The batch with its crops in it and their masks; `start` is how many painted pictures came before `rows`."""
+    image, crops = stitch.image, stitch.crops
+    edited = image.clone()
+    masks = torch.zeros(image.shape[:3], dtype=torch.float32, device=image.device)
+    for index in dict.fromkeys(place for place, _ in crops):
+        picture = picture_from(to_core(image[index : index + 1]))
+        into, mask = picture.rgb, torch.zeros_like(picture.rgb[:, :1])
+        for number, ((place, crop), row) in enumerate(zip(crops, rows, strict=False), start + 1):
+            if place == index:
+                into, own = stitched(into, crop, _as_cut(row, crop.picture, number))
+                mask = torch.maximum(mask, own)
+        edited[index, ..., :3] = to_comfy(picture.restored(into, mask))[0].to(edited)
+        masks[index] = mask[0, 0]
+    return edited, masks
 
 
 def _as_cut(row: torch.Tensor, crop: torch.Tensor, number: int) -> torch.Tensor:

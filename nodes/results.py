@@ -13,12 +13,14 @@ from comfy import model_management
 from comfy_api.latest import io
 from PIL import Image
 
+from ..region_core.boxes import box_round
 from ..region_core.draw import considered, loss_curve
 from ..region_core.edit import Edits
+from ..region_core.find import Box
 from ..region_core.paper.network import RegionGenerator
 from ..region_core.picture import to_pil
 from ..region_core.report_text import summary
-from .common import MANY, for_preview, pil_to_comfy, to_bounding_boxes, to_comfy
+from .common import MANY, for_preview, numbered, pil_to_comfy, to_bounding_boxes, to_comfy
 from .drawn import Showing, no_curve
 from .values import LearnedGenerator
 
@@ -33,10 +35,12 @@ class Results:
         self.edited = torch.empty(*image.shape[:3], channels, **like)
         self.mask, self.relevance = torch.empty(image.shape[:3], **like), torch.zeros(image.shape[:3], **like)
         self.ranked: list[torch.Tensor] = []
-        self.boxes: list[tuple[int, int, int, int] | None] = []
+        self.boxes: list[list[Box]] = []
+        self.painted: list[list[Box]] = []
         self.drawn: list[Image.Image] = []
         self.curves: list[Image.Image] = []
-        self.reports = [*notes]
+        self.notes = notes
+        self.reports: list[str] = []
         self.taught: list[RegionGenerator] = []
         self.settings: dict[str, Any] = {}
         self.showing = Showing()
@@ -53,12 +57,14 @@ class Results:
             # a picture without a region shows itself: an image output cannot be empty
             painted = [edit.picture for edit in result] or [result.image]
             self.ranked += [to_comfy(image) for image in painted]
-        self.boxes.append(result.box)
+        self.boxes.append([result.box] if result.box else [])
+        around = box_round(result.mask)
+        self.painted.append([around] if around else [])
         drawn = self.showing(lambda: considered(result), to_pil(picture[0]))
         self.drawn.append(for_preview(drawn, self.image))
         curve = self.showing(lambda: loss_curve(result.rounds) if result.rounds else no_curve(), no_curve(""))
         self.curves.append(for_preview(curve, self.image))
-        self.reports.append("\n".join([_report(self.done, result), *filter(None, [result.encoded.picture.note])]))
+        self.reports.append("\n".join([_report(result), *filter(None, [result.encoded.picture.note])]))
         if result.generator is not None and result.settings.paper.learning != "off":
             self.taught.append(result.generator)
 
@@ -73,13 +79,15 @@ class Results:
             ranked,
             pil_to_comfy(self.drawn),
             pil_to_comfy(self.curves),
-            "\n\n".join(self.reports),
+            "\n\n".join([*self.notes, numbered(self.reports)]),
             LearnedGenerator.of(self.taught, self.settings) if self.taught else None,
             self.relevance,
-            any(box is not None for box in self.boxes),
+            any(self.boxes),
+            to_bounding_boxes(self.painted, *self.image.shape[1:3]),
+            [bool(own) for own in self.boxes],
         )
 
 
-def _report(number: int, result: Edits) -> str:
+def _report(result: Edits) -> str:
     (_, asked), *lines = summary(result)
-    return "\n".join([f"picture {number}: {asked}", *(f"{name}: {value}" for name, value in lines)])
+    return "\n".join([asked, *(f"{name}: {value}" for name, value in lines)])

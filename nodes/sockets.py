@@ -17,7 +17,7 @@ import torch
 
 from ..region_core.checks import broken_text, is_writable
 from ..region_core.errors import InputError
-from .values import FoundRegions, GeneratorDescription, LearnedGenerator, LossDescription, Stitches
+from .values import FoundRegions, GeneratorDescription, LearnedGenerator, ListedEdit, LossDescription, Stitches
 
 
 class NodeError(InputError):
@@ -55,6 +55,7 @@ _SOCKETS: dict[str, tuple[str, str, Callable[[Any], bool]]] = {
     "LR_LOSS": ("a loss", "CLIP Region Loss", _kind(LossDescription)),
     "LR_LEARNED": ("a learned region generator", "Load Learned Region Generator", _kind(LearnedGenerator)),
     "LR_REGIONS": ("regions", "Find Region by Text", _kind(FoundRegions)),
+    "LR_LISTED": ("edits of a list", "Load Edits List", _kind(ListedEdit)),
     "LR_STITCH": ("the way back of crops", "Region Crop", _kind(Stitches)),
 }
 _VALUES: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -99,7 +100,10 @@ def _checked(schema: Any, given: dict[str, Any]) -> dict[str, Any]:
             elif value is not None or not one.optional:
                 values[one.id] = _socket(one.id, kind, value)
         elif kind in _VALUES:
-            values[one.id] = _value(one, kind, value)
+            if schema.is_input_list:
+                values[one.id] = [_value(one, kind, each) for each in value or ()]
+            else:
+                values[one.id] = _value(one, kind, value)
     return values
 
 

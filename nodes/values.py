@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from ..region_core.edits_list.items import Item
+from ..region_core.edits_list.results import ListResults
 from ..region_core.encode import EncodedPicture
 from ..region_core.encoders import PatchFeatures
 from ..region_core.find import Regions
@@ -115,3 +117,11 @@ class Stitches:
 
     image: torch.Tensor
     crops: tuple[tuple[int, Crop], ...]
+
+
+@dataclass(frozen=True)
+class ListedEdit:
+    """One edit of a list, and where all of the list's results go."""
+
+    item: Item
+    results: ListResults

@@ -12,7 +12,7 @@ from itertools import islice
 
 import torch
 from torch import Tensor
-from torchvision.ops import box_iou, clip_boxes_to_image, roi_align
+from torchvision.ops import box_iou, clip_boxes_to_image, masks_to_boxes, roi_align
 
 from .errors import InputError
 
@@ -61,6 +61,15 @@ def boxes_to_masks(boxes: Tensor, height: int, width: int) -> Tensor:
     across = (x >= cells[:, 0:1]) & (x < cells[:, 2:3])
     down = (y >= cells[:, 1:2]) & (y < cells[:, 3:4])
     return (down[:, None, :, None] & across[:, None, None, :]).float()
+
+
+def box_round(mask: Tensor) -> tuple[int, int, int, int] | None:
+    """The smallest box (x0, y0, x1, y1) round what of a mask [..., H, W] is above 0; None where nothing is."""
+    places = mask.reshape(-1, *mask.shape[-2:]).gt(0).any(dim=0, keepdim=True)
+    if not bool(places.any()):
+        return None
+    x0, y0, x1, y1 = (int(value) for value in masks_to_boxes(places)[0])  # the last pixels are within
+    return x0, y0, x1 + 1, y1 + 1
 
 
 def iou(a: Tensor, b: Tensor) -> Tensor:

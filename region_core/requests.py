@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .checks import check_texts
 from .errors import InputError
+from .settings import EditSettings
 
 WHICH = ("best", "all", "largest", "smallest", "leftmost", "rightmost", "topmost", "bottommost")
 _PLACE = re.compile(r"([1-9]\d*)(st|nd|rd|th)")
@@ -70,3 +71,9 @@ def parse_requests(text: str) -> list[Request]:
     if not requests:
         raise InputError("there is no edit; write what is there -> what should be there, one edit a line")
     return requests
+
+
+def check_evidence(settings: EditSettings, what: str) -> None:
+    """InputError where several edits are to be made by the published method."""
+    if settings.method == "paper":
+        raise InputError(f"{what} says several edits, and preset paper makes one; choose another preset.")

@@ -11,6 +11,7 @@ import latent_preview
 import torch
 from comfy import model_management
 from PIL import Image
+from server import PromptServer
 
 from ...region_core.cost import progress_scope, work_so_far
 from ...region_core.draw import contact_sheet, draw_boxes
@@ -105,3 +106,9 @@ class Feedback:
 
 def _beside(trying: Image.Image, other: Image.Image, caption: str) -> Image.Image:
     return contact_sheet([trying, other], ["looking here", caption], columns=2).convert("RGB")
+
+
+def say_on_node(text: str, node_id: Any) -> None:
+    """Show a line on a node."""
+    if (server := getattr(PromptServer, "instance", None)) is not None:
+        server.send_progress_text(text, node_id)

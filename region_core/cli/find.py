@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 from ..checks import check_not_overwritten, text_problem
 from ..draw import contact_sheet, draw_boxes, heat_map
+from ..edits_list.items import safe_name
 from ..errors import InputError
 from ..files import as_json, path_of, remove
 from ..find import Regions
 from ..picture import Picture, load_picture, save_png, to_pil
 from ..report_text import likely, pixels, stands_out, where
-from .batch.items import safe_name
 from .engine import Engine
 from .job import check_pick, choose_models, output_folder
 from .options import settings_from

@@ -23,7 +23,7 @@ from ..paper.checkpoint import check_replaceable
 from ..paper.network import RegionGenerator, load_generator
 from ..picture import Picture, load_picture
 from ..quiet import without_warnings
-from ..requests import Request, parse_request
+from ..requests import Request, check_evidence, parse_request
 from ..settings import EditSettings
 from .options import settings_from
 from .report import RESULTS
@@ -201,12 +201,6 @@ def _requests(asked: SimpleNamespace, settings: EditSettings) -> tuple[Request, 
         raise InputError(problem)
     check_evidence(settings, "edit")
     return tuple(parse_request(line) for line in asked.edit)
-
-
-def check_evidence(settings: EditSettings, what: str) -> None:
-    """InputError where several edits are to be made by the published method."""
-    if settings.method == "paper":
-        raise InputError(f"{what} says several edits, and preset paper makes one; choose another preset.")
 
 
 def check_edit(asked: SimpleNamespace) -> Job:

@@ -21,6 +21,7 @@ from .propose import FINE, RankedRegions, find_regions_on_grid
 from .regions import Region, Regions
 from .relevance import caption_map
 from .texts import distractors, is_background
+from .which import meant_first, parse_position
 
 MAX_CUT = 8  # regions within a prior, which are kept to the pixel
 LIKELIEST = 8  # regions that are told where nothing was found
@@ -40,16 +41,17 @@ def find_regions(
     """The regions of a picture that a caption may mean, best first; `Regions.why` says so where it is not there.
 
     picture: an `EncodedPicture` or, with `dino`, a picture to be encoded: a tensor [1, 3, H, W] in 0..1, a PIL picture
-    or an array. The caption "background" asks for places where something new may go. prior: a mask [1, 1, H, W] of the
-    picture; regions are found where it is white, and whether the caption is there is judged all the same. detections:
-    masks [N, 1, H, W] of a detector, ranked with ours by the same evidence or, with `settings.detections_only`, alone.
-    Of an encoded picture only the caption is encoded. Raises InputError for an empty caption, or a prior or detections
-    of another size.
+    or an array. The caption "background" asks for places where something new may go; "the cup on the left" or "the
+    largest cup" for one of several, which then comes first. prior: a mask [1, 1, H, W] of the picture; regions are
+    found where it is white, and whether the caption is there is judged all the same. detections: masks [N, 1, H, W] of
+    a detector, ranked with ours by the same evidence or, with `settings.detections_only`, alone. Of an encoded picture
+    only the caption is encoded. Raises InputError for an empty caption, or a prior or detections of another size.
     """
     check_text("image_caption", caption)
     caption = caption.strip()
     settings = settings or FindSettings()
     ground = is_background(caption)
+    what, which = parse_position(caption)
     if not isinstance(picture, EncodedPicture | Picture):
         picture = picture_from(picture)
     source = picture.rgb if isinstance(picture, Picture) else picture.picture.rgb
@@ -67,7 +69,7 @@ def find_regions(
     else:
         if picture.views is None or picture.cells is None:
             raise InputError("the picture was encoded without views; encode it with them to find something in it")
-        where = caption_map(picture.views, picture.cells, scorer.encode_text(caption), distractors(scorer))
+        where = caption_map(picture.views, picture.cells, scorer.encode_text(what), distractors(scorer))
         found = find_regions_on_grid(
             picture.cells,
             where,
@@ -79,7 +81,7 @@ def find_regions(
     regions = _regions(found, (int(source.shape[-2]), int(source.shape[-1])), prior)
     relevance = found.relevance - found.relevance.min()
     why_no_places = "" if ground else getattr(scorer, "why_no_places", "")
-    return Regions(
+    answer = Regions(
         regions if found.present else (),
         picture.key,
         caption,
@@ -89,6 +91,7 @@ def find_regions(
         () if found.present else regions[:LIKELIEST],
         tuple(_notes(found.limited and found.present, settings, why_no_places)),
     )
+    return meant_first(answer, which) if which and answer.found else answer
 
 
 def _regions(found: RankedRegions, size: tuple[int, int], prior: Tensor | None) -> tuple[Region, ...]:
@@ -109,7 +112,7 @@ def _notes(limited: bool, settings: FindSettings, why_no_places: str) -> Iterato
     if why_no_places:
         yield f"CLIP shows no places, because {why_no_places}; the region was found by whole windows, which is coarser"
     if limited:
-        yield f"a larger region answers better than what max_window_size {settings.max_window_size} allows; raise it"
+        yield f"what answers best is larger than max_window_size {settings.max_window_size} allows; raise it"
 
 
 def _why(caption: str, within_prior: bool, words: Sequence[str]) -> str:

@@ -24,9 +24,10 @@ FINE = 2  # masks are so many times as fine as DINO's grid, by bilinear interpol
 # learned on photographs, and free of any model's units
 BIAS, RELEVANCE, FIGURE = -1.69, 0.88, 0.79
 LEVELS, PIECES = 16, 6  # levels of the map at which it is cut, and connected parts of each, the largest first
+RIM = 0.1  # of the picture's shorter side, along its edges
 LEAST_AREA = 0.002  # of the picture; less is noise at these grids
 SURROUNDINGS = 0.25  # of a region's sides, on every side
-PEAK = 0.3  # nats a standard deviation by which a region misses the place where most is seen
+PEAK = 0.4  # nats a standard deviation by which a region misses the place where most is seen
 SHARPNESS = 6.0  # of the probabilities of the regions: found overlaps to this power
 PRESENT = 0.75  # of the other texts stand out less than a caption that is there
 SAME, APART = 0.8, 0.5  # IoU of two masks that are one; shared part of the smaller of two that are not apart
@@ -43,7 +44,7 @@ class RankedRegions:
     worth naming with a better one that is separate, so the first k separate ones answer "k things of a kind", and
     what is not separate is the same thing cut wider or closer. relevance [h, w], in standard deviations;
     probability [h, w] of each cell to belong to the thing; presence, and whether that counts as being there; whether
-    the best one is `limited`, a better one being too large.
+    what is asked for is larger than allowed, so that the best one is `limited`.
     """
 
     masks: Tensor
@@ -71,7 +72,7 @@ def find_regions_on_grid(
     the box round a region may cover. detections: [M, h*FINE, w*FINE] bool, regions of another source, judged with
     ours by the same evidence, or alone.
     """
-    logits = BIAS + RELEVANCE * standardised(where.relevance) + FIGURE * cells.figure
+    logits = BIAS + RELEVANCE * standardised(where.relevance) + FIGURE * _figure(cells, where.relevance)
     fine = _finer(logits, cells.grid)
     white = np.ones(fine.shape, dtype=bool) if prior is None else prior.cpu().numpy().astype(bool)
     probability = np.where(white, 1 / (1 + np.exp(-fine)), 0.0)
@@ -85,7 +86,8 @@ def find_regions_on_grid(
     overlap = expected_overlaps(masks, probability)
     seen = _finer(where.seen, cells.grid) / max(float(where.seen.std()), 1e-6)
     score = np.log(np.maximum(overlap, 1e-6)) + PEAK * np.array([seen[mask].max() for mask in masks])
-    small = _of_size(masks, max_area)
+    shares = np.array([mask.any(axis=0).mean() * mask.any(axis=1).mean() for mask in masks])
+    small = np.flatnonzero(shares <= max(max_area, shares.min()) + 1e-6)  # the smallest where none is small enough
     places, separate = _distinct([masks[i] for i in small], np.argsort(-score[small], kind="stable"))
     kept = small[places]
     return RankedRegions(
@@ -96,8 +98,19 @@ def find_regions_on_grid(
         logits.sigmoid().reshape(cells.grid),
         where.presence,
         where.presence >= PRESENT,
-        bool(score.max() > score[kept[0]]),
+        bool(score.max() > score[kept[0]] or shares[kept[0]] > max_area + 1e-6),
     )
+
+
+def _figure(cells: CellGraph, relevance: Tensor) -> Tensor:
+    """DINO's figure [h*w], or its ground where all else takes that for the figure: the caption is more there, and less
+    of it lies along the picture's edges. What DINO attends to of a thing that fills the picture is a part of it."""
+    rows, columns = cells.grid
+    rim = max(1, round(min(cells.grid) * RIM))
+    inner = torch.zeros(rows, columns, dtype=torch.float32)
+    inner[rim : rows - rim, rim : columns - rim] = 1
+    against = all(float(cells.figure @ standardised(other)) < 0 for other in (relevance, inner.flatten()))
+    return -cells.figure if against else cells.figure
 
 
 def level_masks(values: NDArray[np.float32], white: Mask) -> list[Mask]:
@@ -140,12 +153,6 @@ def _finer(values: Tensor, grid: tuple[int, int]) -> NDArray[np.float32]:
     size = (grid[0] * FINE, grid[1] * FINE)
     wide = F.interpolate(values.float().reshape(1, 1, *grid), size, mode="bilinear", align_corners=False)
     return wide.squeeze((0, 1)).numpy()
-
-
-def _of_size(masks: list[Mask], max_area: float) -> NDArray[np.intp]:
-    """Which of the masks have boxes that cover at most `max_area` of the picture; the smallest where none has."""
-    shares = np.array([mask.any(axis=0).mean() * mask.any(axis=1).mean() for mask in masks])
-    return np.flatnonzero(shares <= max(max_area, shares.min()) + 1e-6)
 
 
 def _distinct(masks: list[Mask], order: NDArray[np.intp]) -> tuple[list[int], list[bool]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import replace
 
 import torch
 
@@ -11,6 +13,29 @@ from .regions import Region, Regions
 
 LIKELY = 0.25  # of the best region's probability: with as much a region may be another of the kind
 SAME = 0.5  # IoU from which what is not meant is this region
+_MOST = r"(leftmost|rightmost|topmost|bottommost|largest|smallest)"
+# "the left cup" and "the top hat" are not told apart, so a side alone counts at the end only
+_BEFORE = re.compile(rf"(?:the|a|an)\s+{_MOST}\s+(?P<what>.+)", re.IGNORECASE)
+_AFTER = re.compile(
+    r"(?P<what>.+?),?\s+(?:on|at|to)\s+the\s+(?:far\s+)?(left|right|top|bottom)(?:\s+side)?", re.IGNORECASE
+)
+
+
+def parse_position(caption: str) -> tuple[str, str]:
+    """What a caption names, and which of several it asks for: "the cup on the left" is ("the cup", "leftmost"), "the
+    largest cup" ("the cup", "largest"); any other caption is itself, and ""."""
+    if found := _BEFORE.fullmatch(caption):
+        return f"the {found['what']}", found[1].lower()
+    if found := _AFTER.fullmatch(caption):
+        return found["what"], f"{found[2].lower()}most"
+    return caption, ""
+
+
+def meant_first(regions: Regions, which: str) -> Regions:
+    """The same regions, the one that `which` means before the others."""
+    meant = choose(regions, which)
+    others = [region for region in regions if all(region is not one for one in meant)]
+    return replace(regions, regions=(*meant, *others))
 
 
 def things(regions: Regions) -> list[Region]:

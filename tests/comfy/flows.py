@@ -13,12 +13,15 @@ DEMO = PACK / "workflows" / "Edit by Text - Demo.json"
 SD2 = PACK / "workflows" / "Edit by Text - SD2.json"
 PUBLISHED = PACK / "workflows" / "Published Method - Demo.json"
 FINDING = PACK / "workflows" / "Find Region by Text.json"
+PHOTOGRAPH = PACK / "workflows" / "Find Region by Text - Photograph.json"
+APP = PACK / "workflows" / "Edit by Text.app.json"
 SEVERAL = PACK / "workflows" / "Several Edits - Demo.json"
 API_DEMO = PACK / "workflows" / "api" / "learnable_regions_demo.json"
 SOCKETS = PACK / "tests" / "comfy" / "sockets.json"
 MUTED = 2
 NOTES = {"MarkdownNote", "Note"}  # the front end's own, which never run
 WIDGETS = {"INT", "FLOAT", "STRING", "COMBO", "BOOLEAN", "COMFY_DYNAMICCOMBO_V3"}
+SEEDS = {"seed", "noise_seed"}
 CONTROLS = {"fixed", "increment", "decrement", "randomize"}
 OURS: dict[str, dict] = json.loads(SOCKETS.read_text(encoding="utf-8"))
 
@@ -28,7 +31,22 @@ CORE: dict[str, tuple[dict[str, str], list[tuple[str, str]]]] = {
     "CheckpointLoaderSimple": ({"ckpt_name": "COMBO"}, [("MODEL", "MODEL"), ("CLIP", "CLIP"), ("VAE", "VAE")]),
     "LoadImage": ({"image": "COMBO"}, [("IMAGE", "IMAGE"), ("MASK", "MASK")]),
     "PreviewImage": ({"images": "IMAGE"}, []),
+    "SaveImage": ({"images": "IMAGE", "filename_prefix": "STRING"}, []),
+    "ImageStitch": (
+        {
+            "image1": "IMAGE",
+            "image2": "IMAGE",
+            "direction": "COMBO",
+            "match_image_size": "BOOLEAN",
+            "spacing_width": "INT",
+            "spacing_color": "COMBO",
+        },
+        [("IMAGE", "IMAGE")],
+    ),
     "MaskPreview": ({"mask": "MASK"}, []),
+    "MaskToImage": ({"mask": "MASK"}, [("IMAGE", "IMAGE")]),
+    # what it switches, and gives, has the type of what is connected
+    "ComfySwitchNode": ({"on_false": "*", "on_true": "*", "switch": "BOOLEAN"}, [("output", "*")]),
     "PreviewAny": ({"source": "*"}, []),
     "PrimitiveString": ({"value": "STRING"}, [("STRING", "STRING")]),
     "UNETLoader": ({"unet_name": "COMBO", "weight_dtype": "COMBO"}, [("MODEL", "MODEL")]),
@@ -36,7 +54,36 @@ CORE: dict[str, tuple[dict[str, str], list[tuple[str, str]]]] = {
         {"clip_name1": "COMBO", "clip_name2": "COMBO", "type": "COMBO", "device": "COMBO"},
         [("CLIP", "CLIP")],
     ),
+    "CLIPLoader": ({"clip_name": "COMBO", "type": "COMBO", "device": "COMBO"}, [("CLIP", "CLIP")]),
     "VAELoader": ({"vae_name": "COMBO"}, [("VAE", "VAE")]),
+    "LoraLoaderModelOnly": ({"model": "MODEL", "lora_name": "COMBO", "strength_model": "FLOAT"}, [("MODEL", "MODEL")]),
+    "ModelSamplingAuraFlow": ({"model": "MODEL", "shift": "FLOAT"}, [("MODEL", "MODEL")]),
+    "ReferenceLatent": ({"conditioning": "CONDITIONING", "latent": "LATENT"}, [("CONDITIONING", "CONDITIONING")]),
+    "TextEncodeQwenImageEditPlus": (
+        {"clip": "CLIP", "vae": "VAE", "image1": "IMAGE", "image2": "IMAGE", "image3": "IMAGE", "prompt": "STRING"},
+        [("CONDITIONING", "CONDITIONING")],
+    ),
+    "EmptyFlux2LatentImage": ({"width": "INT", "height": "INT", "batch_size": "INT"}, [("LATENT", "LATENT")]),
+    "Flux2Scheduler": ({"steps": "INT", "width": "INT", "height": "INT"}, [("SIGMAS", "SIGMAS")]),
+    "KSamplerSelect": ({"sampler_name": "COMBO"}, [("SAMPLER", "SAMPLER")]),
+    "RandomNoise": ({"noise_seed": "INT"}, [("NOISE", "NOISE")]),
+    "BasicGuider": ({"model": "MODEL", "conditioning": "CONDITIONING"}, [("GUIDER", "GUIDER")]),
+    "SamplerCustomAdvanced": (
+        {"noise": "NOISE", "guider": "GUIDER", "sampler": "SAMPLER", "sigmas": "SIGMAS", "latent_image": "LATENT"},
+        [("output", "LATENT"), ("denoised_output", "LATENT")],
+    ),
+    "SAM3_Detect": (
+        {
+            "model": "MODEL",
+            "image": "IMAGE",
+            "conditioning": "CONDITIONING",
+            "bboxes": "BOUNDING_BOX",
+            "threshold": "FLOAT",
+            "refine_iterations": "INT",
+            "individual_masks": "BOOLEAN",
+        },
+        [("masks", "MASK"), ("bboxes", "BOUNDING_BOX")],
+    ),
     "FluxGuidance": ({"conditioning": "CONDITIONING", "guidance": "FLOAT"}, [("CONDITIONING", "CONDITIONING")]),
     "ConditioningZeroOut": ({"conditioning": "CONDITIONING"}, [("CONDITIONING", "CONDITIONING")]),
     "InpaintModelConditioning": (
@@ -65,6 +112,7 @@ CORE: dict[str, tuple[dict[str, str], list[tuple[str, str]]]] = {
         },
         [("LATENT", "LATENT")],
     ),
+    "VAEEncode": ({"pixels": "IMAGE", "vae": "VAE"}, [("LATENT", "LATENT")]),
     "VAEDecode": ({"samples": "LATENT", "vae": "VAE"}, [("IMAGE", "IMAGE")]),
     "ImageCompositeMasked": (
         {"destination": "IMAGE", "source": "IMAGE", "mask": "MASK", "x": "INT", "y": "INT", "resize_source": "BOOLEAN"},
@@ -72,10 +120,16 @@ CORE: dict[str, tuple[dict[str, str], list[tuple[str, str]]]] = {
     ),
 }
 
+OPEN = {"TextEncodeQwenImageEditPlus": {"image2", "image3"}, "SAM3_Detect": {"conditioning"}}  # may stay open
+
 
 def load(path: Path) -> dict[str, Any]:
     """A workflow file."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+# those in which one node makes one edit, with a prompt of its own
+EDITS = [path for path in WORKFLOWS if '"LearnableRegions_RegionInpaintOptimize"' in path.read_text(encoding="utf-8")]
 
 
 def running(flow: dict) -> list[dict]:
@@ -87,7 +141,7 @@ def inputs_of(node: dict) -> tuple[dict[str, str], set[str]]:
     """Types of a node's inputs by name in order, those that its choices show too, and which may stay open."""
     kind = node["type"]
     if kind in CORE:
-        return CORE[kind][0], set()
+        return CORE[kind][0], OPEN.get(kind, set())
     groups = OURS[kind]["inputs"]
     types: dict[str, str] = {}
     for name, one in {**groups["required"], **groups["optional"]}.items():
@@ -108,7 +162,7 @@ def widgets_of(node: dict) -> dict[str, Any]:
     values, found = list(node["widgets_values"]), {}
     for name in names:
         found[name] = values.pop(0)
-        if name == "seed":
+        if name in SEEDS:
             assert values.pop(0) in CONTROLS, node["type"]
     if node["type"] == "LoadImage":
         assert values.pop(0) == "image"
@@ -168,6 +222,9 @@ _SHAPES_OUTPUTS = {
     "UNETLoader": (0,),
     "DualCLIPLoader": (1,),
     "VAELoader": (2,),
+    "CLIPLoader": (1,),
+    "LoraLoaderModelOnly": (0,),
+    "LearnableRegions_LoadEditingModels": (0, 1, 2, 3, 4),
     "LearnableRegions_LoadDinoEncoder": (3,),
     "LearnableRegions_LoadClipScorer": (4,),
 }
@@ -195,6 +252,8 @@ def with_shapes(prompt: dict[str, dict], picture: str, caption: str, wish: str) 
             inputs["image"] = picture
         elif kind == "PrimitiveString" and isinstance(inputs["value"], str):
             inputs["value"] = next(strings)
+        elif kind == "LearnableRegions_FindRegion" and isinstance(inputs["image_caption"], str):
+            inputs["image_caption"] = caption
         elif kind == "LearnableRegions_RegionInpaintOptimize":
             few = {"preset.per_image_iteration": 2, "preset.point_number": 3, "steps": 4}
             inputs |= {"cfg": 3.0, **(few if inputs["preset"] == "paper" else {"preset": "standard"})}

@@ -1,4 +1,4 @@
-"""Makes the pictures of the help pages: python -m tests.comfy.help_pictures
+"""Makes the pictures of the help pages, or of some nodes': python -m tests.comfy.help_pictures [FindRegion ...]
 
 Each shows a node as the front end draws it, in English and in Chinese (which wants a font that has it), and beside
 it what it makes of what, from a run of the demo.
@@ -40,6 +40,8 @@ SHOWN = {
     "SaveLearnedGenerator": ("RegionInpaintOptimize", 5),
     "LoadShapesDemo": ("RegionInpaintOptimize", 0),
     "ShapesScene": ("ShapesScene", 3),
+    "LoadEditsList": ("EditSeveralRegions", 0),
+    "SaveEdits": ("EditSeveralRegions", 0),
     "LoadEditingModels": ("RegionInpaintOptimize", 0),
 }
 
@@ -119,7 +121,7 @@ def page_picture(node: Image.Image, before: Image.Image, after: Image.Image) -> 
 
 
 def main() -> None:
-    """Write every picture anew."""
+    """Write every picture anew, or those that are named."""
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         server = Server(VERSIONS[0], PACK, Path(folder) / "base")
@@ -131,7 +133,8 @@ def main() -> None:
                     seen.set("Comfy.Locale", language)
                     seen.draw_with("vue")
                     seen.reload()
-                    for kind, (before, after) in pictures.items():
+                    for kind in sys.argv[1:] or pictures:
+                        before, after = pictures[kind]
                         path = FOLDER / f"{kind}.{language}.webp"
                         page_picture(look(seen, kind), before, after).save(path, quality=80, method=6)
                         print(path.name, path.stat().st_size, file=sys.stderr)

@@ -150,13 +150,13 @@ def tiny_unet(family: str, in_channels: int, **more: Any) -> Any:
     return _patcher(tiny(config))
 
 
-def tiny_flux_fill() -> Any:
-    """A MODEL like Flux Fill: mask and masked picture folded into 96 channels."""
+def tiny_flux(family: str = "Flux", **more: Any) -> Any:
+    """A MODEL of a Flux family of ComfyUI ("Flux", "FluxInpaint", "Flux2") with random weights."""
     from comfy import supported_models
     from comfy.ldm.flux.model import FluxParams
 
     config = {
-        "in_channels": 96,
+        "in_channels": 16,
         "out_channels": 16,
         "vec_in_dim": 24,
         "context_in_dim": 48,
@@ -171,14 +171,42 @@ def tiny_flux_fill() -> Any:
         "qkv_bias": True,
         "guidance_embed": True,
         "txt_ids_dims": [],
+        **more,
     }
     known = {field.name for field in dataclasses.fields(FluxParams)}
-    tiny = type("TinyFluxFill", (supported_models.FluxInpaint,), {"native_size": NATIVE})
-    return _patcher(tiny({"image_model": "flux", **{key: value for key, value in config.items() if key in known}}))
+    tiny = type(f"Tiny{family}", (getattr(supported_models, family),), {"native_size": NATIVE})
+    image_model = "flux2" if family == "Flux2" else "flux"
+    return _patcher(tiny({"image_model": image_model, **{key: config[key] for key in config if key in known}}))
 
 
-def tiny_vae(channels: int = 4) -> Any:
-    """A VAE, 8 times down, with random weights."""
+def tiny_flux_fill() -> Any:
+    """A MODEL like Flux Fill: mask and masked picture folded into 96 channels."""
+    return tiny_flux("FluxInpaint", in_channels=96)
+
+
+def tiny_flux2() -> Any:
+    """A MODEL like Flux.2 Klein: 128 channels at a sixteenth, no pooled words, no guidance."""
+    return tiny_flux(
+        "Flux2",
+        in_channels=128,
+        out_channels=128,
+        vec_in_dim=None,
+        axes_dim=[8, 8, 8, 8],
+        theta=2000,
+        patch_size=1,
+        qkv_bias=False,
+        guidance_embed=False,
+        txt_ids_dims=[3],
+        global_modulation=True,
+        mlp_silu_act=True,
+        ops_bias=False,
+        default_ref_method="index",
+        ref_index_scale=10.0,
+    )
+
+
+def tiny_vae(channels: int = 4, down: int = 8) -> Any:
+    """A VAE, `down` times down, with random weights."""
     import comfy.sd
     from comfy.ldm.models.autoencoder import AutoencoderKL
 
@@ -191,7 +219,7 @@ def tiny_vae(channels: int = 4) -> Any:
             "in_channels": 3,
             "out_ch": 3,
             "ch": 32,
-            "ch_mult": [1, 1, 1, 1],
+            "ch_mult": [1] * down.bit_length(),
             "num_res_blocks": 1,
             "attn_resolutions": [],
             "dropout": 0.0,
@@ -201,6 +229,7 @@ def tiny_vae(channels: int = 4) -> Any:
         state = _filled(AutoencoderKL(**params)).state_dict()
     vae = comfy.sd.VAE(sd=state, config={"params": params})
     vae.latent_channels = channels
+    vae.downscale_ratio = vae.upscale_ratio = down
     return vae
 
 

@@ -56,6 +56,14 @@ def mask(draw: ImageDraw.ImageDraw, side: int) -> None:
     draw.rectangle(_at(_BOX, side), fill="#ffffff")
 
 
+def outlined(draw: ImageDraw.ImageDraw, side: int) -> None:
+    """The cup's own outline."""
+    draw.rectangle((0, 0, side, side), fill="#000000")
+    draw.ellipse(_at((0.58, 0.54, 0.74, 0.76), side), outline="#ffffff", width=side // 28)
+    draw.rounded_rectangle(_at((0.34, 0.46, 0.64, 0.84), side), side // 16, fill="#ffffff")
+    draw.ellipse(_at((0.34, 0.41, 0.64, 0.51), side), fill="#ffffff")
+
+
 def brushed(draw: ImageDraw.ImageDraw, side: int) -> None:
     """The cup under strokes of a brush."""
     before(draw, side)
@@ -82,12 +90,17 @@ def known(draw: ImageDraw.ImageDraw, side: int) -> None:
 
 SCHEMES: dict[str, tuple[str, list[Tile]]] = {
     "Edit by Text - SD2": ("SD2 inpainting", [("finds the region ...", searched), ("... and paints in it", after)]),
-    "Edit by Text - SD2 and Flux": (
-        "SD2 finds, Flux Fill paints",
-        [("SD2: where it is", searched), ("the mask", mask), ("Flux Fill: the edit", after)],
-    ),
+    **{
+        f"Paint with {name}": (f"{name} paints it", [("found", searched), ("its mask", mask), (f"by {name}", after)])
+        for name in ("Flux Fill", "SDXL Inpainting", "SD1.5 LCM")
+    },
+    **{
+        f"Paint with {name}": (f"{name} paints it", [("found", searched), (f"by {name}", after)])
+        for name in ("Flux Kontext", "Flux.2 Klein", "Qwen-Image-Edit")
+    },
+    "Mask by SAM 3": ("SAM 3 outlines what was found", [("found", searched), ("outlined", outlined)]),
     "Published Method - SD2": (
-        "the published method, SD2 inpainting",
+        "the published method, SD2",
         [("learns where to paint ...", searched), ("... and paints there", after)],
     ),
     "Edit by Text - Painted Mask": (
@@ -109,7 +122,10 @@ def scheme(title: str, tiles: list[Tile]) -> Image.Image:
     made = Image.new("RGB", (full, full), _PAPER)
     draw = ImageDraw.Draw(made)
     draw.text((full // 2, full * 0.92), title, fill=_INK, font=_font(46), anchor="mm")
-    for row, (what, text) in enumerate((("what is there", WHAT), ("what should be there", WISH))):
+    said = [("what is there", WHAT)]
+    if any(paint is after for _, paint in tiles):
+        said.append(("what should be there", WISH))
+    for row, (what, text) in enumerate(said):
         top = full * (0.15 + 0.11 * row)
         draw.rounded_rectangle((full * 0.06, top, full * 0.94, top + full * 0.085), full // 60, fill=_CARD)
         draw.text((full * 0.09, top + full * 0.0425), what, fill="#9fb3c8", font=_font(24), anchor="lm")

@@ -1,7 +1,8 @@
 """Shows every template before and after a run, in both renderers and languages: -m tests.comfy.screenshots FOLDER
 
 The run is with the demo's models in the place of the loaders', on a picture of shapes. `--only WORD` takes the
-templates whose name has it. Chinese wants a font that has it.
+templates whose name has it. What other models paint is shown before alone, and the app after its run in
+test_browser.py. Chinese wants a font that has it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from ..tools.workflow_painters import PAINTERS
 from .conftest import PACK, VERSIONS
-from .flows import WORKFLOWS, load
+from .flows import APP, WORKFLOWS, load
 from .scenes import drawn_scene, painted
 from .seen import PATIENCE, Seen, looking_at
 from .served import Server
@@ -42,6 +44,7 @@ _TO_SHAPES = """([slots, picture, texts]) => {
         for (const node of nodes) {
             if (node.type === 'LoadImage') set(node, 'image', picture)
             if (node.type === 'PrimitiveString') set(node, 'value', texts.shift())
+            if (node.type === 'LearnableRegions_FindRegion') set(node, 'image_caption', texts[0])
             if (node.type === 'KSampler') {
                 set(node, 'cfg', 3)
                 set(node, 'sampler_name', 'ddim')
@@ -50,13 +53,14 @@ _TO_SHAPES = """([slots, picture, texts]) => {
         }
     }
     const edit = nodes.find(node => node.type === 'LearnableRegions_RegionInpaintOptimize')
-    if (loaders.length) { set(edit, 'preset', 'standard'); set(edit, 'cfg', 3) }
+    if (loaders.length && edit) { set(edit, 'preset', 'standard'); set(edit, 'cfg', 3) }
 }"""
 SLOTS = {
     "CheckpointLoaderSimple": [0, 1, 2],
     "UNETLoader": [0],
     "DualCLIPLoader": [1],
     "VAELoader": [2],
+    "LearnableRegions_LoadEditingModels": [0, 1, 2, 3, 4],
     "LearnableRegions_LoadDinoEncoder": [3],
     "LearnableRegions_LoadClipScorer": [4],
 }
@@ -99,7 +103,7 @@ def main() -> None:
             server.upload(PICTURE, file.getvalue())
             server.upload(f"masked {PICTURE}", painted(picture, truth, 12))
             with looking_at(server, args.folder, SIZE) as seen:
-                for path in (one for one in WORKFLOWS if args.only in one.stem):
+                for path in (one for one in WORKFLOWS if args.only in one.stem and one != APP):
                     for language, renderer in itertools.product(("en", "zh"), ("classic", "vue")):
                         seen.set("Comfy.Locale", language)
                         seen.draw_with(renderer)
@@ -108,6 +112,8 @@ def main() -> None:
                         name = f"{path.stem}, {language}, {renderer}"
                         seen.fit(MARGIN)
                         seen.shoot(f"{name}, before")
+                        if path.stem in PAINTERS:
+                            continue
                         run(seen, f"masked {PICTURE}" if "Mask" in path.stem else PICTURE, [caption, wish])
                         seen.fit(MARGIN)
                         print(seen.shoot(f"{name}, after"), seen.canvas()["hanging"], file=sys.stderr)

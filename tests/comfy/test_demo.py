@@ -68,7 +68,7 @@ def test_each_picture_of_a_batch_comes_out_as_it_does_alone(comfy: Comfy) -> Non
     assert len(batch["ranked"]) == 4
     boxes = [one["bounding_box"] for one in alone]
     assert all(set(box) == {"x", "y", "width", "height"} for box in boxes)
-    assert batch["bounding_box"] == [[box] if box["width"] else [] for box in boxes]
+    assert batch["bounding_box"] == [[box] for box in boxes]
     assert boxes[0] != boxes[1], "the same place in both proves little"
 
 
@@ -77,8 +77,8 @@ def test_a_batch_has_a_list_of_boxes_a_picture(comfy: Comfy) -> None:
     scene, caption, prompt = scene_of(comfy, 3)
     bare = scene.flatten(1, 2).median(dim=1).values.expand_as(scene).contiguous()
     batch = edit_of(comfy, torch.cat([bare, scene]), caption, prompt)
-    none, (box,) = batch["bounding_box"]
-    assert none == []
+    (none,), (box,) = batch["bounding_box"]
+    assert none == {"x": 0, "y": 0, "width": bare.shape[2], "height": bare.shape[1]}
     assert not batch["mask"][0].any()
     assert torch.equal(batch["edited"][0], bare[0])
     assert torch.equal(batch["ranked"][0], bare[0])

@@ -17,9 +17,10 @@ from .flows import (
     API_DEMO,
     BLUEPRINTS,
     DEMO,
+    EDITS,
     OURS,
     PACK,
-    SEVERAL,
+    PHOTOGRAPH,
     WORKFLOWS,
     as_prompt,
     find,
@@ -179,8 +180,35 @@ def test_a_bad_widget_is_told_before_anything_runs(demo: Demo) -> None:
     assert demo.edit not in heard.executed  # what does not hang on it, the picture before, ran
 
 
+@pytest.mark.parametrize("server", VERSIONS[:1] or [None], indirect=True)
+def test_the_first_minute_edits_what_its_line_says(server: Server) -> None:
+    prompt = as_prompt(load(DEMO))
+    edit, scene = find(prompt, "EditSeveralRegions"), find(prompt, "ShapesScene")
+    caption, wish = (text.strip() for text in prompt[edit]["inputs"]["edits"].split("->"))
+    heard = server.run(show_text(prompt, box=(edit, 2), truth=(scene, 4), caption=(scene, 1), wish=(scene, 2)))
+    assert heard.status == "success", heard.problem
+    assert (caption, wish) == (heard.text("caption"), heard.text("wish"))
+    assert overlap(heard.text("box"), heard.text("truth")) >= 0.5
+    (saved,) = heard.outputs[find(prompt, "SaveImage")]["images"]
+    assert saved["type"] == "output"
+
+
+@pytest.mark.parametrize("server", VERSIONS[:1] or [None], indirect=True)
+def test_a_photographs_mask_is_saved(server: Server) -> None:
+    picture, caption, wish, truth = drawn_scene(server, 9)
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    prompt = with_shapes(as_prompt(load(PHOTOGRAPH)), server.upload("shapes.png", file.getvalue()), caption, wish)
+    heard = server.run(prompt)
+    assert heard.status == "success", heard.problem
+    (saved,) = heard.outputs[find(prompt, "SaveImage")]["images"]
+    mask = Image.open(io.BytesIO(server.picture(saved))).convert("L")
+    left, top, right, bottom = mask.getbbox() or (0, 0, 0, 0)
+    assert overlap({"x": left, "y": top, "width": right - left, "height": bottom - top}, truth) >= 0.5
+
+
 METHOD = [path for path in WORKFLOWS if path.stem.startswith("Published")]
-OTHERS = [path for path in WORKFLOWS if path not in (DEMO, SEVERAL, *METHOD)]
+OTHERS = [path for path in EDITS if path not in METHOD]
 
 
 @pytest.mark.parametrize("server", VERSIONS[:1] or [None], indirect=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from .flows import SEVERAL, WORKFLOWS, load
+from .flows import WORKFLOWS, load
+from .test_workflows import each_edit
 
 each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 AIR = 30  # a node's title stands above its position
@@ -50,7 +51,7 @@ def test_nothing_lies_on_anything_else(path: Path) -> None:
             )
 
 
-@pytest.mark.parametrize("path", [path for path in WORKFLOWS if path != SEVERAL], ids=lambda path: path.stem)
+@each_edit
 def test_frames_have_room_for_the_live_preview(path: Path) -> None:
     flow = load(path)
     node = next(node for node in flow["nodes"] if node["type"].endswith("RegionInpaintOptimize"))

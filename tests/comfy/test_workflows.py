@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ..tools.workflow_painters import PAINTERS
+from ..tools.workflows import MADE
 from .conftest import Comfy
 from .flows import (
-    API_DEMO,
     BLUEPRINTS,
     CORE,
     DEMO,
+    EDITS,
     OURS,
-    SEVERAL,
+    PACK,
+    PHOTOGRAPH,
     WIDGETS,
     WORKFLOWS,
     as_prompt,
@@ -27,8 +31,7 @@ from .flows import (
 )
 
 each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-# those in which one edit is made, with a prompt of its own
-each_edit = pytest.mark.parametrize("path", [path for path in WORKFLOWS if path != SEVERAL], ids=lambda path: path.stem)
+each_edit = pytest.mark.parametrize("path", EDITS, ids=lambda path: path.stem)
 each_blueprint = pytest.mark.parametrize("path", BLUEPRINTS, ids=lambda path: path.stem)
 # what a workflow chooses: the rest of our widgets are as in a fresh node
 CHOSEN = {
@@ -43,16 +46,71 @@ CHOSEN = {
         "steps",
         "cfg",
         "kind",
-        "edits",
+        *("edits", "image_caption", "size"),
     ),
     ("LearnableRegions_ShapesScene", "seed"),
 }
 FILES = {"models", "learned_name"}
+OPTIMIZE = "LearnableRegions_RegionInpaintOptimize"
+FINDERS = {"LearnableRegions_FindRegion", "LearnableRegions_RegionCrop"}
 
 
 def test_there_are_workflows() -> None:
     assert len(WORKFLOWS) >= 4
     assert BLUEPRINTS
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_workflow_is_what_its_maker_makes(name: str) -> None:
+    assert load(PACK / "workflows" / f"{name}.json") == json.loads(json.dumps(MADE[name](name)))
+
+
+@pytest.mark.parametrize("path", [DEMO, PHOTOGRAPH], ids=lambda path: path.stem)
+def test_who_begins_sees_eight_nodes_and_a_note(path: Path) -> None:
+    flow = load(path)
+    assert len(running(flow)) <= 8
+    assert len(flow["nodes"]) - len(running(flow)) <= 1
+
+
+@each_workflow
+def test_results_are_saved_and_a_loss_curve_is_of_the_published_method(path: Path) -> None:
+    flow = load(path)
+    kinds = {node["id"]: node["type"] for node in flow["nodes"]}
+    assert "SaveImage" in kinds.values()
+    starts = {(kinds[link[1]], link[2]) for link in flow["links"]}
+    curve = ("LearnableRegions_RegionInpaintOptimize", [name for name, _ in outputs_of(OPTIMIZE)].index("loss_curve"))
+    assert (curve in starts) == path.stem.startswith("Published")
+
+
+@pytest.mark.parametrize("name", PAINTERS)
+def test_where_nothing_is_found_nothing_is_painted(name: str) -> None:
+    """Each result hangs on the switch, or on nothing that paints; the reason is shown."""
+    prompt = as_prompt(load(PACK / "workflows" / f"{name}.json"))
+    switch = find(prompt, "ComfySwitchNode")
+    assert prompt[prompt[switch]["inputs"]["switch"][0]]["class_type"] in FINDERS
+    ends = [key for key, node in prompt.items() if not as_input(prompt, key)]
+    paints = {"VAEDecode", "SAM3_Detect"}
+    for end in ends:
+        assert not paints & {prompt[key]["class_type"] for key in behind(prompt, end, but=switch)}, end
+    assert paints & {prompt[key]["class_type"] for key in behind(prompt, switch)}
+    told = prompt[find(prompt, "PreviewAny")]["inputs"]["source"]
+    assert outputs_of(prompt[told[0]]["class_type"])[told[1]][0] == "report"
+
+
+def as_input(prompt: dict, key: str) -> bool:
+    return any(value == key for node in prompt.values() for value, *_ in links_of(node))
+
+
+def links_of(node: dict) -> list[list]:
+    return [value for value in node["inputs"].values() if isinstance(value, list)]
+
+
+def behind(prompt: dict, key: str, but: str = "") -> set[str]:
+    """All that a node's inputs hang on, and not what hangs on another."""
+    found = {key}
+    for start, _ in links_of(prompt[key]):
+        found |= set() if start == but else behind(prompt, start, but)
+    return found
 
 
 @each_workflow
@@ -84,7 +142,11 @@ def test_nodes_have_the_sockets_of_their_schema(path: Path) -> None:
         kind = node["type"]
         assert kind in OURS or kind in CORE, f"{kind} is neither ours nor an allowed core node"
         types, optional = inputs_of(node)
-        assert {slot["name"]: slot["type"] for slot in node["inputs"]} == types, kind
+        given = {slot["name"]: slot["type"] for slot in node["inputs"]}
+        if kind == "ComfySwitchNode":
+            assert given.pop("on_true") == given.pop("on_false") == node["outputs"][0]["type"] in ("IMAGE", "MASK")
+            continue
+        assert given == types, kind
         named = [slot["name"] for slot in node["inputs"] if "widget" in slot]
         assert named == [name for name, one in types.items() if one in WIDGETS], kind
         assert [[slot["name"], slot["type"]] for slot in node["outputs"]] == outputs_of(kind), kind
@@ -116,14 +178,15 @@ def finder(prompt: dict) -> str:
     return found
 
 
-LOADERS = {"CheckpointLoaderSimple", "UNETLoader", "DualCLIPLoader", "VAELoader"}
+LOADERS = {"CheckpointLoaderSimple", "UNETLoader", "CLIPLoader", "DualCLIPLoader", "VAELoader", "LoraLoaderModelOnly"}
+FILES_END = (".safetensors", ".ckpt")
 
 
 def check_models(nodes: list[dict]) -> None:
     """What the missing-model dialog offers is what the loaders are set to."""
     for node in nodes:
         models = node["properties"].get("models", [])
-        assert bool(models) == (node["type"] in LOADERS)
+        assert bool(models) == (node["type"] in LOADERS) or node["type"].endswith("LoadEditingModels")
         for model in models:
             assert model["name"] in node["widgets_values"]
             assert model["url"].startswith("https://huggingface.co/")
@@ -133,7 +196,7 @@ def check_models(nodes: list[dict]) -> None:
         wanted = [
             value
             for value in map(str, node["widgets_values"])
-            if value.endswith(".safetensors") and not value.startswith("download: ")
+            if value.endswith(FILES_END) and not value.startswith("download: ")
         ]
         if node["type"] in LOADERS:
             assert [model["name"] for model in models] == wanted
@@ -142,13 +205,6 @@ def check_models(nodes: list[dict]) -> None:
 @each_workflow
 def test_models_to_fetch_are_the_ones_chosen(path: Path) -> None:
     check_models(running(load(path)))
-
-
-def test_the_demo_in_api_form_is_the_demo() -> None:
-    shown = as_prompt(load(DEMO))
-    assert {
-        key: {"class_type": node["class_type"], "inputs": node["inputs"]} for key, node in load(API_DEMO).items()
-    } == shown
 
 
 @each_blueprint

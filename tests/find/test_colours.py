@@ -52,11 +52,11 @@ def test_a_small_thing_is_found() -> None:
     assert overlap(find(scene(("red", box)))[0].box, box) > 0.5
 
 
-def test_the_whole_picture_may_be_the_region() -> None:
+def test_a_thing_that_nearly_fills_the_picture_is_not_taken_for_its_ground() -> None:
+    """DINO attends to what is unusual, which is the little that is left of the ground."""
     box = (8, 8, 120, 120)
     best = find(scene(("red", box)))[0]
-    assert best.box == (0, 0, 128, 128)
-    assert float((best.mask * mask_of(box)).sum() / mask_of(box).sum()) > 0.99
+    assert mask_overlap(best.mask, mask_of(box)) > 0.9
 
 
 def test_two_things_of_a_kind_are_two_regions_and_nested_cuts_are_one() -> None:
@@ -118,13 +118,15 @@ def test_what_fills_the_picture_is_there() -> None:
     assert find(scene(("red", (0, 0, 128, 128)))).found
 
 
-@pytest.mark.parametrize("size", [14, 11, 9, 7, 4])
-def test_no_region_is_larger_than_is_allowed_and_that_is_said_where_it_matters(size: int) -> None:
+@pytest.mark.parametrize("size", [14, 12, 9, 7, 4])
+def test_what_is_larger_than_is_allowed_is_told(size: int) -> None:
+    box = (16, 16, 112, 112)
     settings = FindSettings(max_window_size=size)
-    regions = find(scene(("red", (16, 16, 112, 112))), settings=settings)
-    assert len(regions) > 3
-    assert all(region.area <= settings.max_area for region in regions)
-    assert regions.notes == (f"a larger region answers better than what max_window_size {size} allows; raise it",)
+    regions = find(scene(("red", box)), settings=settings)
+    fits = settings.max_area > (96 / 128) ** 2
+    assert (regions[0].area <= settings.max_area) == fits
+    note = f"what answers best is larger than max_window_size {size} allows; raise it"
+    assert regions.notes == (() if fits else (note,))
     small = find(scene(("red", (60, 60, 76, 72))), settings=settings)
     assert small[0].area < settings.max_area
     assert small.notes == ()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from region_core.find import Region, Regions
-from region_core.find.which import choose, things
+from region_core.find.which import choose, parse_position, things
 
 from .colours import Box, find, overlap, scene
 
@@ -80,3 +80,34 @@ def test_of_three_of_a_kind_in_a_picture_each_is_found_by_its_word() -> None:
     for which, box in (("leftmost", one), ("largest", large), ("bottommost", low), ("rightmost", low)):
         (region,) = choose(regions, which)
         assert overlap(region.box, box) > 0.75
+
+
+@pytest.mark.parametrize(
+    ("caption", "what", "which"),
+    [
+        ("the cup on the left", "the cup", "leftmost"),
+        ("a cup, at the Top", "a cup", "topmost"),
+        ("two cups to the far right side", "two cups", "rightmost"),
+        ("the largest red cup", "the red cup", "largest"),
+        ("a smallest cup", "the cup", "smallest"),
+        ("the top hat", "the top hat", ""),
+        ("the left shoe", "the left shoe", ""),
+        ("a cup on the table", "a cup on the table", ""),
+        ("a book at the bottom of a stack", "a book at the bottom of a stack", ""),
+        ("on the left", "on the left", ""),
+        ("largest", "largest", ""),
+    ],
+)
+def test_a_caption_may_say_which_of_several(caption: str, what: str, which: str) -> None:
+    assert parse_position(caption) == (what, which)
+
+
+def test_the_one_that_the_caption_asks_for_comes_first() -> None:
+    left, large = (8, 50, 40, 78), (70, 30, 122, 90)
+    picture = scene(("red", left), ("red", large))
+    for caption, box in (("red on the left", left), ("red on the right", large)):
+        regions = find(picture, caption)
+        assert overlap(regions[0].box, box) > 0.6, caption
+        assert len(regions) == len(find(picture))
+        assert regions.caption == caption
+    assert find(picture, "green on the left").why.count("green on the left") == 1

@@ -29,6 +29,7 @@ from region_core.demo.scenes import make_scene
 
 from ..comfy.flows import PACK, WORKFLOWS, as_prompt, load, with_shapes
 from ..comfy.served import PACK_FOLDER, Server
+from .workflow_painters import PAINTERS
 
 EXTREMES: list[Any] = [
     -1,
@@ -72,7 +73,7 @@ def graphs(server: Server, picture: bytes) -> dict[str, dict]:
     """Every shipped workflow as a script would send it, with the embedded models and little work."""
     name = server.upload("in.png", picture)
     made = {}
-    for path in WORKFLOWS:
+    for path in (path for path in WORKFLOWS if path.stem not in PAINTERS):
         graph = with_shapes(as_prompt(load(path)), name, "a red circle", "a blue square")
         for node in graph.values():
             if node["class_type"] == f"{OURS}RegionInpaintOptimize":

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import torch
 from filelock import FileLock, Timeout
 
+from ...edits_list.page import PAGE, SUMMARY, Row, write_page, write_summary
 from ...errors import InputError
 from ...files import clear_drafts
 from ...paper.network import RegionGenerator
@@ -22,11 +23,9 @@ from .. import BAD_INPUT, FAILED, STOPPED
 from ..engine import Engine
 from ..progress import Bar
 from .editing import Editor
-from .index import PAGE, SUMMARY, Row, write_page, write_summary
-from .places import STATE
 from .plan import BatchJob, check_batch
 from .share import Share, wait_for
-from .shared import SharedLearning
+from .shared import STATE, SharedLearning
 
 
 def batch(asked: SimpleNamespace, engine: Engine) -> int:

@@ -10,19 +10,22 @@ from typing import Any
 
 import torch
 
+from ...edit import EDITED, Edits
+from ...edits_list.items import Item
+from ...edits_list.places import Place, thumbs_of
 from ...encode import EncodedPicture, key_of
 from ...encoders.loading import Models
 from ...errors import InputError, escape_for_console
 from ...events import Event
+from ...files import atomic_write
 from ...find import Regions
 from ...paper.network import RegionGenerator, check_fit
-from ...picture import Picture
+from ...picture import Picture, to_pil
 from ...settings import FindSettings
 from ..engine import Engine
 from ..progress import Bar
-from ..report import Done
-from ..saved_regions import picked
-from .items import Item
+from ..report import Done, boxes_image, report_of, write_pictures
+from ..saved_regions import mask_image, picked
 from .plan import BatchJob
 
 
@@ -82,7 +85,7 @@ class Editor:
 
         def write() -> None:
             also(edits)
-            self.job.place(index).write(picture, edits, more)
+            write_item(self.job.place(index), picture, edits, more)
 
         self.flush()  # one edit at most waits to be written: it holds its pictures in memory
         self._saving = index, stamp, self._pool.submit(write)
@@ -132,3 +135,16 @@ class Editor:
         print(f"failed: {key}: {' '.join(f'{kind}{error}'.split())}", file=sys.stderr)
         self.job.place(index).fail(f"{kind}{error}", {"key": key, "stamp": stamp})
         self.bar.step()
+
+
+def write_item(place: Place, picture: Picture, edits: Done, more: dict[str, Any]) -> None:
+    """Write all files of a finished edit, the report with `more` in it last."""
+    place.begin()
+    write_pictures(place.folder, picture, edits)
+    if place.draw_box:
+        with atomic_write(place.boxes, drafts=place.folder) as draft:
+            boxes_image(picture, edits).save(draft, format="PNG")
+    shown = (edits.edits[:1] if isinstance(edits, Edits) else edits.edits) if edits.verdict == EDITED else []
+    mask = mask_image(edits.mask) if edits.verdict == EDITED else None
+    before, after = to_pil(picture.rgb, picture.alpha), to_pil(edits.image, edits.alpha)
+    place.finish(thumbs_of(before, after, mask, (one.box for one in shown)), report_of(picture, edits, more))

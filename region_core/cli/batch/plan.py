@@ -11,6 +11,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from ... import __version__, checks
+from ...edits_list.items import Item, digest_of
+from ...edits_list.page import PAGE, SUMMARY
+from ...edits_list.places import Place
+from ...edits_list.reading import Defaults, read_items
 from ...errors import InputError
 from ...files import path_of
 from ...paper.network import RegionGenerator
@@ -18,10 +22,6 @@ from ...settings import EditSettings
 from .. import job
 from ..job import ModelChoice
 from ..options import given_settings, settings_from
-from .index import PAGE, SUMMARY
-from .items import Item, digest_of
-from .places import Place
-from .reading import Defaults, read_items
 
 FORMAT = 2  # of results on disk; a run does not take those of another format for finished
 FOLDERS = ("items", "results", "boxes")

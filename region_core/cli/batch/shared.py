@@ -21,16 +21,18 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ...edit import Edits
+from ...edits_list.items import shuffled
 from ...errors import InputError
 from ...files import discard
 from ...paper.checkpoint import read_checkpoint
 from ...paper.network import RegionGenerator, build_generator, load_generator, save_generator
 from ..report import Done
 from .editing import Editor
-from .items import shuffled
-from .places import LEARNED, STATE
 from .plan import BatchJob
 from .share import Share, wait_for
+
+LEARNED = "learned.safetensors"  # what one picture taught the shared generator
+STATE = "learning.safetensors"  # the shared generator after the last update
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from pathlib import Path, PureWindowsPath
 import pytest
 
 from region_core.checks import is_file_name
-from region_core.cli.batch.items import safe_name
-from region_core.cli.batch.places import Place
+from region_core.edits_list.items import safe_name
+from region_core.edits_list.places import Place
 
 NAMES = [
     "CON",

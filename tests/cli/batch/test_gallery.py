@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from region_core.cli.batch.index import Row, write_page
-from region_core.cli.batch.items import Item
-from region_core.cli.batch.places import Place
 from region_core.demo.worlds import held_out
+from region_core.edits_list.items import Item
+from region_core.edits_list.page import Row, write_page
+from region_core.edits_list.places import Place
 from region_core.files import write_json
 from region_core.settings import EditSettings
 

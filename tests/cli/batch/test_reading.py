@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from region_core.cli.batch.items import item_seed, safe_name, shuffled
-from region_core.cli.batch.reading import Defaults, read_items
+from region_core.edits_list.items import item_seed, safe_name, shuffled
+from region_core.edits_list.reading import Defaults, read_items
 from region_core.errors import InputError, InputProblems
 from region_core.settings import PRESETS
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from region_core.cli.batch.items import safe_name
 from region_core.cli.job import check_edit
 from region_core.cli.main import main
 from region_core.cli.options import parse
 from region_core.edit import Edits
+from region_core.edits_list.items import safe_name
 
 from .conftest import PICTURES
 from .quick import QuickEngine, batch, begun, opened, pictures, quick_edit, table, write_list

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from region_core.cli.batch.items import shuffled
 from region_core.cli.batch.plan import check_batch
 from region_core.cli.batch.shared import schedule, vector
 from region_core.cli.main import main
 from region_core.cli.options import parse
+from region_core.edits_list.items import shuffled
 from region_core.paper.network import build_generator, load_generator, save_generator
 
 from .quick import FEATURES, asked, batch, begun, pictures, quick_edit, table, write_list

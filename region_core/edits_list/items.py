@@ -8,8 +8,8 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...requests import Request
-from ...settings import EditSettings
+from ..requests import Request
+from ..settings import EditSettings
 
 _LONGEST = 48  # characters of a name kept: a file name has room for 255 bytes, a letter takes up to 4
 
@@ -33,8 +33,13 @@ class Item:
     @property
     def texts(self) -> list[str]:
         """Its name and what it asks for."""
-        asked = [one.line for one in self.requests] or [self.caption, self.prompt]
+        asked = self.lines if self.requests else [self.caption, self.prompt]
         return [self.key, *asked, self.negative_prompt, *([] if self.pick is None else [f"pick {self.pick}"])]
+
+    @property
+    def lines(self) -> list[str]:
+        """What it asks for, a line an edit, as `parse_request` reads it."""
+        return [one.line for one in self.requests or (Request(self.caption, self.prompt),)]
 
     @property
     def folder(self) -> str:

@@ -13,12 +13,11 @@ from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from ...checks import is_writable, text_problems
-from ...errors import InputError, InputProblems
-from ...picture import check_header
-from ...requests import Request, parse_request
-from ...settings import REMOVED, SETTINGS, EditSettings, current_name, preset
-from ..job import check_evidence
+from ..checks import is_writable, text_problems
+from ..errors import InputError, InputProblems
+from ..picture import check_header
+from ..requests import Request, check_evidence, parse_request
+from ..settings import REMOVED, SETTINGS, EditSettings, current_name, preset
 from .items import Item, item_seed
 
 TEXTS = ("image", "image_caption", "editing_prompt", "negative_prompt", "name", "preset")

@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from ...files import write_whole
+from ..files import write_whole
 from .items import Item
 from .places import Place
 

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
 
-from ...draw import on_paper
-from ...edit import EDITED, Edits
-from ...files import atomic_write, discard, remove, write_json
-from ...picture import Picture, to_pil
-from ..report import Done, boxes_image, report_of, write_pictures
-from ..saved_regions import mask_image
+from ..draw import on_paper
+from ..files import atomic_write, discard, remove, write_json
+from ..find import Box
 
 THUMB = 320  # pixels of the longer side
-LEARNED = "learned.safetensors"  # what one picture taught the shared generator
-STATE = "learning.safetensors"  # the shared generator after the last update
 _INSIDE = ("edited.png", "region.png")
+
+Thumbs = dict[str, Image.Image]
 
 
 @dataclass(frozen=True)
@@ -59,20 +57,19 @@ class Place:
         failed = _read(self.folder / "failed.json")
         return failed.get("error", "") if failed.get("stamp") == stamp else ""
 
-    def write(self, picture: Picture, edits: Done, more: dict[str, Any]) -> None:
-        """Write all files of a finished edit, the report last."""
+    def begin(self) -> None:
+        """Before the files of another edit are written: what is there is no longer finished."""
         self._clear_drafts()
         remove(self.folder / "report.json")  # it spoke of other pictures
-        write_pictures(self.folder, picture, edits)
-        for name, image in _thumbs(picture, edits).items():
+
+    def finish(self, thumbs: Thumbs, report: dict[str, Any]) -> None:
+        """Write what is left to write once `edited.png` and `region.png` are there, the report last."""
+        for name, image in thumbs.items():
             with atomic_write(self.folder / f"{name}.jpg") as draft:
                 image.save(draft, format="JPEG", quality=88)
         with atomic_write(self.edited, drafts=self.folder) as draft:
             shutil.copyfile(self.folder / "edited.png", draft)
-        if self.draw_box:
-            with atomic_write(self.boxes, drafts=self.folder) as draft:
-                boxes_image(picture, edits).save(draft, format="PNG")
-        write_json(self.folder / "report.json", report_of(picture, edits, more))
+        write_json(self.folder / "report.json", report)
         self.forget_failure()
 
     def fail(self, reason: str, more: dict[str, Any]) -> None:
@@ -99,18 +96,16 @@ def _read(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _thumbs(picture: Picture, edits: Done) -> dict[str, Image.Image]:
-    """Small pictures for the gallery: before, the region in it, after."""
-    before = to_pil(picture.rgb, picture.alpha)
+def thumbs_of(before: Image.Image, after: Image.Image, mask: Image.Image | None, boxes: Iterable[Box]) -> Thumbs:
+    """Small pictures for the page: before, the edit's mask and boxes in it, after; no mask of no edit."""
     region = on_paper(before)
-    painted = edits.edits[:1] if isinstance(edits, Edits) else edits.edits
-    if edits.verdict == EDITED:
+    if mask is not None:
         shaded = Image.blend(region, Image.new("RGB", region.size, (24, 26, 32)), 0.62)
-        region = Image.composite(region, shaded, mask_image(edits.mask).point(lambda value: 255 if value else 0))
-    thumbs = {"before": _small(before), "region": _small(region), "after": _small(to_pil(edits.image, edits.alpha))}
-    for one in painted if edits.verdict == EDITED else ():
+        region = Image.composite(region, shaded, mask.point(lambda value: 255 if value else 0))
+    thumbs = {"before": _small(before), "region": _small(region), "after": _small(after)}
+    for box in boxes:
         scale = [a / b for a, b in zip(thumbs["region"].size * 2, region.size * 2, strict=True)]
-        x0, y0, x1, y1 = (v * s for v, s in zip(one.box, scale, strict=True))
+        x0, y0, x1, y1 = (v * s for v, s in zip(box, scale, strict=True))
         corners = (x0, y0, max(x0, x1 - 1), max(y0, y1 - 1))  # of a long strip it may be a line
         ImageDraw.Draw(thumbs["region"]).rectangle(corners, outline=(255, 94, 58), width=2)
     return thumbs

@@ -1,0 +1,106 @@
+"""What came of a list whose edits somebody else makes: kept on disk, so that a later run goes on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..boxes import box_round
+from ..edit import EDITED, NO_REGION
+from ..picture import Picture, save_png, to_pil
+from .items import Item, digest_of
+from .page import Row, write_page, write_summary
+from .places import Place, thumbs_of
+
+
+@dataclass(frozen=True)
+class ListResults:
+    """The results of a list's `items` in the folder `root`."""
+
+    items: tuple[Item, ...]
+    root: Path
+
+    def stamp(self, item: Item) -> str:
+        """What tells an item's result from that of other texts, another seed or another picture file."""
+        try:
+            file = os.stat(item.path)
+            which = [file.st_size, file.st_mtime_ns]
+        except OSError:  # it is gone, of which its turn will say so
+            which = []
+        return digest_of([*item.texts, item.settings.seed, *which])
+
+    def row(self, item: Item) -> Row:
+        """An item and what is on disk of it."""
+        place, stamp = Place(self.root, item.folder), self.stamp(item)
+        return Row(item, place, report := place.report(stamp), "" if report else place.failure(stamp))
+
+    def left(self) -> list[Item]:
+        """The items whose edits are neither finished nor have failed."""
+        return [item for item in self.items if not self.row(item).is_over]
+
+    def keep(
+        self,
+        item: Item,
+        picture: Picture,
+        edited: Tensor,
+        *,
+        alpha: Tensor | None = None,
+        mask: Tensor | None = None,
+        report: str = "",
+    ) -> Path:
+        """Write what came of an item, and return the edited picture's file.
+
+        edited [1, 3, h, w] in 0..1, as large as the picture or of another size; alpha [1, 1, h, w]; mask [1, 1, h, w]
+        of what was painted, what changed where there is none. A picture that is as it was counts as not edited.
+        """
+        place, after = Place(self.root, item.folder), to_pil(edited, alpha)
+        changed = _changed(picture, edited)
+        done = bool(changed.any())
+        mask = changed if mask is None or mask.shape != changed.shape else mask
+        box = box_round(mask) if done else None
+        place.begin()
+        save_png(after, place.folder / "edited.png", picture.icc_profile)
+        shown = to_pil(mask.expand(-1, 3, -1, -1)).convert("L")
+        save_png(shown, place.folder / "region.png")
+        before = to_pil(picture.rgb, picture.alpha)
+        within = done and shown.size == before.size
+        texts = {"image_caption": item.caption, "editing_prompt": item.prompt, "negative_prompt": item.negative_prompt}
+        said = {
+            "box": box,
+            "verdict": EDITED if done else NO_REGION,
+            "reason": "" if done else " ".join(report.split()),
+            "report": report,
+            "note": picture.note,
+            "seed": item.settings.seed,
+            "key": item.key,
+            "image": item.image,
+            **texts,
+            "picture_size": [picture.width, picture.height],
+            "stamp": self.stamp(item),
+        }
+        boxes = [box] if within and box else []
+        place.finish(thumbs_of(before, after, shown if within else None, boxes), said)
+        return place.edited
+
+    def fail(self, item: Item, reason: str) -> None:
+        """Note that an item cannot be edited, and why."""
+        Place(self.root, item.folder).fail(reason, {"key": item.key, "stamp": self.stamp(item)})
+
+    def write(self) -> list[Row]:
+        """Write the page and the table of all items, from what is on disk; their rows."""
+        rows = [self.row(item) for item in self.items]
+        write_page(self.root, rows)
+        write_summary(self.root, rows)
+        return rows
+
+
+def _changed(picture: Picture, edited: Tensor) -> Tensor:
+    """[1, 1, h, w], 1 where the edit differs in 8 bits; everywhere in one of another size."""
+    if edited.shape != picture.rgb.shape:
+        return torch.ones_like(edited[:, :1])
+    before, after = (each.float().mul(255).round() for each in (picture.rgb.to(edited.device), edited))
+    return (before != after).any(dim=1, keepdim=True).float()
