@@ -64,14 +64,15 @@ def draw_boxes(
 
 
 def considered(edits: Edits) -> Image.Image:
-    """The source with all regions that an edit considered, the chosen one standing out; the best few have the numbers
-    that pick takes."""
+    """The source with the best regions that an edit considered, under the numbers that pick takes, the chosen one
+    standing out."""
     chosen, labels = edits.best, []
     label = "" if chosen is None else of_edit(edits, chosen)
     if edits.regions:
-        others = [(n, one) for n, one in enumerate(edits.regions, 1) if chosen is None or one is not chosen.region]
+        best = enumerate(edits.regions[:SHOWN], 1)
+        others = [(number, one) for number, one in best if chosen is None or one is not chosen.region]
         boxes = torch.tensor([one.box for _, one in others], dtype=torch.float32).reshape(-1, 4)
-        labels = [str(number) if number <= SHOWN else "" for number, _ in others]
+        labels = [str(number) for number, _ in others]
     else:
         boxes = edits.tried_boxes
     return draw_boxes(edits.encoded.picture.rgb, boxes, edits.box, label, labels)

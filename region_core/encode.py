@@ -16,14 +16,15 @@ from .picture import Picture, picture_from
 from .resize import resize
 from .views import WindowViews, look_through_windows
 
-SMALL_SIDE = 512  # the search works at this size at most; CLIP sees less still
+SMALL_SIDE = 512  # a picture as a whole is seen at this size at most; CLIP sees less still
+TILED_SIDE = 1024  # and cut into windows at this one: the smallest have about as many pixels as CLIP reads
 
 
 @dataclass(frozen=True)
 class EncodedPicture:
     """One picture as the models see it; it holds no text and no model.
 
-    `small` [1, 3, h, w] is the copy that is searched, no side longer than `SMALL_SIDE`; `features` are DINO's, of the
+    `small` [1, 3, h, w] is a copy with no side longer than `SMALL_SIDE`; `features` are DINO's, of the
     whole picture; `embedding` [1, E] is CLIP's of it, of unit length. `views` are what CLIP sees through windows, and
     `cells` what DINO's features say of its cells; None where they were not asked for. `key` tells pictures apart.
     """
@@ -76,16 +77,16 @@ def encode_picture(
         return EncodedPicture(picture, small, features, scorer.encode_images(small), None, None, key)
     if features is None:
         raise InputError("neither a DINO encoder nor patch features are given; pass one")
-    views = look_through_windows(scorer, small, features.features)
+    views = look_through_windows(scorer, small, reduced(source, TILED_SIDE), features.features)
     return EncodedPicture(
         picture, small, features, views.picture, views, read_cells(features.features, features.attention), key
     )
 
 
-def reduced(source: Tensor) -> Tensor:
-    """The copy of source [1, 3, H, W] in which no side is longer than SMALL_SIDE."""
+def reduced(source: Tensor, side: int = SMALL_SIDE) -> Tensor:
+    """The copy of source [1, 3, H, W] in which no side is longer than `side`."""
     height, width = source.shape[-2:]
-    scale = min(1.0, SMALL_SIDE / max(height, width))
+    scale = min(1.0, side / max(height, width))
     if scale == 1:
         return source
     return resize(source, max(1, round(height * scale)), max(1, round(width * scale))).clamp(0, 1)

@@ -54,10 +54,11 @@ def tiles(height: int, width: int, zoom: int) -> Tensor:
     )
 
 
-def look_through_windows(scorer: ClipScorer, picture: Tensor, features: Tensor) -> WindowViews:
+def look_through_windows(scorer: ClipScorer, small: Tensor, picture: Tensor, features: Tensor) -> WindowViews:
     """CLIP's embeddings of a picture [1, 3, H, W] (0..1) and of its tiles: about 39 encodings at 4 : 3.
 
-    features [1, D, h, w] are DINO's of the picture; they tell a transformer which places belong together.
+    The whole of it is seen in its `small` copy [1, 3, h, w]. features [1, D, h, w] are DINO's of the picture; they tell
+    a transformer which places belong together.
     """
     height, width = picture.shape[-2:]
     parts = [
@@ -71,7 +72,7 @@ def look_through_windows(scorer: ClipScorer, picture: Tensor, features: Tensor) 
     shares = boxes / torch.tensor([width, height] * 2, dtype=torch.float32)
     side = scorer.image_size
     # the whole picture is squeezed to CLIP's square, as wherever CLIP reads a picture
-    crops = torch.cat([resize(picture, side, side).clamp(0, 1), cut_squares(picture, boxes[1:], side)])
+    crops = torch.cat([resize(small, side, side).clamp(0, 1), cut_squares(picture, boxes[1:], side)])
     grid = torch.tensor([features.shape[-1], features.shape[-2]] * 2, dtype=torch.float32)
     seen = scorer.places(crops, cut_squares(features, shares * grid, PLACES))
     if seen is None:

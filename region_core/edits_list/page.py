@@ -79,9 +79,10 @@ def write_summary(folder: Path, rows: list[Row]) -> None:
     write_whole(folder / SUMMARY, file.getvalue().encode("utf-8-sig"))
 
 
-def write_page(folder: Path, rows: list[Row]) -> None:
-    """Write `index.html`: a card an item, in the list's order. Pictures are fetched when they come into view."""
+def write_page(folder: Path, rows: list[Row], *, can_pick: bool = False) -> None:
+    """Write `index.html`: a card an item, in the list's order. Pictures are fetched when they come into view.
+    `can_pick`: it says how another of the regions is painted by the command line."""
     text = files(__package__).joinpath(PAGE).read_text(encoding="utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined).from_string(text)
     counts = Counter(row.status for row in rows)
-    write_whole(folder / PAGE, page.render(rows=rows, counts=counts).encode())
+    write_whole(folder / PAGE, page.render(rows=rows, counts=counts, can_pick=can_pick).encode())

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from region_core import encode_picture
 from region_core.views import PLACES, ZOOMS, look_through_windows, tiles
 
-from .colours import ColourScorer, scene
+from .colours import ColourDino, ColourScorer, scene
 
 
 @pytest.mark.parametrize(("height", "width"), [(100, 100), (64, 256), (300, 120), (384, 512), (33, 198)])
@@ -37,7 +38,7 @@ def test_the_whole_picture_is_the_first_window_and_each_has_its_own_part_of_dino
     scorer = Watched()
     row, column = torch.meshgrid(torch.arange(20.0), torch.arange(40.0), indexing="ij")
     picture = scene(("red", (40, 10, 80, 50)), size=(80, 160))
-    views = look_through_windows(scorer, picture, torch.stack([column, row])[None])
+    views = look_through_windows(scorer, picture, picture, torch.stack([column, row])[None])
     count = 1 + sum(len(tiles(80, 160, zoom)) for zoom in ZOOMS[1:])
     assert views.boxes.shape == (count, 4)
     assert views.zooms.tolist() == sorted(views.zooms.tolist())
@@ -58,7 +59,7 @@ def test_embeddings_are_of_unit_length_and_places_lie_as_in_the_window() -> None
             return 3 * super()._bent(values)
 
     picture = scene(("red", (0, 0, 64, 32)))
-    views = look_through_windows(Long(), picture, torch.ones(1, 2, 8, 8))
+    views = look_through_windows(Long(), picture, picture, torch.ones(1, 2, 8, 8))
     assert views.places is not None
     torch.testing.assert_close(views.places.norm(dim=-1), torch.ones(views.places.shape[:-1]))
     torch.testing.assert_close(views.whole.norm(dim=-1), torch.ones(len(views.boxes)))
@@ -70,6 +71,19 @@ def test_embeddings_are_of_unit_length_and_places_lie_as_in_the_window() -> None
 
 def test_of_a_clip_without_places_the_windows_are_all() -> None:
     scorer = ColourScorer(why_no_places="it is odd")
-    views = look_through_windows(scorer, scene(("red", (0, 0, 64, 32))), torch.ones(1, 2, 8, 8))
+    picture = scene(("red", (0, 0, 64, 32)))
+    views = look_through_windows(scorer, picture, picture, torch.ones(1, 2, 8, 8))
     assert views.places is None
     assert len(views.whole) == len(views.boxes) == scorer.pictures
+
+
+def test_the_windows_of_a_large_picture_show_it_as_sharp_as_it_is() -> None:
+    """A photograph of 640 x 480 has more in its smallest windows than a copy of 512 would."""
+    picture = torch.full((1, 3, 480, 640), 0.5)
+    picture[..., ::2] = 1  # lines of one pixel
+    scorer = Watched()
+    scorer.image_size = 160  # as wide as the smallest windows
+    encode_picture(picture, dino=ColourDino(), scorer=scorer)
+    contrast = scorer.images.std(dim=(1, 2, 3))
+    assert float(contrast[-1]) > 0.1
+    assert float(contrast[0]) < 0.01  # of the picture as a whole nothing is left of them

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -131,7 +132,7 @@ class Batch:
         """Write the page and the table, from what is on disk, and a line for the person; whether all went well."""
         rows = [self._row(n) for n in self.all]
         well = all(row.report is not None for row in rows)
-        for write in (write_page, write_summary):
+        for write in (partial(write_page, can_pick=True), write_summary):
             try:
                 write(self.job.output_dir, rows)
             except InputError as error:  # a table that is open in another program, say

@@ -60,7 +60,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     if program is None:
         pytest.skip("no Chromium here: set CHROMIUM to the program")
     root = tmp_path_factory.mktemp("a run 图")
-    write_page(root, [row(root, number) for number in range(COUNT)])
+    write_page(root, [row(root, number) for number in range(COUNT)], can_pick=True)
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         shown = browser.new_page(viewport={"width": 1500, "height": 950})
@@ -92,6 +92,8 @@ def test_every_edit_has_its_card_and_pictures_come_into_view(page: Any) -> None:
         )
         assert card.locator("img").count() == 3
     page.screenshot(path=page.pictures / "gallery.png")
+    assert f'--pick "folder with spaces/图 {COUNT - 1} 🦊.png=2"' in card.inner_text()
+    assert "--pick" not in page.locator("#i0").inner_text()
     assert page.problems == []
 
 
