@@ -70,8 +70,8 @@ def caption_map(views: WindowViews, cells: CellGraph, caption: Tensor, distracto
 def _agreement(views: WindowViews, texts: Tensor) -> float:
     """How far the places of the windows say together what the windows say as wholes, 0 to 1.
 
-    How much of the cosines of one with texts [n, E] is explained by the other's, r squared. It is high for a tower that pools its places, and low for one
-    with a class token of its own, whose places were never trained to be asked.
+    How much of the cosines of one with texts [n, E] is explained by the other's, r squared. It is high for a tower that
+    pools its places, and low for one with a class token of its own, whose places were never trained to be asked.
     """
     assert views.places is not None
     answers = torch.stack([views.whole @ texts.T, views.places.mean(dim=(1, 2)) @ texts.T])
