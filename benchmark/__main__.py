@@ -243,6 +243,18 @@ def borders(scenes: int, seed: int, kind: str, side: int, sheet: Path | None) ->
 
 
 @cli.command()
+@click.option("--world", type=click.Choice(("shapes", "things")), default="shapes", show_default=True)
+@click.option("--scenes", type=AT_LEAST_1, default=24, show_default=True, help="how many")
+@click.option("--seed", type=AT_LEAST_0, default=0, show_default=True, help="which scenes")
+def several(world: str, scenes: int, seed: int) -> None:
+    """Make three edits of one picture, then paint another region of the first: regions, what stays as it was, and the
+    passes through each model."""
+    from .several import measured
+
+    click.echo(measured(world, scenes, seed))
+
+
+@cli.command()
 @click.option("--seconds", is_flag=True, help="also run each pass on this CPU, by the clock")
 def currency(seconds: bool) -> None:
     """Build the full-size models without weights and count the operations of one pass: the prices of

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from .conftest import Comfy
 from .flows import SEVERAL, as_prompt, find, load
@@ -175,3 +179,21 @@ def test_no_clip_is_one_sentence(comfy: Comfy) -> None:
         take(comfy, graph, "edit.clip", wrong)
         message = comfy.run(graph).error["exception_message"].strip()
         assert message.startswith(f"Edit Several Regions: {words}"), message
+
+
+def test_lines_of_the_node_and_of_the_command_line_make_the_same(comfy: Comfy, tmp_path: Path) -> None:
+    lines = lines_for(comfy)
+    run = comfy.run(graph_of(lines))
+    edited, mask, ((*boxes,),), source = (run.seen[f"v{i}"] for i in (0, 1, 2, 8))
+    Image.fromarray((255 * source[0]).round().byte().numpy()).save(tmp_path / "scene.png")
+    asked = ["--models", "shapes", "--quiet", "--steps", "8", "--guidance_scale", "3", "--seed", "7"]
+    for line in lines.split("\n\n"):
+        asked += ["--edit", line]
+    where = ["--image_file_path", str(tmp_path / "scene.png"), "--output_dir", str(tmp_path / "out")]
+    assert comfy.part("region_core.cli.main").main(["edit", *where, *asked]) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert [one["bounding_box"] for one in report["edits"]] == boxes
+    for name, ours in (("region.png", mask[0]), ("edited.png", edited[0])):
+        with Image.open(tmp_path / "out" / name) as image:
+            theirs = torch.from_numpy(np.array(image)).float() / 255
+        assert float((theirs - ours).abs().max()) < 0.003, name  # rounded to 8 bits, of two samplers
