@@ -197,7 +197,8 @@ def _results(json_file: str, output_folder: str, seed: int) -> ListResults:
     file = Path(os.path.abspath(root / json_file))
     if root not in file.parents or not file.is_file():
         raise InputError(
-            f"json_file is {json_file!r}, not in ComfyUI's input folder; put the list there, beside its pictures"
+            f"json_file is {json_file!r}, not in ComfyUI's input folder; put the list there, beside its pictures, and "
+            "press R to have it listed"
         )
     parts = output_folder.strip().replace("\\", "/").split("/")
     if not all(map(is_file_name, parts)):

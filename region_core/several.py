@@ -179,7 +179,8 @@ def _painted(
         small = reduced(done.image)
         picture = replace(base.picture, rgb=done.image, own=None)
         base = replace(base, picture=picture, small=small, embedding=scorer.encode_images(small))
-        answer = replace(answer, notes=(*answer.notes, f"the region at {pixels(region.box)} overlaps an earlier edit"))
+        note = f"the region at {pixels(region.box)}, with its border, overlaps an earlier edit"
+        answer = replace(answer, notes=(*answer.notes, note))
     made = paint_regions(base.picture, [region], painter, seed=settings.seed, settings=settings.paint, on_step=on_step)
     edit = rank_edits(made, base, request.caption, request.prompt, scorer=scorer, settings=settings.rank)[0]
     if not edit.improves:

@@ -130,7 +130,7 @@ def test_regions_that_overlap_are_painted_in_order_and_told() -> None:
     first, second, third = done.answers
     assert first.notes == third.notes == ()
     (edit,) = second.edits
-    assert second.notes == (f"the region at {pixels(edit.box)} overlaps an earlier edit",)
+    assert second.notes == (f"the region at {pixels(edit.box)}, with its border, overlaps an earlier edit",)
     assert [colour_at(done.image, box) for box in (upper, lower, OTHER)] == ["blue", "green", "grey"]
     assert greens(painters["blue"]) > 50
     done, painters = edited("red | bottommost -> green\nred | topmost -> blue", near, settings=narrow)

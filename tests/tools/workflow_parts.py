@@ -55,7 +55,7 @@ class Found:
     def frames(self) -> list[Frame]:
         """What goes in."""
         return [
-            Frame("1. Picture and caption · 图像与描述", "models", [self.picture, self.find]),
+            Frame("1. Picture and caption · 图像与描述", "models", [self.picture, self.find], room=30),
             Frame("What finds it · 用于寻找的模型", "models", [self.dino, self.scorer]),
         ]
 

@@ -172,7 +172,7 @@ def app(name: str) -> dict:
     columns: list[list[Frame | Note]] = [
         [Frame("1. Picture and texts · 图像与文本", "models", [picture, was, will, models])],
         [Frame("2. Find and choose · 查找与选取", "texts", [find, pick, regions])],
-        [Frame("3. Say it to the models · 提示词", "texts", [positive, negative, loss])],
+        [Frame("3. Say it to the models · 提示词", "texts", [positive, negative, loss], room=30)],
         [Frame("4. Paint · 绘制", "work", [edit], room=500)],
         [Frame("5. Before and after · 前后", "models", [beside, both, after])],
         [Frame("Report · 报告", "models", [report])],
