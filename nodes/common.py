@@ -79,6 +79,11 @@ def to_core(image: torch.Tensor) -> torch.Tensor:
     return planes.float().expand(-1, 3, -1, -1).clone(memory_format=torch.contiguous_format)
 
 
+def in_colour(image: torch.Tensor) -> torch.Tensor:
+    """A copy of an IMAGE [B,H,W,C] to draw on, with 3 or 4 channels."""
+    return image.expand(*image.shape[:3], 3).clone() if image.shape[-1] == 1 else image.clone()
+
+
 def to_comfy(planes: torch.Tensor) -> torch.Tensor:
     """[B,3,H,W] to IMAGE [B,H,W,3] on ComfyUI's device for what goes between nodes."""
     return planes.movedim(1, -1).float().to(model_management.intermediate_device()).contiguous()

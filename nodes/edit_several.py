@@ -25,6 +25,7 @@ from .common import (
     ClipScorerSocket,
     Dino,
     check_image,
+    in_colour,
     numbered,
     schema,
     to_bounding_boxes,
@@ -117,7 +118,7 @@ class EditSeveralRegions(io.ComfyNode):
         }
         feedback = Feedback(len(image), model)
         remembered.start()
-        edited, masks, boxes, painted, reports = image.clone(), [], [], [], []
+        edited, masks, boxes, painted, reports = in_colour(image), [], [], [], []
         for index in range(len(image)):
             picture = to_core(image[index : index + 1])
             feedback.start(index, picture[0])

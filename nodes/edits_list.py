@@ -104,7 +104,7 @@ class LoadEditsList(io.ComfyNode):
             told = f"nothing is left ({said}); name another output_folder to edit anew"
         elif len(taken) == len(results.left()):
             told = f"the last {len(taken)} of {len(results.items)} edits"
-        say_on_node(told, cls.hidden.unique_id)
+        say_on_node(told, cls.hidden and cls.hidden.unique_id)
         if not taken:
             return io.NodeOutput(*[[ExecutionBlocker(None)]] * 8, ui={"text": (told,)})
         items = [item for item, _ in taken]
@@ -142,6 +142,11 @@ class SaveEdits(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, **_: Any) -> float:
+        """Never as it was: what was saved may have been deleted since."""
+        return float("nan")
+
+    @classmethod
     @checked
     def execute(
         cls,
@@ -159,17 +164,15 @@ class SaveEdits(io.ComfyNode):
         for name, values in (("edited", rows), ("mask", masks), ("report", reports)):
             if len(values) != len(listed):
                 raise InputError(f"{name} has {len(values)} for {len(listed)} edits of the list; give one for each")
-        files = [
-            one.results.keep(
-                one.item,
-                load_picture(one.item.path),
-                to_core(row),
-                alpha=row[..., 3][None] if row.shape[-1] == 4 else None,
-                mask=own,
-                report=said,
-            )
-            for one, row, own, said in zip(listed, rows, masks, reports, strict=True)
-        ]
+        files = []
+        for one, row, own, said in zip(listed, rows, masks, reports, strict=True):
+            alpha = row[..., 3][None] if row.shape[-1] == 4 else None
+            try:
+                picture = load_picture(one.item.path)
+            except InputError as error:  # it is gone since the run began; the other edits are not to suffer from it
+                one.results.fail(one.item, str(error))
+                continue
+            files.append(one.results.keep(one.item, picture, to_core(row), alpha=alpha, mask=own, report=said))
         results = listed[0].results
         counts = Counter(row.status for row in results.write())
         told = ", ".join(f"{count} {status}" for status, count in counts.items())

@@ -58,7 +58,7 @@ class SaveLearnedGenerator(io.ComfyNode):
         """Save as safetensors with the settings it was taught with."""
         if learned is None:  # no fault: the other outputs of a search are worth as much without it
             log.warning(NOTHING_LEARNED)
-            say_on_node(NOTHING_LEARNED, cls.hidden.unique_id)
+            say_on_node(NOTHING_LEARNED, cls.hidden and cls.hidden.unique_id)
             return io.NodeOutput("", ui={"text": (NOTHING_LEARNED,)})
         stem, number = _stem(filename_prefix), 1
         while (path := stem.with_name(f"{stem.name}_{number:05}.safetensors")).exists():

@@ -9,7 +9,7 @@ from ..region_core.errors import InputError
 from ..region_core.paint import stitch as stitched
 from ..region_core.paint.windows import resized
 from ..region_core.picture import picture_from
-from .common import StitchSocket, check_image, schema, to_comfy, to_core
+from .common import StitchSocket, check_image, in_colour, schema, to_comfy, to_core
 from .sockets import checked
 from .values import Stitches
 
@@ -47,7 +47,7 @@ class RegionStitch(io.ComfyNode):
 def _put_back(stitch: Stitches, rows: list[torch.Tensor], start: int) -> tuple[torch.Tensor, torch.Tensor]:
     """The batch with its crops in it and their masks; `start` is how many painted pictures came before `rows`."""
     image, crops = stitch.image, stitch.crops
-    edited = image.clone()
+    edited = in_colour(image)
     masks = torch.zeros(image.shape[:3], dtype=torch.float32, device=image.device)
     for index in dict.fromkeys(place for place, _ in crops):
         picture = picture_from(to_core(image[index : index + 1]))

@@ -102,7 +102,7 @@ def two_things(caption: str, prompt: str) -> list[str]:
         return []
     first, second = (f'"{one} -> {prompt}"' for one in named.groups())
     return [
-        f"the caption names two things, and one region is looked for; for one of each write two edits, {first} and "
+        f"if the caption names two things, one region is looked for; for one of each write two edits, {first} and "
         f"{second}: --edit twice, or a line each in Edit Several Regions"
     ]
 

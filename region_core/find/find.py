@@ -50,8 +50,8 @@ def find_regions(
     check_text("image_caption", caption)
     caption = caption.strip()
     settings = settings or FindSettings()
-    ground = is_background(caption)
     what, which = parse_position(caption)
+    ground = is_background(what)
     if not isinstance(picture, EncodedPicture | Picture):
         picture = picture_from(picture)
     source = picture.rgb if isinstance(picture, Picture) else picture.picture.rgb

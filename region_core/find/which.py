@@ -12,12 +12,13 @@ from ..boxes import iou
 from .regions import Region, Regions
 
 LIKELY = 0.25  # of the best region's probability: with as much a region may be another of the kind
+MEANT = 10.0  # nats that it is worth to be the one that the caption asks for
 SAME = 0.5  # IoU from which what is not meant is this region
 _MOST = r"(leftmost|rightmost|topmost|bottommost|largest|smallest)"
 # "the left cup" and "the top hat" are not told apart, so a side alone counts at the end only
 _BEFORE = re.compile(rf"(?:the|a|an)\s+{_MOST}\s+(?P<what>.+)", re.IGNORECASE)
 _AFTER = re.compile(
-    r"(?P<what>.+?),?\s+(?:on|at|to)\s+the\s+(?:far\s+)?(left|right|top|bottom)(?:\s+side)?", re.IGNORECASE
+    r"(?P<what>.+?),?\s+(?:on|at)\s+the\s+(?:far\s+)?(left|right|top|bottom)(?:\s+side)?", re.IGNORECASE
 )
 
 
@@ -32,10 +33,15 @@ def parse_position(caption: str) -> tuple[str, str]:
 
 
 def meant_first(regions: Regions, which: str) -> Regions:
-    """The same regions, the one that `which` means before the others."""
+    """The same regions with the evidence that `which` is: the one that it means and other cuts of it come first."""
     meant = choose(regions, which)
-    others = [region for region in regions if all(region is not one for one in meant)]
-    return replace(regions, regions=(*meant, *others))
+    favour = [MEANT * any(_iou(region, one) >= SAME for one in meant) for region in regions]
+    raised = [region.evidence + more for region, more in zip(regions, favour, strict=True)]
+    total = math.log(sum(map(math.exp, raised)))
+    weighed = [replace(region, evidence=one - total) for region, one in zip(regions, raised, strict=True)]
+    first = [any(region is one for one in meant) for region in regions]
+    order = sorted(range(len(weighed)), key=lambda n: (not first[n], -weighed[n].evidence))
+    return replace(regions, regions=tuple(weighed[n] for n in order))
 
 
 def things(regions: Regions) -> list[Region]:

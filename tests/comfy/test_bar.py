@@ -20,7 +20,7 @@ def shown(
     """The bar at each of its moves, with the steps that a sampler has told of by then."""
     parts, told, seen = demo_parts(comfy), [0], []
 
-    def painted(_feedback: Any, _step: Any) -> None:
+    def painted(_feedback: Any, _step: Any, _box: Any) -> None:
         told[0] += 1
 
     def show(feedback: Any, done: float, _picture: Any) -> None:  # newer versions send no more than ten a second

@@ -104,6 +104,6 @@ def test_comfyui_and_what_all_packs_share_stay_as_they_were(tmp_path: Path) -> N
     assert found["shared"] == ""
     assert found["folders"] == ["dino", "learnable_regions", "open_clip"]
     assert all(name.startswith("LearnableRegions_") for name in found["nodes"])
-    assert len(found["nodes"]) == 15
+    assert len(found["nodes"]) == 17
     assert found["core"]
     assert found["command line"] == [], "the nodes imported the command line"

@@ -65,6 +65,14 @@ def test_frames_have_room_for_the_live_preview(path: Path) -> None:
 
 
 @each_workflow
+def test_what_is_found_is_shown_within_its_node(path: Path) -> None:
+    """The classic renderer makes a node larger by what it shows while it runs, over what is below it."""
+    for node in load(path)["nodes"]:
+        if node["type"].endswith("FindRegion"):
+            assert node["size"][1] >= 500
+
+
+@each_workflow
 def test_what_a_workflow_says_is_said_in_chinese_too(path: Path) -> None:
     """The front end has no translation of notes, frames and titles."""
     flow = load(path)

@@ -87,7 +87,8 @@ def test_of_three_of_a_kind_in_a_picture_each_is_found_by_its_word() -> None:
     [
         ("the cup on the left", "the cup", "leftmost"),
         ("a cup, at the Top", "a cup", "topmost"),
-        ("two cups to the far right side", "two cups", "rightmost"),
+        ("two cups on the far right side", "two cups", "rightmost"),
+        ("a man looking to the right", "a man looking to the right", ""),
         ("the largest red cup", "the red cup", "largest"),
         ("a smallest cup", "the cup", "smallest"),
         ("the top hat", "the top hat", ""),
@@ -110,4 +111,13 @@ def test_the_one_that_the_caption_asks_for_comes_first() -> None:
         assert overlap(regions[0].box, box) > 0.6, caption
         assert len(regions) == len(find(picture))
         assert regions.caption == caption
+        evidence = [region.evidence for region in regions]
+        assert evidence == sorted(evidence, reverse=True), "the edit is chosen by it, too"
     assert find(picture, "green on the left").why.count("green on the left") == 1
+
+
+def test_the_background_on_a_side_is_the_background() -> None:
+    picture = scene(("red", (50, 50, 80, 78)))
+    left = find(picture, "the background on the left")
+    assert {region.box for region in left} == {region.box for region in find(picture, "background")}
+    assert left[0].box[2] < 100

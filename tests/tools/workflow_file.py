@@ -13,7 +13,8 @@ GAP, PAD, HEAD = 64, 20, 84  # between nodes, beside them, and above the first o
 COLOURS = {"models": "#3f789e", "texts": "#8A8", "work": "#b06634"}
 PICTURES = {"LoadImage": 250, "PreviewImage": 290, "SaveImage": 290, "MaskPreview": 290}
 TEXTS = {"PreviewAny": 150, "CLIPTextEncode": 76, "TextEncodeQwenImageEditPlus": 100, "SAM3_Detect": 40}
-TEXTS["LearnableRegions_EditSeveralRegions"] = 100
+TEXTS["LearnableRegions_EditSeveralRegions"] = 220  # lines, also while the classic renderer shows what is painted
+TEXTS["LearnableRegions_FindRegion"] = 220  # what is found, in the classic renderer
 Link = tuple["Node", str]  # a node and the name of its output
 
 

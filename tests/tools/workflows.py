@@ -46,7 +46,7 @@ def lines_demo(name: str, seed: int, kind: str, lines: str, note: Note) -> dict:
         name,
         [
             [note, Frame("1. Models and a picture · 模型与图像", "models", [shapes.models, shapes.scene, negative])],
-            [Frame("2. What to change · 要改什么", "work", [edit], room=420)],
+            [Frame("2. What to change · 要改什么", "work", [edit], room=300)],
             [Frame("3. Before and after · 前后", "models", [before, after])],
             [Frame("Where, and the report · 位置与报告", "models", [where, report])],
         ],
