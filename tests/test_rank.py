@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from region_core.encode import EncodedPicture
+from region_core.encode import EncodedPicture, key_of
 from region_core.encoders import PatchFeatures
+from region_core.errors import InputError
 from region_core.find import Region
 from region_core.paint import Edit, crop_region
 from region_core.picture import picture_from
@@ -100,6 +101,25 @@ def test_an_edit_from_caption_to_prompt_gains_one_and_pays_for_its_distance() ->
     assert said.text == pytest.approx(1, abs=1e-5)
     assert said.picture == pytest.approx(-0.5)  # half of its squared distance, in the texts' own
     assert said.score == pytest.approx(0.5, abs=1e-5)
+
+
+def test_edits_of_another_picture_are_refused() -> None:
+    picture, other, scorer = (
+        picture_from(plain(RED)),
+        picture_from(plain(BLUE)),
+        ColourScorer(prompt=GREEN, caption=RED),
+    )
+    features = PatchFeatures(torch.zeros(1, 3, 4, 4), torch.zeros(1, 4, 4))
+    seen = scorer.encode_images(picture.rgb)
+    encoded = EncodedPicture(picture, picture.rgb, features, seen, None, None, key_of(picture))
+    region = Region.from_box(BOX, HEIGHT, WIDTH)
+    made = [
+        Made(one, region, crop_region(one.rgb, region, 64, HARD), plain(GREEN))
+        for one in (picture, picture_from(plain(RED)), other)
+    ]
+    assert len(rank_edits(made[:2], encoded, "caption", "prompt", scorer=scorer)) == 2  # the same, read twice
+    with pytest.raises(InputError, match="another picture was encoded"):
+        rank_edits(made, encoded, "caption", "prompt", scorer=scorer)
 
 
 def test_each_weight_weighs_its_own_part() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from region_core import InputError
-from region_core.requests import Request, parse_request, parse_requests
+from region_core.requests import Request, check_evidence, parse_request, parse_requests
+from region_core.settings import PRESETS
 
 
 @pytest.mark.parametrize(
@@ -61,3 +62,10 @@ def test_a_request_a_line_empty_lines_are_left_out_and_none_is_a_fault() -> None
     for nothing in ("", " \n\n"):
         with pytest.raises(InputError, match="there is no edit; write what is there -> what should be there, one edit"):
             parse_requests(nothing)
+
+
+def test_the_published_method_makes_one_edit() -> None:
+    with pytest.raises(InputError, match="edit says several edits, and preset paper makes one"):
+        check_evidence(PRESETS["paper"], "edit")
+    for name in ("fast", "standard", "quality"):
+        check_evidence(PRESETS[name], "edit")

@@ -91,6 +91,8 @@ def mutated(graph: dict, rng: random.Random) -> tuple[dict, str]:
     node = graph[key]
     name = rng.choice(sorted(node["inputs"]))
     kind = rng.choice(["missing", "nothing", "extreme", "extreme", "extreme", "link", "link", "gone"])
+    if kind == "link" and name == "preset":  # ComfyUI follows a link there without a look at it, and may not come back
+        kind = "nothing"
     if kind == "missing":
         del node["inputs"][name]
     elif kind == "nothing":
