@@ -39,7 +39,9 @@ def edited(models: Models, settings: Any, device: Any = "cpu") -> Edits:
 @pytest.fixture(scope="module")
 def there(models: Models) -> Models:
     """The models with their weights on the device."""
-    made = copy.deepcopy(models)
+    # a tokenizer has nothing on a device, and of two words with one number its copy would keep either
+    tokenizers = [part.tokenizer for part in (models.pipe, models.scorer)]
+    made = copy.deepcopy(models, {id(one): one for one in tokenizers})
     for part in (made.pipe.unet, made.pipe.vae, made.pipe.text_encoder, made.dino.model, made.scorer.model):
         mac.moved(part)
     return made

@@ -41,5 +41,8 @@ def run_app(seen: Seen, picture: str, caption: str, wish: str) -> list[list[int]
     seen.page.wait_for_function(
         f"count => ({_PICTURES})().filter(([width]) => width > 0).length >= count", arg=shown, timeout=2 * PATIENCE
     )
-    seen.page.wait_for_timeout(1500)
+    # previews come before the result, which is the scene before and after with a line between
+    seen.page.wait_for_function(
+        f"wide => ({_PICTURES})().some(([width]) => width === wide)", arg=2 * 128 + 8, timeout=2 * PATIENCE
+    )
     return seen.page.evaluate(_PICTURES)
