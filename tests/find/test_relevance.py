@@ -126,3 +126,10 @@ def test_what_fills_the_picture_is_there_and_a_text_a_little_like_all_of_it_is_n
     mixed = picture((2, 2, 5, 5), inside=0.3, outside=0.3)
     mixed[2:5, 2:5] = torch.tensor([0.3, 0.954, 0, 0, 0, 0])  # something else is there
     assert caption_map(looked(mixed), graph(), CAPTION, OTHERS).presence < 0.75
+
+
+def test_a_picture_one_cell_wide_is_looked_at_too() -> None:
+    """Windows narrower than a cell count in the cell where they lie."""
+    narrow = CellGraph((SIDE, 1), torch.eye(SIDE), torch.zeros(SIDE))
+    seen = caption_map(looked(picture((0, 0, 8, 4))), narrow, CAPTION, OTHERS).seen.flatten()
+    assert float(seen[:3].min()) > float(seen[5:].max()) + 1

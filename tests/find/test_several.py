@@ -90,6 +90,8 @@ def test_each_edit_has_its_region_its_prompt_and_the_next_seed() -> None:
     assert [colour_at(done.image, box) for box in (THING, OTHER, THIRD)] == ["green", "grey", "blue"]
     assert [painters[prompt].seeds for prompt in ("green", "grey", "blue")] == [[40], [41], [42]]
     assert all(answer.notes == () for answer in done.answers)
+    boxes = torch.tensor([edit.box for edit in done.edits])
+    assert done.box == (*boxes[:, :2].amin(0).tolist(), *boxes[:, 2:].amax(0).tolist())
     _, painters = edited("red -> green\nblue -> grey", settings=SETTINGS.with_values(seed=2**64 - 1))
     assert [painters[prompt].seeds for prompt in ("green", "grey")] == [[2**64 - 1], [0]]
 
@@ -113,7 +115,7 @@ def test_what_is_not_there_or_left_out_entirely_leaves_the_rest() -> None:
     assert bool((done.mask[..., 70:, :] == 0).all())
     nothing, painters = edited("green -> blue")
     assert torch.equal(nothing.image, THREE)
-    assert (float(nothing.mask.max()), painters["blue"].calls) == (0, [])
+    assert (float(nothing.mask.max()), nothing.box, painters["blue"].calls) == (0, None, [])
 
 
 def test_regions_that_overlap_are_painted_in_order_and_told() -> None:
