@@ -198,3 +198,9 @@ def test_a_dino_of_very_many_cells_is_read_at_fewer() -> None:
     assert overlap(found[0].box, OTHER) > 0.85
     place = find_regions(encoded, "background", scorer=scorer, prior=mask_of((70, 4, 124, 60)))[0]
     assert mask_overlap(place.mask, place.mask * mask_of((70, 4, 124, 60))) == 1
+
+
+def test_where_every_place_is_as_free_as_any_the_map_is_even() -> None:
+    regions = find_regions(torch.full((1, 3, 128, 128), 0.5), "background", dino=ColourDino(), scorer=ColourScorer())
+    assert regions.found
+    assert not regions.relevance.any(), "0 and no NaN"
