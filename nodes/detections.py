@@ -61,7 +61,9 @@ def _of_boxes(boxes: Any, height: int, width: int) -> torch.Tensor | None:
     if not isinstance(boxes, Sequence) or isinstance(boxes, str):
         raise InputError(f"detections has a {type(boxes).__name__} where a list of boxes should be; {_WAY_OUT}")
     corners = [_corners(box, height, width) for box in boxes]
-    real = [box for box in corners if box[0] < box[2] and box[1] < box[3]]  # 0 wide is how nodes say none
+    real = [box for box in corners if box[0] < box[2] and box[1] < box[3]]  # 0 wide is how nodes say none,
+    # and the whole picture where they must give a box
+    real = [box for box in real if not (box[0] <= 0 and box[1] <= 0 and box[2] >= width and box[3] >= height)]
     if not real:
         return None
     _check_count(len(real))

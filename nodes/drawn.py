@@ -12,12 +12,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..region_core.draw import draw_boxes
 from ..region_core.errors import escape_for_console, first_line
-from ..region_core.find import Regions
+from ..region_core.find import SHOWN, Regions
 from ..region_core.picture import to_pil
 from ..region_core.plot import PAPER, SIZE, SOFT
 
 log = logging.getLogger(__name__)
-SHOWN = 8  # regions in a picture
 
 
 class Showing:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import comfy.samplers
 import torch
 from comfy_api.latest import io
 
@@ -33,7 +32,7 @@ from .common import (
     to_core,
 )
 from .sockets import checked
-from .widgets import widget
+from .widgets import sampling_widgets
 
 
 class EditSeveralRegions(io.ComfyNode):
@@ -60,12 +59,7 @@ class EditSeveralRegions(io.ComfyNode):
                 Dino.Input("dino"),
                 ClipScorerSocket.Input("scorer"),
                 io.String.Input("edits", default="", multiline=True, placeholder="coffee -> soft drink"),
-                widget("seed", control_after_generate=io.ControlAfterGenerate.randomize),
-                widget("steps"),
-                widget("guidance_scale"),
-                io.Combo.Input("sampler_name", options=comfy.samplers.KSampler.SAMPLERS, default="ddim"),
-                io.Combo.Input("scheduler", options=comfy.samplers.KSampler.SCHEDULERS, default="ddim_uniform"),
-                widget("strength"),
+                *sampling_widgets(),
             ],
             outputs=[
                 io.Image.Output("edited"),

@@ -19,6 +19,7 @@ from ..region_core.edits_list.reading import Defaults, read_items
 from ..region_core.edits_list.results import ListResults
 from ..region_core.errors import InputError, escape_for_console
 from ..region_core.picture import Picture, load_picture
+from ..region_core.requests import parse_requests
 from ..region_core.settings import MAX_SEED, EditSettings
 from .comfy.feedback import say_on_node
 from .common import ListedSocket, check_image, schema, to_comfy, to_core
@@ -29,6 +30,7 @@ from .values import ListedEdit
 NONE_YET = "no JSON file in the input folder"
 FOLDER = "edits"
 _ONE_EDIT = {1, 2}  # outputs that say one edit: image_caption, editing_prompt
+_LINES = {4}  # and edits, for a caption may hold what parts a line
 
 
 class LoadEditsList(io.ComfyNode):
@@ -89,15 +91,20 @@ class LoadEditsList(io.ComfyNode):
         if several is not None and is_linked(cls.hidden, _ONE_EDIT):
             raise InputError(f"{several!r} has several edits; connect edits to Edit Several Regions in their place")
         left = results.left()
+        fresh = [item for item in left if not results.handed_out(item)]
+        most = (at_most or len(left)) if fresh else 1
         taken: list[tuple[Item, Picture]] = []
-        for item in left:
-            if at_most and len(taken) == at_most:
+        for item in fresh or left:
+            if len(taken) == most:
                 break
             try:
+                if is_linked(cls.hidden, _LINES):
+                    parse_requests("\n".join(item.lines))
                 taken.append((item, load_picture(item.path)))
             except InputError as error:  # the other pictures are not to suffer from it
                 results.fail(item, str(error))
-        told = f"{len(taken)} of {len(left)} edits that are left; run again for the others"
+        again = "" if fresh else ", alone, for nothing came of it before"
+        told = f"{len(taken)} of {len(left)} edits that are left{again}; run again for the others"
         if not taken:
             counts = Counter(row.status for row in results.write())
             said = ", ".join(f"{count} {status}" for status, count in counts.items())
@@ -108,6 +115,8 @@ class LoadEditsList(io.ComfyNode):
         if not taken:
             return io.NodeOutput(*[[ExecutionBlocker(None)]] * 8, ui={"text": (told,)})
         items = [item for item, _ in taken]
+        for item in items:
+            results.hand_out(item)
         return io.NodeOutput(
             [_image(picture) for _, picture in taken],
             [item.caption for item in items],
@@ -116,7 +125,7 @@ class LoadEditsList(io.ComfyNode):
             ["\n".join(item.lines) for item in items],
             [item.settings.seed for item in items],
             [item.key for item in items],
-            [ListedEdit(item, results) for item in items],
+            [ListedEdit(item, results, results.stamp(item)) for item in items],
             ui={"text": (told,)},
         )
 
@@ -159,7 +168,9 @@ class SaveEdits(io.ComfyNode):
         for each in edited:
             check_image(each)
         rows = [row for each in edited for row in each.split(1)]
-        masks = [None] * len(listed) if mask is None else [row for each in mask for row in each[None, None].unbind(2)]
+        masks: list[Any] = [None] * len(listed)
+        if mask is not None:
+            masks = [row for each in mask for row in each.reshape(-1, 1, *each.shape[-2:]).split(1)]
         reports = [""] * len(listed) if report is None else report
         for name, values in (("edited", rows), ("mask", masks), ("report", reports)):
             if len(values) != len(listed):
@@ -172,7 +183,8 @@ class SaveEdits(io.ComfyNode):
             except InputError as error:  # it is gone since the run began; the other edits are not to suffer from it
                 one.results.fail(one.item, str(error))
                 continue
-            files.append(one.results.keep(one.item, picture, to_core(row), alpha=alpha, mask=own, report=said))
+            kept = {"stamp": one.stamp, "alpha": alpha, "mask": own, "report": said}
+            files.append(one.results.keep(one.item, picture, to_core(row), **kept))
         results = listed[0].results
         counts = Counter(row.status for row in results.write())
         told = ", ".join(f"{count} {status}" for status, count in counts.items())

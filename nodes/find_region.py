@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from ..region_core.checks import check_text, text_problem
-from ..region_core.edit import as_large
+from ..region_core.edits import as_large
 from ..region_core.errors import escape_for_console
 from ..region_core.report_text import likely, pixels, stands_out, where
 from ..region_core.settings import FindSettings

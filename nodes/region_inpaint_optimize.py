@@ -6,7 +6,6 @@ import time
 from dataclasses import replace
 from typing import Any
 
-import comfy.samplers
 import torch
 from comfy_api.latest import io
 
@@ -24,7 +23,7 @@ from .graph import look_round, typed
 from .results import Results
 from .sockets import checked
 from .values import FoundRegions, GeneratorDescription, LossDescription
-from .widgets import widget
+from .widgets import sampling_widgets, widget
 
 CUSTOM = "custom"
 # what a preset leaves to the person, by published names; all else has a widget of its own
@@ -59,12 +58,7 @@ class RegionInpaintOptimize(io.ComfyNode):
                 Loss.Input("loss"),
                 RegionsSocket.Input("regions", optional=True),
                 io.DynamicCombo.Input("preset", options=presets, optional=True),
-                widget("seed", control_after_generate=io.ControlAfterGenerate.randomize),
-                widget("steps"),
-                widget("guidance_scale"),
-                io.Combo.Input("sampler_name", options=comfy.samplers.KSampler.SAMPLERS, default="ddim"),
-                io.Combo.Input("scheduler", options=comfy.samplers.KSampler.SCHEDULERS, default="ddim_uniform"),
-                widget("strength"),
+                *sampling_widgets(),
                 widget("grow_percent"),
                 widget("feather_percent"),
                 widget("mask_shape"),

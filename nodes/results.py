@@ -15,7 +15,7 @@ from PIL import Image
 
 from ..region_core.boxes import box_round
 from ..region_core.draw import considered, loss_curve
-from ..region_core.edit import Edits
+from ..region_core.edits import Edits
 from ..region_core.find import Box
 from ..region_core.paper.network import RegionGenerator
 from ..region_core.picture import to_pil

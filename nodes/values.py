@@ -121,7 +121,8 @@ class Stitches:
 
 @dataclass(frozen=True)
 class ListedEdit:
-    """One edit of a list, and where all of the list's results go."""
+    """One edit of a list, where all of the list's results go, and what its result is known by in a later run."""
 
     item: Item
     results: ListResults
+    stamp: str

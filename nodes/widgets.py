@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import comfy.samplers
 from comfy_api.latest import io
 
 from ..region_core.settings import SETTINGS, Setting
@@ -17,6 +18,18 @@ def widget(name: str, **more: Any) -> Any:
     fields = {"default": one.default, "tooltip": one.en, "optional": True, **_range(one), **more}
     kind: Any = _KINDS.get(one.kind, io.Combo.Input)
     return kind(one.widget.partition(".")[2] or name, **fields)
+
+
+def sampling_widgets() -> list[Any]:
+    """Seed, steps and what else a sampler wants to know, as core's KSampler names them."""
+    return [
+        widget("seed", control_after_generate=io.ControlAfterGenerate.randomize),
+        widget("steps"),
+        widget("guidance_scale"),
+        io.Combo.Input("sampler_name", options=comfy.samplers.KSampler.SAMPLERS, default="ddim"),
+        io.Combo.Input("scheduler", options=comfy.samplers.KSampler.SCHEDULERS, default="ddim_uniform"),
+        widget("strength"),
+    ]
 
 
 def _range(one: Setting) -> dict[str, Any]:

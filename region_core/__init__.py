@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .edit import Edits as Edits
     from .edit import edit_image as edit_image
+    from .edits import Edits as Edits
     from .encode import EncodedPicture as EncodedPicture
     from .encode import encode_picture as encode_picture
     from .errors import InputError as InputError
@@ -32,7 +32,7 @@ __version__ = "0.1.0"
 # torch and the encoders are imported when they are first asked for, not by `--help`
 _HOMES = {
     "edit_image": "edit",
-    "Edits": "edit",
+    "Edits": "edits",
     "encode_picture": "encode",
     "EncodedPicture": "encode",
     "find_regions": "find",

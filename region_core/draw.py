@@ -12,7 +12,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
-from .edit import SHOWN, Edits
+from .edits import Edits
+from .find import SHOWN
 from .picture import to_pil
 from .plot import ACCENT, INK, PAPER, SOFT, Color, loss_curve
 from .report_text import of_edit

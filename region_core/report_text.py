@@ -6,7 +6,7 @@ import math
 import re
 
 from .cost import Cost
-from .edit import Edits
+from .edits import Edits
 from .find import Region, Regions
 from .paint import Edit
 from .settings import EditSettings

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .cost import Cost, cost_so_far, progress_scope
-from .edit import EDITED, NO_REGION
+from .edits import EDITED, NO_REGION
 from .encode import EncodedPicture, encode_picture, reduced
 from .encoders import ClipScorer, DinoEncoder
 from .errors import InputError

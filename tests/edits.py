@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from region_core import EncodedPicture, Region, Regions
-from region_core.edit import Edits, edit_image
+from region_core.edit import edit_image
+from region_core.edits import Edits
 from region_core.encode import encode_picture
 from region_core.encoders.loading import Models
 from region_core.find import find_regions

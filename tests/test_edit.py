@@ -12,9 +12,11 @@ import torch
 from PIL import Image
 
 from region_core.demo.worlds import held_out
-from region_core.edit import EDITED, NO_REGION, SHOWN, WORSE, edit_image
+from region_core.edit import WORSE, edit_image
+from region_core.edits import EDITED, NO_REGION
 from region_core.encode import encode_picture
 from region_core.encoders.loading import Models
+from region_core.find import SHOWN
 from region_core.paint.diffusers_painter import DiffusersPainter
 from region_core.picture import picture_from, to_pil
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from region_core import Region, edit_image, paint_regions
-from region_core.edit import Edits
+from region_core.edits import Edits
 from region_core.encode import encode_picture
 from region_core.encoders.loading import Models
 from region_core.picture import picture_from

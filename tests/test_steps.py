@@ -10,7 +10,7 @@ import torch
 from region_core import EncodedPicture, InputError, edit_image, encode_picture, find_regions, paint_regions, rank_edits
 from region_core.cost import Cost, cost_so_far
 from region_core.demo.worlds import held_out
-from region_core.edit import NO_REGION
+from region_core.edits import NO_REGION
 from region_core.encoders.loading import Models
 from region_core.find import Regions
 from region_core.picture import picture_from

@@ -16,9 +16,10 @@ from server import PromptServer
 from ...region_core.cost import progress_scope, work_so_far
 from ...region_core.draw import contact_sheet, draw_boxes
 from ...region_core.events import SEARCH, Event, Progress
+from ...region_core.find import SHOWN
 from ...region_core.paint import StepInfo
 from ...region_core.picture import to_pil
-from ..drawn import SHOWN, Showing
+from ..drawn import Showing
 
 PARTS = 1000  # of the bar, for each picture
 PREVIEW_SIDE = 512  # of the sheet that is sent, in pixels

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ..cost import cost_so_far
-from ..edit import Edits
+from ..edits import Edits
 from ..encoders.loading import Models
 from ..find import Regions
 from ..paint import Painter

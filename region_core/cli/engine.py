@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..cost import work_so_far
-from ..edit import Edits, edit_image
+from ..edit import edit_image
+from ..edits import Edits
 from ..encode import EncodedPicture, encode_picture
 from ..encoders.loading import Models, load_encoders, load_models
 from ..events import Event, Progress, Watcher, expected_cost

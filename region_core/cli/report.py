@@ -12,7 +12,7 @@ from PIL import Image
 
 from .. import __version__
 from ..draw import considered, contact_sheet, draw_boxes, loss_curve
-from ..edit import Edits
+from ..edits import Edits
 from ..files import remove, write_json
 from ..find import Box
 from ..picture import Picture, save_png, to_pil

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from ..find import Box
 
 THUMB = 320  # pixels of the longer side
 _INSIDE = ("edited.png", "region.png")
+_MARK = "handed_out.json"
 
 Thumbs = dict[str, Image.Image]
 
@@ -57,10 +59,20 @@ class Place:
         failed = _read(self.folder / "failed.json")
         return failed.get("error", "") if failed.get("stamp") == stamp else ""
 
+    def handed_out(self, stamp: str) -> int:
+        """When the edit of that stamp was handed out last, in nanoseconds; 0 for never."""
+        mark = _read(self.folder / _MARK)
+        return mark["at"] if mark.get("stamp") == stamp else 0
+
+    def hand_out(self, stamp: str) -> None:
+        """Note that somebody makes the edit of that stamp, who may not come back."""
+        write_json(self.folder / _MARK, {"stamp": stamp, "at": time.time_ns()})
+
     def begin(self) -> None:
         """Before the files of another edit are written: what is there is no longer finished."""
         self._clear_drafts()
         remove(self.folder / "report.json")  # it spoke of other pictures
+        remove(self.folder / _MARK)
 
     def finish(self, thumbs: Thumbs, report: dict[str, Any]) -> None:
         """Write what is left to write once `edited.png` and `region.png` are there, the report last."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..boxes import box_round
-from ..edit import EDITED, NO_REGION
+from ..edits import EDITED, NO_REGION
 from ..picture import Picture, save_png, to_pil
 from .items import Item, digest_of
 from .page import Row, write_page, write_summary
@@ -39,8 +39,17 @@ class ListResults:
         return Row(item, place, report := place.report(stamp), "" if report else place.failure(stamp))
 
     def left(self) -> list[Item]:
-        """The items whose edits are neither finished nor have failed."""
-        return [item for item in self.items if not self.row(item).is_over]
+        """The items whose edits are neither finished nor have failed: those that were never handed out, then the one
+        whose turn was longest ago."""
+        return sorted((item for item in self.items if not self.row(item).is_over), key=self.handed_out)
+
+    def handed_out(self, item: Item) -> int:
+        """When an item was handed out, in nanoseconds; 0 for never."""
+        return Place(self.root, item.folder).handed_out(self.stamp(item))
+
+    def hand_out(self, item: Item) -> None:
+        """Note that an item is being edited: if nothing comes of it, the others' turn comes first."""
+        Place(self.root, item.folder).hand_out(self.stamp(item))
 
     def keep(
         self,
@@ -48,6 +57,7 @@ class ListResults:
         picture: Picture,
         edited: Tensor,
         *,
+        stamp: str,
         alpha: Tensor | None = None,
         mask: Tensor | None = None,
         report: str = "",
@@ -55,11 +65,12 @@ class ListResults:
         """Write what came of an item, and return the edited picture's file.
 
         edited [1, 3, h, w] in 0..1, as large as the picture or of another size; alpha [1, 1, h, w]; mask [1, 1, h, w]
-        of what was painted, what changed where there is none. A picture that is as it was counts as not edited.
+        of what was painted, what changed where there is none; stamp: the item's when its picture was read. A picture
+        that is as it was, and one whose mask is empty, count as not edited.
         """
         place, after = Place(self.root, item.folder), to_pil(edited, alpha)
         changed = _changed(picture, edited)
-        done = bool(changed.any())
+        done = bool(changed.any()) and (mask is None or bool(mask.any()))
         mask = changed if mask is None or mask.shape != changed.shape else mask
         box = box_round(mask) if done else None
         place.begin()
@@ -80,7 +91,7 @@ class ListResults:
             "image": item.image,
             **texts,
             "picture_size": [picture.width, picture.height],
-            "stamp": self.stamp(item),
+            "stamp": stamp,
         }
         boxes = [box] if within and box else []
         place.finish(thumbs_of(before, after, shown if within else None, boxes), said)

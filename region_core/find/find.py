@@ -18,13 +18,12 @@ from ..settings import FindSettings
 from .empty import empty_places
 from .prior import check_prior, cut_to
 from .propose import FINE, RankedRegions, find_regions_on_grid
-from .regions import Region, Regions
+from .regions import SHOWN, Region, Regions
 from .relevance import caption_map
 from .texts import distractors, is_background
 from .which import meant_first, parse_position
 
 MAX_CUT = 8  # regions within a prior, which are kept to the pixel
-LIKELIEST = 8  # regions that are told where nothing was found
 
 
 @torch.inference_mode()
@@ -88,7 +87,7 @@ def find_regions(
         (relevance / relevance.max().clamp(min=1e-8))[None, None],
         found.presence,
         "" if found.present else _why(caption, prior is not None, getattr(scorer, "words", ())),
-        () if found.present else regions[:LIKELIEST],
+        () if found.present else regions[:SHOWN],
         tuple(_notes(found.limited and found.present, settings, why_no_places)),
     )
     return meant_first(answer, which) if which and answer.found else answer

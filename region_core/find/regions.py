@@ -15,6 +15,7 @@ from ..boxes import boxes_to_masks
 from ..errors import InputError
 
 Box = tuple[int, int, int, int]
+SHOWN = 8  # regions that are told and drawn, by their numbers
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from region_core.cli import main as cli
 from region_core.cli.engine import Engine
 from region_core.demo.models import SUITED
 from region_core.demo.worlds import held_out
-from region_core.edit import Edits
+from region_core.edits import Edits
 from region_core.encoders.loading import Models
 from region_core.events import Event
 from region_core.paper.checkpoint import read_checkpoint

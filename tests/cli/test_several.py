@@ -13,7 +13,7 @@ from PIL import Image
 from region_core.cli.engine import Engine
 from region_core.cli.main import main
 from region_core.demo.worlds import held_out
-from region_core.edit import Edits
+from region_core.edits import Edits
 from region_core.encoders.loading import Models
 from region_core.events import Event
 from region_core.several import SeveralEdits

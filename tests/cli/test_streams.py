@@ -15,7 +15,7 @@ import pytest
 
 from region_core.cli import main as cli
 from region_core.cli.console import tolerant_streams
-from region_core.edit import Edits
+from region_core.edits import Edits
 
 from .batch.quick import asked, write_list
 from .played import ROOT, arguments

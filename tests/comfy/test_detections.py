@@ -120,3 +120,16 @@ def test_what_are_no_detections_is_one_sentence(comfy: Comfy, given: Any, words:
     assert message.startswith("Find Region by Text: "), message
     assert words in message, message
     assert len(message.splitlines()) == 1
+
+
+def test_the_box_that_stands_for_nothing_found_is_no_detection(comfy: Comfy, thing: Any) -> None:
+    graph = tiny_graph(comfy)
+    asked = {"image": ["scene", 0], "dino": ["demo", 3], "scorer": ["demo", 4]}
+    graph["first"] = {"class_type": "LearnableRegions_FindRegion", "inputs": {**asked, "image_caption": "a zebra"}}
+    more = {"image_caption": ["scene", 1], "detections": ["first", 3], "detections_only": True}
+    graph["find"] = {"class_type": "LearnableRegions_FindRegion", "inputs": {**asked, **more}}
+    graph["sink"]["inputs"] = {"v0": ["find", 0], "v1": ["first", 5], "v3": ["first", 3]}
+    comfy.forget()
+    run = comfy.run(graph)
+    assert run.seen["v3"] == {"x": 0, "y": 0, "width": 128, "height": 128}
+    assert boxes_of(run) == boxes_of(thing)

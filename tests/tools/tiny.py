@@ -9,7 +9,8 @@ import open_clip
 import torch
 from transformers import ViTConfig, ViTModel
 
-from region_core.edit import Edits, edit_image
+from region_core.edit import edit_image
+from region_core.edits import Edits
 from region_core.encode import encode_picture
 from region_core.encoders import ClipScorer, DinoEncoder
 from region_core.find import find_regions

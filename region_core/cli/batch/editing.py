@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ...edit import EDITED, Edits
+from ...edits import EDITED, Edits
 from ...edits_list.items import Item
 from ...edits_list.places import Place, thumbs_of
 from ...encode import EncodedPicture, key_of

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from ...edit import Edits
+from ...edits import Edits
 from ...edits_list.items import shuffled
 from ...errors import InputError
 from ...files import discard

@@ -29,7 +29,7 @@ from PIL import Image
 
 from region_core.cli.engine import Engine
 from region_core.cli.main import main
-from region_core.edit import Edits
+from region_core.edits import Edits
 from region_core.encode import EncodedPicture, key_of
 from region_core.encoders.loading import Models
 from region_core.find import Region, Regions

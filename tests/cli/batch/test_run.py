@@ -15,7 +15,7 @@ from PIL import Image
 from region_core.cli.job import check_edit
 from region_core.cli.main import main
 from region_core.cli.options import parse
-from region_core.edit import Edits
+from region_core.edits import Edits
 from region_core.edits_list.items import safe_name
 
 from .conftest import PICTURES

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from region_core.edit import Edits
+from region_core.edits import Edits
 
 from .quick import batch, begun, opened, pictures, quick_edit, table, write_list
 
