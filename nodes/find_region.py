@@ -10,7 +10,7 @@ from comfy_api.latest import io
 from ..region_core.checks import check_text, text_problem
 from ..region_core.edits import as_large
 from ..region_core.errors import escape_for_console
-from ..region_core.report_text import likely, pixels, stands_out, where
+from ..region_core.report_text import ranked, stands_out
 from ..region_core.settings import FindSettings
 from . import steps
 from .comfy.feedback import Feedback
@@ -126,8 +126,5 @@ def _report(regions: Any) -> str:
     """What was found, in lines."""
     if not regions.found:
         return regions.why
-    lines = [f"{len(regions)} regions for {regions.caption!r}, best first"]
-    for place, region in enumerate(regions, 1):
-        at = f"{pixels(region.box)}, {where(region.box, region.size[1], region.size[0])}"
-        lines.append(f"{place}: {at}, {likely(region)}")
+    lines = [f"{len(regions)} regions for {regions.caption!r}, best first", *ranked(regions)]
     return "\n".join([*lines, *filter(None, [stands_out(regions)]), *regions.notes])

@@ -12,6 +12,7 @@ from .paint import Edit
 from .settings import EditSettings
 
 FEW_STEPS = 4
+UNLIKELY = 0.01  # a region of a lower probability is not told by itself
 _TWO = re.compile(r"((?:an?|the|one) .+?) and ((?:an?|the|one) .+)", re.IGNORECASE)
 NO_JUDGEMENT = "which judges neither whether the thing is there nor whether the edit is better than none"
 
@@ -34,6 +35,16 @@ def where(box: tuple[float, ...], width: float, height: float) -> str:
 def likely(region: Region) -> str:
     """How probable a region is among all that were found with it."""
     return f"{100 * math.exp(region.evidence):.0f} % likely"
+
+
+def ranked(regions: Regions, pick: int = 1) -> list[str]:
+    """A line a region, best first; in place of those that are as good as impossible, how many they are."""
+    lines = []
+    for place, one in enumerate(regions, 1):
+        if place in (1, pick) or math.exp(one.evidence) >= UNLIKELY:
+            lines.append(f"{place}: {pixels(one.box)}, {where(one.box, *one.size[::-1])}, {likely(one)}")
+    others = len(regions) - len(lines)
+    return [*lines, *[f"and {others} less than {100 * UNLIKELY:.0f} % likely"] * bool(others)]
 
 
 def of_edit(edits: Edits, edit: Edit) -> str:

@@ -6,12 +6,14 @@ import math
 import re
 
 import pytest
+import torch
 from PIL import Image
 
 from region_core.cost import PRICE
 from region_core.demo.worlds import held_out
 from region_core.edit import edit_image
-from region_core.report_text import pixels, summary, two_things, where
+from region_core.find import Region, Regions
+from region_core.report_text import pixels, ranked, summary, two_things, where
 
 from .edits import CAPTION, PAPER, PROMPT, QUICK, edit
 from .painters import FillingPainter
@@ -33,6 +35,18 @@ def test_a_place_in_words(box, said):
     assert where(box, 100, 100) == said
     x0, y0, x1, y1 = box
     assert where((2 * x0, y0, 2 * x1, y1), 200, 100) == said
+
+
+def test_regions_as_good_as_impossible_are_told_by_their_number_alone():
+    mask = torch.zeros(20, 20, dtype=torch.bool)
+    mask[:4, :4] = True
+    chances = (0.9, 0.08, 0.009, 0.006, 0.005)
+    found = Regions(tuple(Region(mask, (20, 20), math.log(one)) for one in chances), "key", "a cat", mask[None, None])
+    said = [line.split(", ")[-1] for line in ranked(found)]
+    assert said == ["90 % likely", "8 % likely", "and 3 less than 1 % likely"]
+    assert [line[:2] for line in ranked(found, 4)] == ["1:", "2:", "4:", "an"]
+    assert ranked(found, 4)[-1] == "and 2 less than 1 % likely"
+    assert len(ranked(found[:2])) == 2
 
 
 def test_a_report_does_not_contradict_itself(models):

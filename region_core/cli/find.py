@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..files import as_json, path_of, remove
 from ..find import Regions
 from ..picture import Picture, load_picture, save_png, to_pil
-from ..report_text import likely, pixels, stands_out, where
+from ..report_text import ranked, stands_out
 from .engine import Engine
 from .job import check_pick, choose_models, output_folder
 from .options import settings_from
@@ -93,7 +93,5 @@ def said(picture: Picture, regions: Regions, pick: int) -> str:
     if not regions.found:
         return f"{regions.caption}: {regions.why}"
     lines = [f"{regions.caption}: {stands_out(regions)}".rstrip()]
-    for place, one in enumerate(regions[:KEPT], 1):
-        at = f"{pixels(one.box)}, {where(one.box, picture.width, picture.height)}"
-        lines.append(f"{'*' if place == pick else ' '} {place}  {at}, {likely(one)}")
+    lines += [f"{'*' if line.startswith(f'{pick}:') else ' '} {line}" for line in ranked(regions, pick)]
     return "\n".join([*lines, *regions.notes])

@@ -70,7 +70,7 @@ def test_what_is_written_for_one_caption(scene: Any, capsys: pytest.CaptureFixtu
     assert main([*ask, "--pick", "2"]) == 0
     said = capsys.readouterr().out
     found = json.loads(Path("out/regions.json").read_text(encoding="utf-8"))
-    assert f"* 2  {pixels(tuple(found['regions'][1]['box']))}" in said
+    assert f"* 2: {pixels(tuple(found['regions'][1]['box']))}" in said
     files = {path.name for path in Path("out").iterdir()}
     masks = {one["mask"] for one in found["regions"]}
     assert files == {"mask.png", "heatmap.png", "sheet.png", "regions.json", "relevance.png", *masks}
@@ -92,7 +92,7 @@ def test_what_is_written_for_one_caption(scene: Any, capsys: pytest.CaptureFixtu
 
 def test_without_a_folder_nothing_is_written(scene: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["find", "scene.png", "a cat"], QuickEngine()) == 0
-    assert capsys.readouterr().out.startswith("a cat:\n* 1  x 4, y 8, 16 x 16 pixels, upper left")
+    assert capsys.readouterr().out.startswith("a cat:\n* 1: x 4, y 8, 16 x 16 pixels, upper left")
     assert [path.name for path in Path().iterdir()] == ["scene.png"]
 
 
