@@ -2,79 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from region_core.demo.worlds import with_company
 
 from .conftest import Comfy
-from .parts import take
-from .served import Heard, Server
-
-
-def scene(seed: int, kind: str = "recolour") -> tuple[np.ndarray, str, str]:
-    """A picture of shapes, its caption and its prompt."""
-    drawn, edit = with_company(seed, kind)
-    return drawn.image, edit.caption, edit.prompt
-
-
-def put(folder: Path, pictures: dict[str, tuple[np.ndarray, str, str]], **more: Any) -> None:
-    """Pictures and their list, as a person puts them into the input folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, (picture, *_) in pictures.items():
-        Image.fromarray(picture).save(folder / name)
-    texts: dict[str, Any] = {name: [caption, prompt] for name, (_, caption, prompt) in pictures.items()}
-    (folder / "edits.json").write_text(json.dumps(texts | more), encoding="utf-8")
-
-
-def graph_of(json_file: str, **widgets: Any) -> dict:
-    """Load, edit with the demo's models, save."""
-    regions = {"image": ["list", 0], "dino": ["demo", 3]}
-    texts = {"image_caption": ["list", 1], "editing_prompt": ["list", 2]}
-    optimize = {"model": ["demo", 0], "vae": ["demo", 2], "image": ["list", 0], "generator": ["generator", 0]}
-    optimize |= {"positive": ["positive", 0], "negative": ["negative", 0], "loss": ["loss", 0], "seed": ["list", 5]}
-    return {
-        "list": _node("LearnableRegions_LoadEditsList", json_file=json_file, **widgets),
-        "demo": _node("LearnableRegions_LoadShapesDemo"),
-        "positive": _node("CLIPTextEncode", clip=["demo", 1], text=["list", 2]),
-        "negative": _node("CLIPTextEncode", clip=["demo", 1], text=["list", 3]),
-        "generator": _node("LearnableRegions_RegionGenerator", **regions),
-        "loss": _node("LearnableRegions_ClipRegionLoss", scorer=["demo", 4], **texts),
-        "edit": _node("LearnableRegions_RegionInpaintOptimize", **optimize, preset="fast", steps=4, cfg=3.0),
-        "save": _node(
-            "LearnableRegions_SaveEdits", listed=["list", 7], edited=["edit", 0], mask=["edit", 1], report=["edit", 6]
-        ),
-    }
-
-
-def _node(kind: str, **inputs: Any) -> dict:
-    return {"class_type": kind, "inputs": inputs}
-
-
-def told(heard: Heard, node: str) -> str:
-    return heard.outputs[node]["text"][0]
-
-
-def table(folder: Path) -> dict[str, dict[str, str]]:
-    """summary.csv by name."""
-    text = (folder / "summary.csv").read_text(encoding="utf-8-sig")
-    return {row["key"]: row for row in csv.DictReader(text.splitlines())}
-
-
-PICTURES = {
-    "first.png": scene(3),
-    "second.png": scene(4),
-    "third.png": scene(5),
-    "absent.png": scene(6, "absent"),
-    "fifth.png": scene(7, "replace"),
-}
+from .listed import PICTURES, counts, graph_of, node_of, put, scene, table, told
+from .served import Server
 
 
 def test_a_folder_is_edited_in_several_runs_and_shown_on_a_page(server: Server) -> None:
@@ -83,7 +23,7 @@ def test_a_folder_is_edited_in_several_runs_and_shown_on_a_page(server: Server) 
         graph_of("shapes/edits.json", output_folder="edits/first", at_most=3),
         server.base / "output/edits/first",
     )
-    graph["names"] = _node("PreviewAny", source=["list", 6])
+    graph["names"] = node_of("PreviewAny", source=["list", 6])
     assert "shapes/edits.json" in options(server)
     one = server.run(graph)
     assert one.status == "success", one.problem
@@ -126,7 +66,7 @@ def test_a_folder_is_edited_in_several_runs_and_shown_on_a_page(server: Server) 
     anew = server.run(
         {
             **graph,
-            "list": _node(
+            "list": node_of(
                 "LearnableRegions_LoadEditsList",
                 **{**graph["list"]["inputs"], "output_folder": "edits/other", "at_most": 1},
             ),
@@ -143,11 +83,6 @@ def options(server: Server) -> list[str]:
     info = server.json("/object_info/LearnableRegions_LoadEditsList")["LearnableRegions_LoadEditsList"]
     kind, *fields = info["input"]["required"]["json_file"]
     return kind if isinstance(kind, list) else fields[0]["options"]
-
-
-def counts(folder: Path) -> dict[str, int]:
-    found = [row["status"] for row in table(folder).values()]
-    return {status: found.count(status) for status in found}
 
 
 def test_an_edit_whose_text_or_picture_changed_is_done_again(server: Server) -> None:
@@ -169,7 +104,7 @@ def test_an_edit_whose_text_or_picture_changed_is_done_again(server: Server) -> 
     assert "second.png" in table(out)["second.png"]["error"]
 
 
-def test_several_edits_of_a_picture_go_to_their_node(server: Server) -> None:
+def test_several_edits_of_a_picture_go_to_theirnode_of(server: Server) -> None:
     picture, *_ = scene(3)
     names = [one.name for one in with_company(3, "recolour")[0].objects[:2]]
     lines = [f"{names[0]} -> a white star", f"{names[1]} -> a green square"]
@@ -181,7 +116,7 @@ def test_several_edits_of_a_picture_go_to_their_node(server: Server) -> None:
     assert "'two.png' has several edits; connect edits to Edit Several Regions" in str(heard.problem)
     models = dict(zip(("model", "clip", "vae", "dino", "scorer"), (["demo", slot] for slot in range(5)), strict=True))
     inputs = {**models, "negative": ["negative", 0], "image": ["list", 0], "edits": ["list", 4], "seed": ["list", 5]}
-    graph["edit"] = _node("LearnableRegions_EditSeveralRegions", **inputs, steps=4, cfg=3.0)
+    graph["edit"] = node_of("LearnableRegions_EditSeveralRegions", **inputs, steps=4, cfg=3.0)
     graph["save"]["inputs"]["report"] = ["edit", 3]
     for name in ("positive", "generator", "loss"):
         del graph[name]
@@ -253,12 +188,12 @@ def test_another_painter_by_crop_and_stitch_serves_a_list(server: Server) -> Non
     graph = {name: node for name, node in graph_of("crops/edits.json", output_folder="crops").items() if name == "list"}
     asked = {"image": ["list", 0], "dino": ["demo", 3], "scorer": ["demo", 4], "image_caption": ["list", 1]}
     graph |= {
-        "demo": _node("LearnableRegions_LoadShapesDemo"),
-        "find": _node("LearnableRegions_FindRegion", **asked),
-        "crop": _node("LearnableRegions_RegionCrop", image=["list", 0], regions=["find", 0], size=128),
-        "paint": _node("ImageInvert", image=["crop", 0]),
-        "stitch": _node("LearnableRegions_RegionStitch", stitch=["crop", 2], painted=["paint", 0]),
-        "save": _node("LearnableRegions_SaveEdits", listed=["list", 7], edited=["stitch", 0], report=["find", 7]),
+        "demo": node_of("LearnableRegions_LoadShapesDemo"),
+        "find": node_of("LearnableRegions_FindRegion", **asked),
+        "crop": node_of("LearnableRegions_RegionCrop", image=["list", 0], regions=["find", 0], size=128),
+        "paint": node_of("ImageInvert", image=["crop", 0]),
+        "stitch": node_of("LearnableRegions_RegionStitch", stitch=["crop", 2], painted=["paint", 0]),
+        "save": node_of("LearnableRegions_SaveEdits", listed=["list", 7], edited=["stitch", 0], report=["find", 7]),
     }
     heard = server.run(graph)
     assert heard.status == "success", heard.problem
@@ -275,95 +210,3 @@ def test_another_painter_by_crop_and_stitch_serves_a_list(server: Server) -> Non
             rows_, columns = slice(y0, y1), slice(x0, x1)
             apart = np.abs(after[rows_, columns].astype(int) - picture[rows_, columns].astype(int)).mean()
             assert apart > 30, apart
-
-
-def test_an_edit_that_always_fails_does_not_keep_back_the_others(server: Server) -> None:
-    names = ("first.png", "small.png", "second.png")
-    small = (PICTURES["third.png"][0][::3, ::3], *PICTURES["third.png"][1:])  # half of it is too small for the search
-    put(server.base / "input" / "fails", {name: {**PICTURES, "small.png": small}[name] for name in names})
-    graph = graph_of("fails/edits.json", output_folder="fails", at_most=2)
-    graph["half"] = _node("ImageScaleBy", image=["list", 0], upscale_method="nearest-exact", scale_by=0.5)
-    for name in ("generator", "edit"):
-        graph[name]["inputs"]["image"] = ["half", 0]
-    heard = [server.run(graph) for _ in range(5)]
-    assert [one.status for one in heard] == ["error", "success", "success", "error", "error"]
-    assert "22 x 22 pixels" in str(heard[0].problem)
-    assert told(heard[1], "list") == "1 of 3 edits that are left; run again for the others"
-    assert told(heard[2], "list").startswith("1 of 2 edits that are left, alone, for nothing came of it before")
-    done = {name: row["status"] for name, row in table(server.base / "output" / "fails").items()}
-    assert done == {"first.png": "edited", "small.png": "waiting", "second.png": "edited"}
-
-
-def saving(comfy: Comfy, name: str, **names: Any) -> dict:
-    """Load and save alone, of one picture."""
-    put(comfy.base / "input" / name, {"first.png": PICTURES["first.png"]})
-    graph = graph_of(f"{name}/edits.json", output_folder=name)
-    return {"list": graph["list"], "save": _node("LearnableRegions_SaveEdits", listed=["list", 7], **names)}
-
-
-def test_a_picture_of_another_size_whose_mask_is_empty_is_not_edited(comfy: Comfy) -> None:
-    graph = saving(comfy, "larger", edited=["larger", 0])
-    graph["larger"] = _node("ImageScaleBy", image=["list", 0], upscale_method="bicubic", scale_by=2.0)
-    for value, status in ((0.0, "no region"), (1.0, "edited")):
-        take(comfy, graph, "save.mask", torch.full((1, 256, 256), value))
-        graph["list"]["inputs"]["output_folder"] = f"larger/{value}"
-        assert comfy.run(graph).success
-        out = comfy.base / "output" / "larger" / str(value)
-        assert table(out)["first.png"]["status"] == status
-        (saved,) = (out / "results").glob("*.png")
-        assert Image.open(saved).size == (256, 256)
-
-
-def test_a_mask_without_a_batch_is_one_mask(comfy: Comfy) -> None:
-    graph = saving(comfy, "flat", edited=["other", 0])
-    graph["other"] = _node("ImageInvert", image=["list", 0])
-    mask = torch.zeros(128, 128)
-    mask[10:50, 20:70] = 1
-    take(comfy, graph, "save.mask", mask)
-    run = comfy.run(graph)
-    assert run.success, run.messages
-    row = table(comfy.base / "output" / "flat")["first.png"]
-    assert [int(row[side]) for side in ("x0", "y0", "x1", "y1")] == [20, 10, 70, 50]
-
-
-def test_a_picture_that_changes_while_it_is_edited_is_edited_again(comfy: Comfy) -> None:
-    graph = saving(comfy, "meanwhile", edited=["other", 0])
-    file = comfy.base / "input" / "meanwhile" / "first.png"
-
-    class Slow:
-        """An edit, during which somebody saves the picture anew."""
-
-        RETURN_TYPES, FUNCTION, CATEGORY = ("IMAGE",), "edit", "test"
-
-        @classmethod
-        def INPUT_TYPES(cls) -> dict:  # noqa: N802
-            return {"required": {"image": ("IMAGE",)}}
-
-        def edit(self, image: torch.Tensor) -> tuple[torch.Tensor]:
-            Image.fromarray(PICTURES["second.png"][0]).save(file)
-            return (1 - image,)
-
-    comfy.nodes.NODE_CLASS_MAPPINGS["Slow"] = Slow
-    graph["other"] = _node("Slow", image=["list", 0])
-    assert comfy.run(graph).success
-    assert counts(comfy.base / "output" / "meanwhile") == {"waiting": 1}, "it passes as the new picture's"
-
-
-def test_a_caption_that_cannot_be_a_line_fails_alone(server: Server) -> None:
-    put(server.base / "input" / "lines", {name: PICTURES[name] for name in ("first.png", "second.png")})
-    file = server.base / "input" / "lines" / "edits.json"
-    content = json.loads(file.read_text(encoding="utf-8"))
-    content["first.png"][0] += " | a plate"
-    file.write_text(json.dumps(content), encoding="utf-8")
-    graph = graph_of("lines/edits.json", output_folder="lines")
-    models = dict(zip(("model", "clip", "vae", "dino", "scorer"), (["demo", slot] for slot in range(5)), strict=True))
-    inputs = {**models, "negative": ["negative", 0], "image": ["list", 0], "edits": ["list", 4], "seed": ["list", 5]}
-    graph["edit"] = _node("LearnableRegions_EditSeveralRegions", **inputs, steps=4, cfg=3.0)
-    graph["save"]["inputs"]["report"] = ["edit", 3]
-    for name in ("positive", "generator", "loss"):
-        del graph[name]
-    heard = server.run(graph)
-    assert heard.status == "success", heard.problem
-    rows = table(server.base / "output" / "lines")
-    assert [row["status"] for row in rows.values()] == ["failed", "edited"]
-    assert "'a plate' says not which of several is meant" in rows["first.png"]["error"]
