@@ -45,7 +45,7 @@ class ComfyPainter:
     held to the picture outside the mask by a noise mask. `evaluations` counts forwards of one picture through
     the diffusion model, on the model; `evaluations_by_steps` what one or, with guidance, two a step would be,
     whatever the sampler and the conditionings make of it. Cancel stops within a sampling step, or one picture
-    of the VAE. Where a patch of the MODEL, or the sampler, may see all rows at once, regions are painted one at a time.
+    of the VAE. Where something that other packs put in, or the sampler, may see all rows at once, regions are painted one at a time.
 
     Raises InputError where the parts do not fit each other.
     """
@@ -77,7 +77,7 @@ class ComfyPainter:
                 "model's own"
             )
         self.device = model_management.intermediate_device()
-        self.max_at_once = 1 if sampler in ROW_BY_ROW or sees_all_rows(model) else _MAX_AT_ONCE
+        self.max_at_once = 1 if sampler in ROW_BY_ROW or sees_all_rows(model, positive, negative) else _MAX_AT_ONCE
         side = self.size // self.ratio
         # some families know films too: their latents have a time axis, of one for a picture
         self.time = (1,) if model.model.latent_format.latent_dimensions == 3 else ()
