@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .checks import check_texts
 from .cost import Cost, cost_so_far, progress_scope, work_so_far
+from .devices import plain_device
 from .encode import EncodedPicture, encode_picture, key_of
 from .encoders import ClipScorer, DinoEncoder, PatchFeatures
 from .errors import InputError
@@ -134,6 +135,7 @@ class Edits(Sequence[Edit]):
         return self.cost.unet_evaluations
 
 
+@plain_device
 def edit_image(
     image: Any,
     caption: str,

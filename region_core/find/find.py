@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_text
+from ..devices import plain_device
 from ..encode import EncodedPicture, encode_picture
 from ..encoders import ClipScorer, DinoEncoder
 from ..errors import InputError
@@ -27,6 +28,7 @@ MAX_CUT = 8  # regions within a prior, which are kept to the pixel
 LIKELIEST = 8  # regions that are told where nothing was found
 
 
+@plain_device
 @torch.inference_mode()
 def find_regions(
     picture: Any,
