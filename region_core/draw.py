@@ -72,7 +72,7 @@ def considered(edits: Edits) -> Image.Image:
     if edits.regions:
         best = enumerate(edits.regions[:SHOWN], 1)
         others = [(number, one) for number, one in best if chosen is None or one is not chosen.region]
-        boxes = torch.tensor([one.box for _, one in others], dtype=torch.float32).reshape(-1, 4)
+        boxes = torch.tensor([one.box for _, one in others], dtype=torch.float32, device="cpu").reshape(-1, 4)
         labels = [str(number) for number, _ in others]
     else:
         boxes = edits.tried_boxes

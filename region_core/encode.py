@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .cells import CellGraph, read_cells
+from .devices import plain_device
 from .encoders import ClipScorer, DinoEncoder, PatchFeatures
 from .errors import InputError
 from .picture import Picture, picture_from
@@ -52,6 +53,7 @@ class EncodedPicture:
         return replace(self, picture=picture)
 
 
+@plain_device
 @torch.inference_mode()
 def encode_picture(
     image: Any,

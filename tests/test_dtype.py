@@ -1,4 +1,4 @@
-"""Another pack may leave torch's default dtype changed (transformers 28461): the same edit all the same."""
+"""Another pack may leave torch's default dtype (transformers 28461) or device changed: the same edit all the same."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from region_core import Edits, edit_image, encode_picture
+from region_core import Edits, Region, edit_image, encode_picture
+from region_core.demo.models import load_shapes_models
 from region_core.demo.worlds import held_out
+from region_core.draw import considered
 from region_core.encoders.loading import Models
 from region_core.paint.diffusers_painter import DiffusersPainter
+from region_core.paper.network import build_generator
 from region_core.picture import picture_from
 from region_core.settings import EditSettings
 
@@ -99,6 +103,29 @@ def test_regions_by_hand_and_random_models(settings: EditSettings) -> None:
         assert regions_at(encoded, (3, 5, 41, 50))[0].box == (3, 5, 41, 50)
         assert regions_at(encoded, (3, 5, 41, 50))[0].mask.dtype == torch.float32
     same(other, plain)
+
+
+@contextmanager
+def set_device() -> Iterator[None]:
+    torch.set_default_device("meta")  # of which nothing can be had
+    try:
+        yield
+    finally:
+        torch.set_default_device(None)
+
+
+@pytest.mark.parametrize("elsewhere", [set_device, lambda: torch.device("meta")], ids=["set", "within"])
+@pytest.mark.parametrize("settings", [QUICK, PAPER], ids=["evidence", "paper"])
+def test_another_default_device_changes_nothing(models: Models, settings: EditSettings, elsewhere: Any) -> None:
+    plain = edited(models, settings, "replace")
+    with elsewhere():
+        other = edited(load_shapes_models(), settings, "replace")
+        assert (other.image.device.type, other.mask.device.type) == ("cpu", "cpu")
+        assert Region.from_box((3, 5, 41, 50), 60, 70).mask.device.type == "cpu"
+        assert build_generator(8, 3, seed=1).linear1.weight.device.type == "cpu"
+        drawn = considered(other)
+    same(other, plain)
+    assert drawn.tobytes() == considered(plain).tobytes()
 
 
 MAKERS = {"tensor", "zeros", "ones", "full", "empty", "rand", "randn", "linspace", "eye", "Linear", "Conv2d"}

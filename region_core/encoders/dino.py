@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..cost import on_forward
+from ..devices import plain_device
 from ..errors import InputError
 from ..memory import in_chunks
 from .base import IMAGENET_MEAN, IMAGENET_STD, PatchFeatures, check_numbers, nothing, prepare, sides_for
@@ -51,6 +52,7 @@ class DinoEncoder:
         """Where the weights are now (they may be moved between calls)."""
         return next(self.model.parameters()).device
 
+    @plain_device
     @torch.no_grad()
     def __call__(self, images: Tensor) -> PatchFeatures:
         """images: [B, 3, H, W], 0..1, any size -> float32 features and attention on their device.

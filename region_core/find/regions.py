@@ -43,7 +43,7 @@ class Region:
     @classmethod
     def from_box(cls, box: Sequence[float], height: int, width: int, evidence: float = 0.0) -> Region:
         """The pixels of a box (x0, y0, x1, y1) of a picture, cut at its border."""
-        boxes = torch.tensor([[float(v) for v in box]], dtype=torch.float32)
+        boxes = torch.tensor([[float(v) for v in box]], dtype=torch.float32, device="cpu")
         return cls.from_mask(boxes_to_masks(boxes, height, width), evidence)
 
     @cached_property
@@ -65,7 +65,7 @@ class Region:
             return cells
         mask = (F.interpolate(cells, self.size, mode="bilinear", align_corners=False) >= 0.5).float()
         if not bool(mask.any()):  # a speck of the grid, between the pixels' centres
-            return boxes_to_masks(torch.tensor([self.box], dtype=torch.float32), *self.size)
+            return boxes_to_masks(torch.tensor([self.box], dtype=torch.float32, device="cpu"), *self.size)
         return mask
 
     @property

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..devices import plain_device
 from ..find import Box, Region
 from ..resize import covered
 from ..settings import PaintSettings
@@ -38,6 +39,7 @@ class Crop:
     tint: bool = True
 
 
+@plain_device
 def crop_region(picture: Tensor, region: Region, size: int, settings: PaintSettings, *, tint: bool = True) -> Crop:
     """The crop of picture [1, 3, H, W] round a region at `size` pixels a side."""
     height, width = picture.shape[-2:]
@@ -68,6 +70,7 @@ def crop_region(picture: Tensor, region: Region, size: int, settings: PaintSetti
     )
 
 
+@plain_device
 def stitch(into: Tensor, crop: Crop, painted: Tensor) -> tuple[Tensor, Tensor]:
     """A painted crop [1, 3, s, s] put back: the picture [1, 3, H, W], and how much of the edit shows, [1, 1, H, W].
 

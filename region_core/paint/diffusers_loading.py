@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ..devices import plain_device
 from ..errors import InputError, first_line
 from ..files import path_of
 from ..memory import is_out_of_memory
@@ -33,6 +34,7 @@ MIRRORS = {
 _PARTS = {"first_stage_model.": "VAE", "cond_stage_model.": "text encoder"}  # of a single file, beside the UNet
 
 
+@plain_device
 def load_pipeline(
     path_or_id: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
 ) -> Any:

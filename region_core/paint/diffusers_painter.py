@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from ..chunk_text import pieces_that_fit
 from ..cost import on_forward
+from ..devices import plain_device
 from ..errors import InputError
 from ..memory import in_chunks
 from ..quiet import quiet_libraries
@@ -35,6 +36,7 @@ class DiffusersPainter:
     The schedule is DDIM on the pipeline's own noise levels.
     """
 
+    @plain_device
     def __init__(self, pipe: Any, prompt: str, negative_prompt: str = "", *, batch_size: int = 16) -> None:
         from diffusers import DDIMScheduler
 
@@ -103,6 +105,7 @@ class DiffusersPainter:
         parts, self.batch_size = in_chunks(count, self.batch_size, work, LOWER)
         return parts
 
+    @plain_device
     @torch.inference_mode()
     def __call__(
         self,

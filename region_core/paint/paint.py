@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ..devices import plain_device
 from ..encode import key_of
 from ..errors import InputError
 from ..find import Box, Region, Regions
@@ -61,6 +62,7 @@ class Edit:
         return self.source.restored(picture, mask), mask
 
 
+@plain_device
 @torch.inference_mode()
 def paint_regions(
     picture: Picture,

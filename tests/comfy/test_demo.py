@@ -176,3 +176,17 @@ def test_a_default_dtype_that_another_pack_changed_finds_the_same(
     assert run.success, run.messages
     assert run.seen["v2"] == plain.seen["v2"]
     assert {run.seen[f"v{i}"].dtype for i in (0, 1, 3, 4, 5)} == {torch.float32}
+
+
+def test_a_default_device_that_another_pack_left_finds_the_same(comfy: Comfy) -> None:
+    plain = comfy.run(demo_graph())
+    comfy.forget()
+    torch.set_default_device("meta")  # of this thread, in which nodes run
+    try:
+        run = comfy.run(demo_graph())
+    finally:
+        torch.set_default_device(None)
+        comfy.forget()
+    assert run.success, run.messages
+    assert run.seen["v2"] == plain.seen["v2"]
+    assert all(torch.equal(run.seen[f"v{i}"], plain.seen[f"v{i}"]) for i in (0, 1, 3, 5))
