@@ -75,7 +75,7 @@ class Picture:
     @property
     def note(self) -> str:
         """What of the source is not in the results, in a sentence each; empty where there is nothing."""
-        small = "This is a thumbnail of a larger picture in the file, which is not read: save that as a file of its own."
+        small = "This is the thumbnail of a larger picture in the file, which is not read: export that by itself."
         return " ".join(filter(None, (self._values_note(), self._frames_note(), small * self.thumbnail)))
 
     def _values_note(self) -> str:

@@ -115,7 +115,7 @@ def test_a_larger_picture_that_is_not_read_is_told(tmp_path: Path) -> None:
         tags = TiffImagePlugin.ImageFileDirectory_v2()
         tags[254], tags[330] = kind, 8
         plain(RED).save(tmp_path / "a.dng", "TIFF", tiffinfo=tags)
-        assert load_picture(tmp_path / "a.dng").note.startswith("This is a thumbnail") == told
+        assert load_picture(tmp_path / "a.dng").note.startswith("This is the thumbnail") == told
 
 
 def test_a_damaged_later_frame_does_not_refuse_a_sound_first_one(tmp_path: Path) -> None:
