@@ -25,7 +25,7 @@ class Event:
     `kind` is "work" (a model made a forward, or with `step` a sampling step in `box`), "found" (`regions` were found),
     "round" (of the published method: `boxes` [n, 4] were edited, `record` is what `report.json` has of it) or "final";
     `done` the part of the work that is done, 0 to 1, by cost; `best` [1, 3, h, w] the best picture so far (reduced),
-    None before the first, in `best_box`, with `best_score`.
+    None before the first, in `best_box`, with `best_score`; `several` of several edits what came of those so far.
     """
 
     kind: str
@@ -38,6 +38,7 @@ class Event:
     best_box: Box | None = None
     best_score: float = float("nan")
     record: dict[str, Any] | None = None
+    several: Any = None  # `SeveralEdits`, which stands on this
 
 
 Watcher = Callable[[Event], None]

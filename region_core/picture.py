@@ -29,8 +29,9 @@ MAX_PIXELS = 178_956_970  # Pillow's own limit of refusal, which other packs swi
 # directory says nothing of the sizes in it.
 _FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "HEIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM", "TGA", "PSD", "QOI")
 # Those with pages of several sizes, and those with frames, too
-_PAGED = ("TIFF", "HEIF")
+_PAGED = ("TIFF", "HEIF", "MPO")
 _FRAMED = (*_PAGED, "GIF", "WEBP", "PNG", "AVIF")
+_KIND_OF_PAGE, _FURTHER_PAGES = 254, 330  # tags of TIFF; the first is 1 of a smaller copy
 _READ = "use a PNG, JPEG, WebP, AVIF, TIFF, BMP or GIF file"
 
 
@@ -40,7 +41,8 @@ class Picture:
 
     source is the PIL image it came from, upright, or None. own holds the values as they came, where
     some of them lie beyond 0..1, which rgb does not. deep says that the file has more than 8 bits a channel; frames
-    how many pictures a file holds, of which this is the largest, and of equal ones the first.
+    how many pictures a file holds, of which this is the largest, and of equal ones the first; thumbnail that it is the
+    small copy of one that is not read.
     """
 
     rgb: Tensor
@@ -49,6 +51,7 @@ class Picture:
     own: Tensor | None = None
     deep: bool = False
     frames: int = 1
+    thumbnail: bool = False
 
     @property
     def height(self) -> int:
@@ -72,7 +75,8 @@ class Picture:
     @property
     def note(self) -> str:
         """What of the source is not in the results, in a sentence each; empty where there is nothing."""
-        return " ".join(filter(None, (self._values_note(), self._frames_note())))
+        small = "This is the thumbnail of a larger picture in the file, which is not read: export that by itself."
+        return " ".join(filter(None, (self._values_note(), self._frames_note(), small * self.thumbnail)))
 
     def _values_note(self) -> str:
         if self.own is None:
@@ -100,10 +104,12 @@ def load_picture(path: str | os.PathLike[str]) -> Picture:
     """
     name = Path(path)
     page, frames = _pages(name)
-    with _opened(name) as opened:
-        opened.seek(page)
+    with _opened(name, page) as opened:
         picture = _from_pil(opened, f"'{name}'")
+        tags = getattr(opened, "tag_v2", {})
     picture.frames = frames
+    # a raw photograph: by its tags of smaller size, with its larger ones in directories of its own
+    picture.thumbnail = tags.get(_KIND_OF_PAGE) == 1 and _FURTHER_PAGES in tags
     return picture
 
 
@@ -112,13 +118,12 @@ def check_header(path: str | os.PathLike[str]) -> None:
     if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
         raise InputError(f"'{path}' is no file but a pipe or a device, which cannot be read twice: name a file.")
     page, _ = _pages(Path(path))
-    with _opened(Path(path)) as opened:
-        opened.seek(page)
+    with _opened(Path(path), page) as opened:
         _check_size(*opened.size)
 
 
-def _opened(name: Path) -> Image.Image:
-    """The file, opened and not decoded."""
+def _opened(name: Path, page: int = 0) -> Image.Image:
+    """The file, opened at a page and not decoded."""
     if not os.path.exists(name):  # False, not an error, for a name that is too long
         raise InputError(f"There is no file '{name}': check the path.")
     if name.is_dir():
@@ -126,7 +131,10 @@ def _opened(name: Path) -> Image.Image:
     try:
         with without_warnings():  # of sizes: MAX_PIXELS decides
             Image.init()  # others, and older versions of Pillow, have more or fewer of them
-            return Image.open(name, formats=[kind for kind in _FORMATS if kind in Image.OPEN])
+            opened = Image.open(name, formats=[kind for kind in _FORMATS if kind in Image.OPEN])
+            if page:  # where there are layers, it opens at none of them, and there is no way back
+                opened.seek(page)
+            return opened
     except UnidentifiedImageError:
         raise InputError(f"'{name}' is not an image of a kind that is read: {_READ}.") from None
     except Image.DecompressionBombError as error:
@@ -209,18 +217,25 @@ def _from_pil(image: Image.Image, name: str = "The picture") -> Picture:
 
 def _pages(name: Path) -> tuple[int, int]:
     """The largest page of a file, of equal ones the first, and how many frames or pages it has. Some begin with a
-    thumbnail. A photograph's own preview and a drawing's layers are no pages."""
-    with _opened(name) as image:
+    thumbnail. A photograph's own preview and a drawing's layers are no pages; the other eye's picture is one."""
+    with _opened(name) as image, without_warnings():
         if image.format not in _FRAMED:
             return 0, 1
+        sizes, count = [image.size], 1
         try:
-            count, sizes = int(getattr(image, "n_frames", 1)), []
-            for page in range(count if image.format in _PAGED else 1):
-                image.seek(page)
-                sizes.append(image.width * image.height)
-            return sizes.index(max(sizes)), count
+            if image.format not in _PAGED:
+                count = int(getattr(image, "n_frames", 1))
+            while image.format in _PAGED:
+                image.seek(count)
+                sizes, count = [*sizes, image.size], count + 1
+        except EOFError:  # there are no more
+            pass
         except Exception:  # a later one is damaged, and the first may be sound
-            return 0, 1
+            count += 1
+        if image.format == "MPO":
+            return 0, sizes.count(sizes[0])
+        areas = [width * height for width, height in sizes]
+        return areas.index(max(areas)), count
 
 
 def _pil_array(image: Image.Image) -> np.ndarray:

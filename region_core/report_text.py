@@ -9,10 +9,12 @@ from .cost import Cost
 from .edits import Edits
 from .find import Region, Regions
 from .paint import Edit
+from .paint.painter import first_step
 from .settings import EditSettings
 
 FEW_STEPS = 4
 UNLIKELY = 0.01  # a region of a lower probability is not told by itself
+WEAK = 0.5  # of strength: less keeps most of what is there
 _TWO = re.compile(r"((?:an?|the|one) .+?) and ((?:an?|the|one) .+)", re.IGNORECASE)
 NO_JUDGEMENT = "which judges neither whether the thing is there nor whether the edit is better than none"
 
@@ -64,11 +66,45 @@ def stands_out(regions: Regions) -> str:
 
 
 def notes(settings: EditSettings) -> list[str]:
-    """What limits the answer, in sentences."""
-    steps = settings.paint.steps
-    if steps >= FEW_STEPS:
+    """What of the settings limits the answer, in sentences."""
+    paint = settings.paint
+    made = paint.steps - first_step(paint.steps, paint.strength, paint.steps - 1)
+    told = []
+    if made < FEW_STEPS:
+        of = f" of {paint.steps} at strength {paint.strength:g}" if made < paint.steps else ""
+        some = f"{made} step{'s' * (made > 1)}{of}"
+        told.append(f"{some}: most models leave a smear with so few; 8 or more are usual")
+    if paint.strength < WEAK:
+        told.append(f"strength {paint.strength:g} keeps most of what is there; 1 paints anew")
+    if paint.guidance_scale <= 1:
+        told.append(
+            f"guidance_scale {paint.guidance_scale:g} is none: no negative prompt is read, and few models but "
+            "distilled ones follow the prompt without"
+        )
+    return told
+
+
+def enlarged(edit: Edit) -> list[str]:
+    """A note where a crop is much larger than what was painted for it."""
+    side, crop = edit.painted.shape[-1], edit.crop.window[2] - edit.crop.window[0]
+    if crop <= 2 * side:
         return []
-    return [f"{steps} step{'s' * (steps > 1)}: most models leave a smear with so few; 8 or more are usual"]
+    return [f"painted at {side} x {side} pixels and enlarged {crop / side:.2g} times: what is finer is not in it"]
+
+
+def all_notes(edits: Edits) -> list[str]:
+    """What limits an answer, or is odd in what was asked, in sentences."""
+    told = [*notes(edits.settings), *two_things(edits.caption, edits.prompt)]
+    told += [] if edits.best is None else enlarged(edits.best)
+    if edits.regions is not None:
+        return [*told, *edits.regions.notes]
+    if edits.best is not None and edits.settings.find.max_area < 1 and len(edits.tried_boxes):
+        x0, y0, x1, y1 = edits.best.box
+        most = (edits.tried_boxes[:, 2:] - edits.tried_boxes[:, :2]).amax(dim=0)
+        if x1 - x0 > most[0] - 1 or y1 - y0 > most[1] - 1:  # at the border of the picture one side is shorter
+            size = edits.settings.paper.max_window_size
+            told.append(f"the region is as large as max_window_size {size} allows; raise it where the thing is larger")
+    return told
 
 
 def of_cost(cost: Cost) -> str:
@@ -85,13 +121,12 @@ def summary(edits: Edits) -> list[tuple[str, str]]:
         ("verdict", edits.verdict + (f" ({edits.reason})" if edits.reason else "")),
         ("region", "none" if edits.box is None else f"{pixels(edits.box)}, {where(edits.box, width, height)}"),
     ]
-    lines += [("note", note) for note in (*notes(edits.settings), *two_things(edits.caption, edits.prompt))]
+    lines += [("note", note) for note in all_notes(edits)]
     alone = 0.0
     if edits.regions is None:
         alone = edits.source_score
         lines.append(("rounds", f"{len(edits.rounds)} of the published method, {NO_JUDGEMENT}"))
     else:
-        lines += [("note", note) for note in edits.regions.notes]
         lines += [("found", told) for told in [stands_out(edits.regions)] if told]
     lines += [
         (f"painted {place}", f"{pixels(one.box)}, {where(one.box, width, height)}, {of_edit(edits, one)}{_worse(one)}")

@@ -125,14 +125,18 @@ def edit_several(
         source = picture.rgb.float()
         done = SeveralEdits(source, torch.zeros_like(source[:, :1]), encoded, settings)
         painted = Cost()
+
+        def so_far() -> SeveralEdits:
+            cost, seconds = cost_so_far(None, dino, scorer) - before + painted, time.monotonic() - started
+            return replace(done, image=picture.restored(done.image, done.mask), cost=cost, seconds=seconds)
+
         for number, request in enumerate(requests):
             one, painter = settings.with_values(seed=(settings.seed + number) % 2**64), painter_of(request.prompt)
             earlier = cost_so_far(painter, None, None)
             done = _one_more(done, request, painter, scorer, one, on_step)
             painted += cost_so_far(painter, None, None) - earlier
-            on_answer(replace(done, image=picture.restored(done.image, done.mask)))
-    cost, seconds = cost_so_far(None, dino, scorer) - before + painted, time.monotonic() - started
-    return replace(done, image=picture.restored(done.image, done.mask), cost=cost, seconds=seconds)
+            on_answer(so_far())
+        return so_far()
 
 
 def _one_more(

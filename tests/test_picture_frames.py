@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from region_core.errors import InputError
 from region_core.picture import check_header, load_picture, picture_from
@@ -90,6 +91,31 @@ def test_the_largest_page_is_turned_by_its_own_tag_and_keeps_its_own_depth(tmp_p
 def test_a_photographs_own_preview_and_layers_are_no_pages(tmp_path: Path) -> None:
     picture = load_picture(saved(tmp_path / "a.jpg", "MPO", plain(RED, 64, 64), plain(BLUE, 90, 90)))
     assert (picture.width, picture.frames, picture.note) == (64, 1, "")
+    # a drawing without layers, and one with a layer of 90 x 90, as Photoshop writes them
+    layer = struct.pack(">iiiiH", 0, 0, 90, 90, 0) + b"8BIMnorm" + bytes(8)
+    for name, layers in (("a.psd", b""), ("b.psd", struct.pack(">Ih", len(layer) + 2, 1) + layer)):
+        head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 64, 64, 8, 3) + bytes(8) + struct.pack(">I", len(layers))
+        pixels = b"".join(bytes([value]) * 64 * 64 for value in RED)
+        (tmp_path / name).write_bytes(head + layers + bytes(2) + pixels)
+        check_header(tmp_path / name)
+        picture = load_picture(tmp_path / name)
+        assert (picture.width, picture.frames, picture.note, colour_of(picture)) == (64, 1, "", RED)
+
+
+def test_the_other_eyes_picture_is_told(tmp_path: Path) -> None:
+    picture = load_picture(saved(tmp_path / "a.jpg", "MPO", plain(RED), plain(BLUE), plain(GREEN, 32, 24)))
+    assert picture.frames == 2
+    assert colour_of(picture)[0] > 250
+    assert "holds 2 frames" in picture.note
+
+
+def test_a_larger_picture_that_is_not_read_is_told(tmp_path: Path) -> None:
+    """Raw photographs begin with a thumbnail, and have the picture itself in a directory beside it."""
+    for kind, told in ((1, True), (0, False)):
+        tags = TiffImagePlugin.ImageFileDirectory_v2()
+        tags[254], tags[330] = kind, 8
+        plain(RED).save(tmp_path / "a.dng", "TIFF", tiffinfo=tags)
+        assert load_picture(tmp_path / "a.dng").note.startswith("This is the thumbnail") == told
 
 
 def test_a_damaged_later_frame_does_not_refuse_a_sound_first_one(tmp_path: Path) -> None:
@@ -98,6 +124,7 @@ def test_a_damaged_later_frame_does_not_refuse_a_sound_first_one(tmp_path: Path)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.6)])
     picture = load_picture(path)
     assert np.array_equal(np.asarray(picture.source), np.asarray(noise[0]))
+    assert "frames or pages" in picture.note
 
 
 def test_a_page_of_an_absurd_size_is_refused_before_it_is_decoded(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from region_core.cost import PRICE
 from region_core.demo.worlds import held_out
 from region_core.edit import edit_image
 from region_core.find import Region, Regions
-from region_core.report_text import pixels, ranked, summary, two_things, where
+from region_core.report_text import all_notes, notes, pixels, ranked, summary, two_things, where
+from region_core.settings import EditSettings
 
 from .edits import CAPTION, PAPER, PROMPT, QUICK, edit
 from .painters import FillingPainter
@@ -91,6 +92,36 @@ def test_few_steps_are_told_and_do_what_they_can(models, steps, told):
     assert result.verdict == "edited"
     assert dict(summary(result)).get("note", "").startswith(told)
     assert bool(told) == ("note" in dict(summary(result)))
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"steps": 20, "strength": 0.1}, "2 steps of 20 at strength 0.1: most models leave a smear"),
+        ({"steps": 20, "strength": 0.3}, "strength 0.3 keeps most of what is there"),
+        ({"guidance_scale": 0.0}, "guidance_scale 0 is none: no negative prompt is read"),
+        ({"guidance_scale": 1.0}, "guidance_scale 1 is none"),
+        ({"guidance_scale": 1.5, "strength": 0.6, "steps": 20}, ""),
+    ],
+)
+def test_settings_by_which_little_is_painted_are_told(more, told):
+    said = notes(EditSettings().with_values(**more))
+    assert any(note.startswith(told) for note in said) if told else not said
+
+
+def test_a_crop_that_is_painted_much_smaller_is_told(models):
+    source = Image.fromarray(held_out(5, 3)[0].image).resize((1024, 1024))
+    for side, told in ((32, True), (512, False)):
+        result = edit(models, source, QUICK, painter=FillingPainter(side))
+        said = [note for note in all_notes(result) if note.startswith(f"painted at {side} x {side} pixels")]
+        assert bool(said) == told
+
+
+@pytest.mark.parametrize(("size", "told"), [(1, True), (15, False)])
+def test_the_published_method_says_that_a_region_is_as_large_as_may_be(models, size, told):
+    settings = PAPER.with_values(max_window_size=size)
+    result = edit(models, Image.fromarray(held_out(5, 3)[0].image), settings, painter=FillingPainter(64))
+    assert any(f"as large as max_window_size {size} allows" in note for note in all_notes(result)) == told
 
 
 def test_nothing_found_is_said_with_its_reason(models):

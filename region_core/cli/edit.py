@@ -12,9 +12,10 @@ from typing import Any
 from ..cost import cost_so_far
 from ..edits import Edits
 from ..encoders.loading import Models
+from ..errors import first_line
 from ..find import Regions
 from ..paint import Painter
-from ..paper.network import check_fit, save_generator
+from ..paper.network import build_generator, check_fit, save_generator
 from ..report_text import table
 from . import STOPPED
 from .engine import Engine
@@ -49,35 +50,50 @@ def run(job: Job, engine: Engine, more: Callable[[Done], dict[str, Any]] = lambd
     found: list[Regions] = []
 
     def keep(regions: Regions) -> None:
-        if not found and job.regions is None:
+        if not found and job.regions is None:  # else they lie where they were taken from
             save_regions(job.output_dir / FOLDER, regions)
-        found.append(regions)
+            found.append(regions)
+
+    if job.save_path is not None and job.generator is None:  # made here, so that a run that is stopped has it, too
+        sizes = job.settings.paper.max_window_size
+        job = replace(job, generator=build_generator(models.dino.feature_dim, sizes, job.settings.seed))
 
     with Progress(shown=job.shown, found=keep) as progress:
         try:
             edits = _edited(job, engine, models, painter, progress)
-        except KeyboardInterrupt:
-            spent = {
-                "unet_evaluations": getattr(painter, "evaluations", None),
-                "seconds": time.perf_counter() - started,
-            }
+        except (KeyboardInterrupt, Exception) as error:  # whatever it is, what was found and painted is not lost by it
+            stopped = isinstance(error, KeyboardInterrupt)
+            why = first_line(error) if isinstance(error, Exception) else ""
+            spent = {"seconds": time.perf_counter() - started, "reason": why}
+            if painter is not None:
+                spent["unet_evaluations"] = getattr(painter, "evaluations", None)
             kept = write_stopped(job.output_dir, job.picture, progress, job.settings, job.stem, {**spent, **asked})
-            print(_stopped(job, progress, kept, bool(found)), file=sys.stderr)
-            return STOPPED, None
+            if kept:
+                _save(job, asked, progress.rounds)
+            if stopped or kept or found:
+                print(_stopped(job, progress, kept, bool(found)), file=sys.stderr)
+            if stopped:
+                return STOPPED, None
+            raise
     rest = {**asked, **more(edits)}
 
     def write() -> None:
         write_result(job.output_dir, job.picture, edits, job.stem, draw_box=job.draw_box, more=rest)
+        _save(job, asked, edits.rounds if isinstance(edits, Edits) else [])
 
     try:
         write()
     except KeyboardInterrupt:  # all the work is done: it is kept, if nobody insists
         write()
         raise
-    if job.save_path is not None and isinstance(edits, Edits) and edits.generator is not None:
-        taught_on = {"image": job.stem, **asked, "rounds": len(edits.rounds)}
-        save_generator(edits.generator, job.save_path, job.settings.flat(), {"pictures": [taught_on]})
     return 0, edits
+
+
+def _save(job: Job, asked: dict[str, str], rounds: list[dict]) -> None:
+    """Save what the rounds have taught the region generator, where that is asked for."""
+    if job.save_path is not None and job.generator is not None:
+        taught_on = {"image": job.stem, **asked, "rounds": len(rounds)}
+        save_generator(job.generator, job.save_path, job.settings.flat(), {"pictures": [taught_on]})
 
 
 def _edited(job: Job, engine: Engine, models: Models, painter: Painter | None, progress: Progress) -> Done:
@@ -99,7 +115,12 @@ def _edited(job: Job, engine: Engine, models: Models, painter: Painter | None, p
 
 def _stopped(job: Job, progress: Progress, kept: bool, found: bool) -> str:
     best = f"the best picture so far is '{job.output_dir / 'edited.png'}'."
+    if progress.several is not None:
+        made, lines = sum(bool(one.edits) for one in progress.several.answers), len(job.requests)
+        best = f"the picture with {made} of {lines} edits is '{job.output_dir / 'edited.png'}'."
     said = f"Stopped after {progress.done:.0%} of the work; " + (best if kept else "there was no picture to keep yet.")
+    if kept and job.save_path is not None:
+        said += f" What was learned so far is in '{job.save_path}'."
     if found:
         said += f" What was found is in '{job.output_dir / FOLDER}': with --regions the command goes on from there."
     return said

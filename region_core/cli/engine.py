@@ -76,9 +76,11 @@ class Engine:
             return work_so_far(None, models.dino, models.scorer) + sum(work_so_far(one, None, None) for one in painters)
 
         def answered(done: SeveralEdits) -> None:
-            if new := done.answers[-1].edits:
-                score = new[-1].score
-                on_event(Event("work", progress.done, best=done.image, best_box=done.box, best_score=score))
+            new = done.answers[-1].edits
+            more: dict[str, Any] = (
+                {"best": done.image, "best_box": done.box, "best_score": new[-1].score} if new else {}
+            )
+            on_event(Event("work", progress.done, several=done, **more))
 
         total = expected_cost(settings.with_values(num_regions=1), search=True) * len(requests)
         progress = Progress(on_event, spent, total)

@@ -26,6 +26,7 @@ class Progress:
         self.best_box: Box | None = None
         self.score: float | None = None
         self.rounds: list[dict] = []
+        self.several: Any = None  # of several edits what came of those so far
         self.done = 0.0
         self._bar: Any = None
 
@@ -41,6 +42,7 @@ class Progress:
         self.done = event.done
         if event.regions is not None:
             self.found(event.regions)
+        self.several = event.several or self.several
         if event.record is not None:
             self.rounds.append(event.record)
         if event.best is not None:

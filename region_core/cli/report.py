@@ -16,9 +16,9 @@ from ..edits import Edits
 from ..files import remove, write_json
 from ..find import Box
 from ..picture import Picture, save_png, to_pil
-from ..report_text import notes, of_cost, of_edit, pixels, summary, two_things, where
+from ..report_text import NO_JUDGEMENT, all_notes, enlarged, notes, of_cost, of_edit, pixels, summary, two_things, where
 from ..settings import EditSettings
-from ..several import SeveralEdits
+from ..several import Answer, SeveralEdits
 from .progress import Progress
 from .saved_regions import box_report, mask_image
 
@@ -38,10 +38,15 @@ def told(edits: Done) -> list[tuple[str, str]]:
         lines.append(("asked", answer.request.line))
         lines += [("edited", f"{pixels(one.box)}, {where(one.box, width, height)}") for one in answer.edits]
         lines += [("not edited", answer.reason)] * bool(answer.reason)
-        two = two_things(answer.request.caption, answer.request.prompt)
-        lines += [("note", note) for note in (*answer.regions.notes, *answer.notes, *two)]
+        lines += [("note", note) for note in _notes_of(answer)]
     lines += [("note", note) for note in notes(edits.settings)]
     return [*lines, ("cost", of_cost(edits.cost)), ("seconds", f"{edits.seconds:.1f}, seed {edits.seed}")]
+
+
+def _notes_of(answer: Answer) -> list[str]:
+    """What limits an answer of several, or is odd in what was asked."""
+    two = two_things(answer.request.caption, answer.request.prompt)
+    return [*answer.regions.notes, *answer.notes, *two, *(note for one in answer.edits for note in enlarged(one))]
 
 
 def boxes_image(picture: Picture, edits: Done) -> Image.Image:
@@ -102,7 +107,7 @@ def report_of(picture: Picture, edits: Done, more: dict[str, Any]) -> dict[str, 
         "reason": edits.reason,
         "note": picture.note,
         **_of_settings(edits.settings),
-        **(_of_one(picture, edits) if isinstance(edits, Edits) else {"edits": _of_each(picture, edits)}),
+        **(_of_one(picture, edits) if isinstance(edits, Edits) else _of_each(picture, edits)),
         "unet_evaluations": edits.cost.unet_evaluations,
         "cost": edits.cost.as_dict(),
         "seconds": edits.seconds,
@@ -124,28 +129,31 @@ def _place(picture: Picture, box: Box | None) -> dict[str, Any]:
 
 
 def _of_one(picture: Picture, edits: Edits) -> dict[str, Any]:
+    told = [*all_notes(edits), *[f"the published method, {NO_JUDGEMENT}"] * (edits.regions is None)]
     return {
+        "notes": told,
         "score": edits.score,
         "source_score": edits.source_score,
         "rounds": edits.rounds,
         "candidates": [
             _place(picture, one.box)
-            | {name: getattr(one, name) for name in ("rank_score", "parts", "score", "improves")}
+            | {name: getattr(one, name) for name in ("rank_score", "parts", "score")}
+            | {"improves": None if edits.regions is None else one.improves}  # the published method does not judge
             for one in edits
         ],
         "presence": None if edits.regions is None else edits.regions.presence,
     }
 
 
-def _of_each(picture: Picture, edits: SeveralEdits) -> list[dict[str, Any]]:
+def _of_each(picture: Picture, edits: SeveralEdits) -> dict[str, Any]:
     """Of each request its first region, and in `painted` all of them: `all` may mean several."""
     rows = []
     for answer in edits.answers:
         painted = [{**_place(picture, one.box), "score": one.score} for one in answer.edits]
         first = painted[0] if painted else {**_place(picture, None), "score": None}
-        told = {"reason": answer.reason, "notes": [*answer.regions.notes, *answer.notes], "painted": painted}
+        told = {"reason": answer.reason, "notes": _notes_of(answer), "painted": painted}
         rows.append({"request": answer.request.line, **first, "presence": answer.regions.presence, **told})
-    return rows
+    return {"notes": notes(edits.settings), "edits": rows}
 
 
 def write_stopped(
@@ -155,6 +163,10 @@ def write_stopped(
     What an earlier run left in the folder beside it would not belong to it and goes, once the new is there."""
     if progress.best is None:
         return False
+    if progress.several is not None:
+        remove(folder / "boxes" / f"{stem}.png")
+        write_result(folder, picture, progress.several, stem, draw_box=False, more={**more, "verdict": "stopped"})
+        return True
     remove(folder / "report.json")  # it spoke of other pictures
     alpha = picture.alpha if progress.best.shape[-2:] == picture.rgb.shape[-2:] else None
     save_png(to_pil(progress.best, alpha), folder / "edited.png", picture.icc_profile)
@@ -165,6 +177,8 @@ def write_stopped(
         **box_report(progress.best_box),
         "score": progress.score,
         "verdict": "stopped",
+        "note": picture.note,
+        "notes": notes(settings),
         **_of_settings(settings),
         "rounds": progress.rounds,
         **more,

@@ -148,8 +148,10 @@ def test_ctrl_c_while_results_are_written_loses_none() -> None:
         if presses:
             raise presses.pop()
 
-    assert cli.main(arguments("--quiet"), Played(lambda *a, **b: instead(fake(*a, **b), press))) == 130
+    asked = arguments("--quiet", "--preset", "paper", "--save_path", "out/g.safetensors")
+    assert cli.main(asked, Played(lambda *a, **b: instead(fake(*a, **b), press))) == 130
     assert not presses
+    assert read_checkpoint(Path("out/g.safetensors"))[1]["lessons"]
     assert json.loads(Path("out/report.json").read_text(encoding="utf-8"))["verdict"] == "edited"
     assert {"edited.png", "region.png", "candidates.png"} <= {path.name for path in Path("out").iterdir()}
     assert not list(Path("out").rglob(".*"))
@@ -215,6 +217,8 @@ def test_a_real_edit_from_the_command_line(tmp_path: Path, capsys: pytest.Captur
     first, report = (out / "edited.png").read_bytes(), report_in(out)
     assert report["unet_evaluations"] == 6
     assert report["settings"]["guidance_scale"] == SUITED["guidance_scale"]
+    assert [note[:8] for note in report["notes"]] == ["3 steps:"]
+    assert all(one["improves"] in (True, False) for one in report["candidates"])
     assert cli.main([*asked, "--output_dir", str(out), "--preset", "fast"]) == 0
     assert (out / "edited.png").read_bytes() == first
 
@@ -230,8 +234,44 @@ def test_a_generator_is_learned_saved_and_gone_on_from(tmp_path: Path) -> None:
     fresh = report_in(out)
     assert [len(record["boxes"]) for record in fresh["rounds"]] == [2, 2]
     assert (out / "loss.png").is_file()
+    assert {one["improves"] for one in fresh["candidates"]} == {None}
+    assert fresh["notes"][-1].endswith("nor whether the edit is better than none"), "it does not judge"
     assert cli.main([*asked, "--load_checkpoint_path", str(saved)]) == 0  # the folder that save_path named
     assert report_in(out)["rounds"][0]["expected"] != fresh["rounds"][0]["expected"]
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt(), RuntimeError("CUDA error: lost"), MemoryError()], ids=repr)
+def test_whatever_ends_the_rounds_what_they_made_and_taught_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: BaseException
+) -> None:
+    asked, out, saved = scene_in(tmp_path), tmp_path / "out", tmp_path / "saved"
+    asked += ["--preset", "paper", "--max_window_size", "3", "--point_number", "2", "--per_image_iteration", "9"]
+
+    class Failing(Engine):
+        def edit(self, *given: Any, on_event: Any, **options: Any) -> Edits:
+            def told(event: Event) -> None:
+                on_event(event)
+                if event.record is not None and event.record["round"] == 1:
+                    raise fault
+
+            return super().edit(*given, on_event=told, **options)
+
+    asked += ["--output_dir", str(out), "--save_path", str(saved)]
+    if isinstance(fault, KeyboardInterrupt):
+        assert cli.main(asked, Failing()) == 130
+    else:
+        with pytest.raises(type(fault)):
+            cli.main(asked, Failing())
+    report = report_in(out)
+    assert (report["verdict"], len(report["rounds"])) == ("stopped", 2)
+    assert report["reason"] == ("CUDA error: lost" if isinstance(fault, RuntimeError) else report["reason"])
+    assert any("so few" in note for note in report["notes"])
+    assert (out / "edited.png").is_file()
+    (taught_on,) = read_checkpoint(saved / "generator.safetensors")[1]["lessons"]["pictures"]
+    assert taught_on["rounds"] == 2
+    said = capsys.readouterr().err
+    assert f"the best picture so far is '{out / 'edited.png'}'" in said
+    assert "What was learned so far is in" in said
 
 
 def test_another_region_is_painted_without_a_search(tmp_path: Path) -> None:
@@ -292,6 +332,8 @@ def test_ctrl_c_while_a_region_is_painted_keeps_what_was_found(
     assert 25 <= int(re.search(r"Stopped after (\d+)% of the work", said)[1]) <= 85  # type: ignore[index]
     assert "with --regions the command goes on" in said
     assert not (out / "report.json").exists()
-    kept = ["--regions", str(out / "regions"), "--output_dir", str(out)]
+    kept = ["--regions", str(out / "regions"), "--output_dir", str(tmp_path / "kept")]
+    assert cli.main([*asked, *kept], Pressed()) == 130
+    assert "What was found is in" not in capsys.readouterr().err, "it was not found by this run"
     assert cli.main([*asked, *kept]) == 0
-    assert report_in(out)["cost"]["clip_texts"] == 2
+    assert report_in(tmp_path / "kept")["cost"]["clip_texts"] == 2

@@ -125,7 +125,9 @@ def test_what_is_not_there_is_said_and_the_others_are_made(
     assert missing["reason"] in capsys.readouterr().out
 
 
-def test_ctrl_c_leaves_the_edits_that_were_made(scene: list[str], models: Models) -> None:
+def test_ctrl_c_leaves_the_edits_that_were_made(
+    scene: list[str], models: Models, capsys: pytest.CaptureFixture[str]
+) -> None:
     class Pressed(Kept):
         def edit_several(self, *given: Any, on_event: Any, **options: Any) -> SeveralEdits:
             def told(event: Event) -> None:
@@ -136,10 +138,18 @@ def test_ctrl_c_leaves_the_edits_that_were_made(scene: list[str], models: Models
             return super().edit_several(*given, on_event=told, **options)
 
     assert main([*scene, *edits_of(*EDITS)], Pressed(models)) == 130
-    x0, y0, x1, y1 = report_in("out")["box"]
-    assert (opened("out/edited.png")[y0:y1, x0:x1] != SCENE.image[y0:y1, x0:x1]).any()
-    assert report_in("out")["verdict"] == "stopped"
-    assert report_in("out")["unet_evaluations"] is None  # of several painters nobody has counted
+    report, edited, region = report_in("out"), opened("out/edited.png"), opened("out/region.png")
+    x0, y0, x1, y1 = report["box"]
+    assert (edited[y0:y1, x0:x1] != SCENE.image[y0:y1, x0:x1]).any()
+    assert (edited[region == 0] == SCENE.image[region == 0]).all()
+    assert report["verdict"] == "stopped"
+    *others, last = report["edits"]
+    assert [one["request"] for one in report["edits"]] == EDITS[: len(report["edits"])]
+    assert last["box"] == report["box"]
+    assert not any(one["box"] for one in others)
+    assert report["unet_evaluations"] == 8 * len(report["edits"])
+    assert report["cost"]["dino_images"] == 1
+    assert f"with 1 of {len(EDITS)} edits is" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
