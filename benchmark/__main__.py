@@ -90,7 +90,7 @@ def scenes(scenes: int, seed: int, kind: str, output_dir: Path) -> None:
     from region_core.checks import check_writable
     from region_core.demo.worlds import held_out
     from region_core.files import write_json
-    from region_core.picture import save_png
+    from region_core.picture_file import save_png
 
     check_writable("output_dir", output_dir)
     edits, truth = {}, {}

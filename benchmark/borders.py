@@ -23,7 +23,8 @@ from region_core.encoders.loading import Models
 from region_core.paint.borders import Borders
 from region_core.paint.diffusers_painter import DiffusersPainter
 from region_core.paint.windows import cut, window_for
-from region_core.picture import picture_from, save_png, to_pil
+from region_core.picture import picture_from, to_pil
+from region_core.picture_file import save_png
 from region_core.settings import PaintSettings
 
 from .judge import load_judge, succeeded

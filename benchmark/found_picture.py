@@ -7,7 +7,8 @@ from pathlib import Path
 from region_core.draw import contact_sheet, draw_boxes, heat_map
 from region_core.encode import encode_picture
 from region_core.find import find_regions
-from region_core.picture import load_picture, save_png, to_pil
+from region_core.picture import to_pil
+from region_core.picture_file import load_picture, save_png
 
 from .worlds.photographs.models import load_real_models
 

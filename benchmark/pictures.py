@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from region_core.draw import contact_sheet
-from region_core.picture import save_png, to_pil
+from region_core.picture import to_pil
+from region_core.picture_file import save_png
 from region_core.plot import ACCENT, Color
 
 from .painting import Outcome

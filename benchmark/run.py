@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from region_core.encoders.loading import Models
 from region_core.errors import InputError
-from region_core.picture import save_png
+from region_core.picture_file import save_png
 
 from .ledger import Ledger
 from .methods import METHODS, NOTES

@@ -17,7 +17,7 @@ from region_core.encode import encode_picture
 from region_core.encoders.loading import Models
 from region_core.errors import InputError
 from region_core.files import write_json
-from region_core.picture import load_picture, save_png
+from region_core.picture_file import load_picture, save_png
 
 from .worlds.photographs.questions import Question, packaged
 

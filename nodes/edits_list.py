@@ -18,7 +18,8 @@ from ..region_core.edits_list.page import PAGE
 from ..region_core.edits_list.reading import Defaults, read_items
 from ..region_core.edits_list.results import ListResults
 from ..region_core.errors import InputError, escape_for_console
-from ..region_core.picture import Picture, load_picture
+from ..region_core.picture import Picture
+from ..region_core.picture_file import load_picture
 from ..region_core.requests import parse_requests
 from ..region_core.settings import MAX_SEED, EditSettings
 from .comfy.feedback import say_on_node

@@ -1,4 +1,4 @@
-"""The one gate for pictures: files, PIL images, arrays and tensors in; tensors and PNG files out.
+"""The one gate for pictures: PIL images, arrays and tensors in; tensors out. `picture_file` has the files.
 
 Inside the core a picture is float32 [1,3,H,W] in 0..1, with alpha beside it as [1,1,H,W]. An 8-bit
 picture that goes in comes out bit for bit: `round(x / 255 * 255)` is exact for all 256 values. Of a
@@ -8,31 +8,19 @@ picture with values beyond 0..1 (HDR) the models see 0..1, and what is not edite
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from .errors import InputError, first_line
-from .files import atomic_write
-from .quiet import without_warnings
 
 MIN_SIDE = 32  # the shortest side a picture may have, in pixels
 _CHANNELS = (1, 3, 4)
 _ANOTHER_RANGE = 0.9  # with this share of values far outside 0..1 it is no HDR, but 0..255, say
 MAX_PIXELS = 178_956_970  # Pillow's own limit of refusal, which other packs switch off
-# What is opened, whatever a file is called. Of what else Pillow knows, EPS starts a program and an icon's
-# directory says nothing of the sizes in it.
-_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "HEIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM", "TGA", "PSD", "QOI")
-# Those with pages of several sizes, and those with frames, too
-_PAGED = ("TIFF", "HEIF", "MPO")
-_FRAMED = (*_PAGED, "GIF", "WEBP", "PNG", "AVIF")
-_KIND_OF_PAGE, _FURTHER_PAGES = 254, 330  # tags of TIFF; the first is 1 of a smaller copy
-_READ = "use a PNG, JPEG, WebP, AVIF, TIFF, BMP or GIF file"
 
 
 @dataclass
@@ -96,53 +84,6 @@ class Picture:
         )
 
 
-def load_picture(path: str | os.PathLike[str]) -> Picture:
-    """Read an image file, turned upright by its EXIF tag.
-
-    InputError when the file is missing, not an image, damaged, under MIN_SIDE, or of more than
-    MAX_PIXELS, which is known before anything is decoded.
-    """
-    name = Path(path)
-    page, frames = _pages(name)
-    with _opened(name, page) as opened:
-        picture = _from_pil(opened, f"'{name}'")
-        tags = getattr(opened, "tag_v2", {})
-    picture.frames = frames
-    # a raw photograph: by its tags of smaller size, with its larger ones in directories of its own
-    picture.thumbnail = tags.get(_KIND_OF_PAGE) == 1 and _FURTHER_PAGES in tags
-    return picture
-
-
-def check_header(path: str | os.PathLike[str]) -> None:
-    """Raise InputError where a file is seen from its header alone to be no picture that is read."""
-    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
-        raise InputError(f"'{path}' is no file but a pipe or a device, which cannot be read twice: name a file.")
-    page, _ = _pages(Path(path))
-    with _opened(Path(path), page) as opened:
-        _check_size(*opened.size)
-
-
-def _opened(name: Path, page: int = 0) -> Image.Image:
-    """The file, opened at a page and not decoded."""
-    if not os.path.exists(name):  # False, not an error, for a name that is too long
-        raise InputError(f"There is no file '{name}': check the path.")
-    if name.is_dir():
-        raise InputError(f"'{name}' is a folder, not an image: name a file in it.")
-    try:
-        with without_warnings():  # of sizes: MAX_PIXELS decides
-            Image.init()  # others, and older versions of Pillow, have more or fewer of them
-            opened = Image.open(name, formats=[kind for kind in _FORMATS if kind in Image.OPEN])
-            if page:  # where there are layers, it opens at none of them, and there is no way back
-                opened.seek(page)
-            return opened
-    except UnidentifiedImageError:
-        raise InputError(f"'{name}' is not an image of a kind that is read: {_READ}.") from None
-    except Image.DecompressionBombError as error:
-        raise InputError(f"'{name}' is too large to open safely ({error}): shrink it first.") from None
-    except Exception as error:  # a DDS file's NotImplementedError, say
-        raise InputError(f"'{name}' cannot be opened ({first_line(error)}): {_READ}.") from None
-
-
 def picture_from(image: Picture | Image.Image | np.ndarray | Tensor) -> Picture:
     """A picture from a PIL image, an array [H,W] or [H,W,C], or a tensor; one that is a `Picture` as it is.
 
@@ -152,7 +93,7 @@ def picture_from(image: Picture | Image.Image | np.ndarray | Tensor) -> Picture:
     if isinstance(image, Picture):
         return image
     if isinstance(image, Image.Image):
-        return _from_pil(image)
+        return from_pil(image)
     if isinstance(image, np.ndarray):
         return _from_array(image)
     if isinstance(image, Tensor):
@@ -170,19 +111,6 @@ def to_pil(rgb: Tensor, alpha: Tensor | None = None) -> Image.Image:
     return Image.fromarray(eight.permute(1, 2, 0).contiguous().cpu().numpy())
 
 
-def save_png(image: Image.Image, path: str | os.PathLike[str], icc_profile: bytes | None = None) -> Path:
-    """Write a PNG so that the file is whole or not there at all, even when interrupted.
-
-    Folders on the way are made. InputError when the name does not end in .png or cannot be written.
-    """
-    target = Path(path)
-    if target.suffix.lower() != ".png":
-        raise InputError(f"'{target}' does not end in .png: results are written as PNG, rename it.")
-    with atomic_write(target) as draft:
-        image.save(draft, format="PNG", **({} if icc_profile is None else {"icc_profile": icc_profile}))
-    return target
-
-
 def _one(layers: Tensor, channels: int) -> Tensor:
     """[1,C,H,W] or [C,H,W] as [C,H,W]."""
     if layers.ndim == 4 and layers.shape[0] == 1:
@@ -192,8 +120,9 @@ def _one(layers: Tensor, channels: int) -> Tensor:
     return layers
 
 
-def _from_pil(image: Image.Image, name: str = "The picture") -> Picture:
-    _check_size(*image.size)
+def from_pil(image: Image.Image, name: str = "The picture") -> Picture:
+    """A copy of a PIL image, turned upright by its EXIF tag; `name` is what messages call it."""
+    check_size(*image.size)
     # of colours Pillow reads 8 bits alone, and says so only before it reads them
     deep = image.mode[0] in "IF" or any(";16" in str(tile) for tile in getattr(image, "tile", ()))
     try:
@@ -213,29 +142,6 @@ def _from_pil(image: Image.Image, name: str = "The picture") -> Picture:
     picture = _from_array(array)
     picture.source, picture.deep = upright, deep
     return picture
-
-
-def _pages(name: Path) -> tuple[int, int]:
-    """The largest page of a file, of equal ones the first, and how many frames or pages it has. Some begin with a
-    thumbnail. A photograph's own preview and a drawing's layers are no pages; the other eye's picture is one."""
-    with _opened(name) as image, without_warnings():
-        if image.format not in _FRAMED:
-            return 0, 1
-        sizes, count = [image.size], 1
-        try:
-            if image.format not in _PAGED:
-                count = int(getattr(image, "n_frames", 1))
-            while image.format in _PAGED:
-                image.seek(count)
-                sizes, count = [*sizes, image.size], count + 1
-        except EOFError:  # there are no more
-            pass
-        except Exception:  # a later one is damaged, and the first may be sound
-            count += 1
-        if image.format == "MPO":
-            return 0, sizes.count(sizes[0])
-        areas = [width * height for width, height in sizes]
-        return areas.index(max(areas)), count
 
 
 def _pil_array(image: Image.Image) -> np.ndarray:
@@ -301,7 +207,8 @@ def _from_tensor(image: Tensor) -> Picture:
     return _from_layers(batch.detach().float())
 
 
-def _check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int) -> None:
+    """Raise InputError for a side under MIN_SIDE, or more than MAX_PIXELS."""
     if min(height, width) < MIN_SIDE:
         raise InputError(
             f"The picture is {width} x {height} pixels, but each side must be at least {MIN_SIDE}: use a larger one."
@@ -316,7 +223,7 @@ def _check_size(width: int, height: int) -> None:
 def check_layers(layers: Tensor) -> None:
     """Raise InputError where floats [1,C,H,W] are no picture that is edited: a side too short, too many
     pixels, values that are not numbers or of another range than 0 to 1."""
-    _check_size(layers.shape[-1], layers.shape[-2])
+    check_size(layers.shape[-1], layers.shape[-2])
     low, high = float(layers.min()), float(layers.max())
     if not (math.isfinite(low) and math.isfinite(high)):  # both are NaN where one value is
         raise InputError(

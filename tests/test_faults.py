@@ -19,7 +19,8 @@ from region_core.encoders.loading import Models
 from region_core.errors import InputError
 from region_core.paint import paint_regions
 from region_core.paper.network import build_generator, load_generator, save_generator
-from region_core.picture import picture_from, save_png
+from region_core.picture import picture_from
+from region_core.picture_file import save_png
 
 from .edits import QUICK, edit, scene_picture
 from .painters import FillingPainter

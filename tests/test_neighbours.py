@@ -15,7 +15,7 @@ from PIL import Image
 from region_core.demo.models import WEIGHTS
 from region_core.encoders import load_clip, load_dino
 from region_core.paint.diffusers_painter import load_pipeline
-from region_core.picture import check_header
+from region_core.picture_file import check_header
 from region_core.quiet import quiet_libraries
 
 from .tools.world import difference, shared_state

@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from region_core.picture import load_picture, picture_from, save_png, to_pil
+from region_core.picture import picture_from, to_pil
+from region_core.picture_file import load_picture, save_png
 
 from .pixels import HEIGHT, WIDTH, noise
 

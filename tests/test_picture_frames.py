@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from region_core.errors import InputError
-from region_core.picture import check_header, load_picture, picture_from
+from region_core.picture import picture_from
+from region_core.picture_file import check_header, load_picture
 
 RED, BLUE, GREEN = (255, 0, 0), (0, 0, 255), (0, 255, 0)
 KINDS = [

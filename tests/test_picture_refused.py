@@ -13,7 +13,8 @@ import torch
 from PIL import Image, ImageFile
 
 from region_core.errors import InputError
-from region_core.picture import MAX_PIXELS, MIN_SIDE, check_header, check_layers, load_picture, picture_from
+from region_core.picture import MAX_PIXELS, MIN_SIDE, check_layers, picture_from
+from region_core.picture_file import check_header, load_picture
 
 from .pixels import noise
 

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from region_core.errors import InputError
-from region_core.picture import save_png, to_pil
+from region_core.picture import to_pil
+from region_core.picture_file import save_png
 
 
 def test_saving_makes_folders_and_leaves_nothing_beside_the_file(tmp_path):

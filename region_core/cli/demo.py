@@ -8,7 +8,8 @@ from types import SimpleNamespace
 from ..boxes import overlap
 from ..demo.worlds import with_company
 from ..draw import contact_sheet
-from ..picture import picture_from, save_png, to_pil
+from ..picture import picture_from, to_pil
+from ..picture_file import save_png
 from ..report_text import pixels, table
 from .edit import run
 from .engine import Engine

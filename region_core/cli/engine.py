@@ -15,7 +15,8 @@ from ..events import Event, Progress, Watcher, expected_cost
 from ..find import Regions, find_regions
 from ..paint import Painter
 from ..paint.diffusers_painter import DiffusersPainter
-from ..picture import Picture, check_header, load_picture
+from ..picture import Picture
+from ..picture_file import check_header, load_picture
 from ..requests import Request
 from ..settings import EditSettings, FindSettings
 from ..several import SeveralEdits, edit_several

@@ -13,7 +13,8 @@ from ..edits_list.items import safe_name
 from ..errors import InputError
 from ..files import as_json, path_of, remove
 from ..find import Regions
-from ..picture import Picture, load_picture, save_png, to_pil
+from ..picture import Picture, to_pil
+from ..picture_file import load_picture, save_png
 from ..report_text import ranked, stands_out
 from .engine import Engine
 from .job import check_pick, choose_models, output_folder

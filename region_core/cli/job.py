@@ -21,7 +21,8 @@ from ..memory import is_out_of_memory
 from ..paint.diffusers_painter import DEFAULT_MODEL, MIRRORS
 from ..paper.checkpoint import check_replaceable
 from ..paper.network import RegionGenerator, load_generator
-from ..picture import Picture, load_picture
+from ..picture import Picture
+from ..picture_file import load_picture
 from ..quiet import without_warnings
 from ..requests import Request, check_evidence, parse_request
 from ..settings import EditSettings

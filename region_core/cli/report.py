@@ -15,7 +15,8 @@ from ..draw import considered, contact_sheet, draw_boxes, loss_curve
 from ..edits import Edits
 from ..files import remove, write_json
 from ..find import Box
-from ..picture import Picture, save_png, to_pil
+from ..picture import Picture, to_pil
+from ..picture_file import save_png
 from ..report_text import NO_JUDGEMENT, all_notes, enlarged, notes, of_cost, of_edit, pixels, summary, two_things, where
 from ..settings import EditSettings
 from ..several import Answer, SeveralEdits

@@ -16,7 +16,8 @@ from ..encode import key_of
 from ..errors import InputError
 from ..files import remove, write_json
 from ..find import Box, Region, Regions
-from ..picture import Picture, save_png, to_pil
+from ..picture import Picture, to_pil
+from ..picture_file import save_png
 
 FOLDER, FILE = "regions", "regions.json"
 KEPT = 8  # regions, best first

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..checks import is_writable, text_problems
 from ..errors import InputError, InputProblems
-from ..picture import check_header
+from ..picture_file import check_header
 from ..requests import Request, check_evidence, parse_request
 from ..settings import REMOVED, SETTINGS, EditSettings, current_name, preset
 from .items import Item, item_seed

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ..boxes import box_round
 from ..edits import EDITED, NO_REGION
-from ..picture import Picture, save_png, to_pil
+from ..picture import Picture, to_pil
+from ..picture_file import save_png
 from .items import Item, digest_of
 from .page import Row, write_page, write_summary
 from .places import Place, thumbs_of

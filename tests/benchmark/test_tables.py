@@ -15,7 +15,7 @@ from benchmark.rows import Row
 from benchmark.tables import by_kind, compare, comparisons, interval, means, report, table
 from benchmark.worlds.shapes import ShapesWorld
 from region_core.cost import Cost
-from region_core.picture import save_png
+from region_core.picture_file import save_png
 
 
 def cost(evaluations: float, clip: float = 0) -> dict[str, float]:

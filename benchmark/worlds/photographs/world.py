@@ -11,7 +11,8 @@ from torch import Tensor
 
 from region_core import EditSettings
 from region_core.encoders.loading import Models
-from region_core.picture import load_picture, to_pil
+from region_core.picture import to_pil
+from region_core.picture_file import load_picture
 from region_core.settings import preset
 
 from ..task import Box, Task
