@@ -53,12 +53,8 @@ FILES = {  # the fast tests that cover each module of decisions
     "paper/losses.py": ["tests/paper/test_losses.py"],
     "settings/edit.py": ["tests/test_settings.py"],
     "checks.py": ["tests/test_checks.py"],
-    "picture.py": [
-        "tests/test_picture.py",
-        "tests/test_picture_frames.py",
-        "tests/test_picture_refused.py",
-        "tests/test_picture_saved.py",
-    ],
+    "picture.py": ["tests/test_picture.py", "tests/test_picture_refused.py", "tests/test_picture_saved.py"],
+    "picture_file.py": ["tests/test_picture_frames.py", "tests/test_picture_refused.py", "tests/test_picture_saved.py"],
 }
 # Not tried: a shift or a bit for a sum of floats, which every test notices; decorators, which decide nothing
 # here; what is inserted for other languages' habits.
