@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -16,14 +15,11 @@ from ...region_core.cost import on_forward
 from ...region_core.errors import InputError, first_line
 from ...region_core.paint.painter import StepInfo, checked_finite, first_step, masked_image
 from .compatibility import check_parts, kind_of, reads_mask, without_nothing
-from .patches import sees_all_rows
-from .sampling import ROW_BY_ROW, check_names, is_out_of_memory, noise_of, sampler_of, schedule
+from .sampling import check_names, is_out_of_memory, noise_of, sampler_of, schedule
 
-log = logging.getLogger(__name__)
 _MODEL_PRECISION = "start ComfyUI with --force-fp32, or connect another MODEL"
 _VAE_PRECISION = "start ComfyUI with --fp32-vae, or connect another VAE"
 _LOWER = "lower native_size, start ComfyUI with --lowvram, or connect a smaller MODEL"
-_MAX_AT_ONCE = 64  # forwards; beyond this nothing is gained and a cancel waits longer
 
 
 def native_side(model: Any) -> int:
@@ -45,8 +41,8 @@ class ComfyPainter:
     held to the picture outside the mask by a noise mask. `evaluations` counts forwards of one picture through
     the diffusion model, on the model; `evaluations_by_steps` what one or, with guidance, two a step would be,
     whatever the sampler and the conditionings make of it. Cancel stops within a sampling step, or one picture
-    of the VAE. Where something that other packs put in, or the sampler, may see all rows at once, regions are painted
-    one at a time.
+    of the VAE. Regions are painted one after the other: what other packs put into a MODEL is made for one picture, and
+    may take a mean over all that it is given.
 
     Raises InputError where the parts do not fit each other.
     """
@@ -78,7 +74,6 @@ class ComfyPainter:
                 "model's own"
             )
         self.device = model_management.intermediate_device()
-        self.max_at_once = 1 if sampler in ROW_BY_ROW or sees_all_rows(model, positive, negative) else _MAX_AT_ONCE
         side = self.size // self.ratio
         # some families know films too: their latents have a time axis, of one for a picture
         self.time = (1,) if model.model.latent_format.latent_dimensions == 3 else ()
@@ -115,7 +110,7 @@ class ComfyPainter:
         strength: float,
         on_step: Callable[[StepInfo], None] | None = None,
     ) -> torch.Tensor:
-        """Paint pictures [N, 3, s, s] in 0..1 where masks [N, 1, s, s] are 1, all from the same noise."""
+        """Paint pictures [N, 3, s, s] in 0..1 where masks [N, 1, s, s] are 1, each from the same noise."""
         pictures, masks = (each.to(self.device, torch.float32) for each in (pictures, masks))
         sigmas = schedule(self.model, self.sampler, self.scheduler, steps)
         first = first_step(steps, strength, len(sigmas) - 2)
@@ -160,47 +155,37 @@ class ComfyPainter:
         from_noise: bool,
         on_step: Callable[[StepInfo], None] | None,
     ) -> torch.Tensor:
-        """Latents [N, ...] as the VAE reads them, as many rows at once as fit."""
+        """Latents [N, ...] as the VAE reads them, one row after the other."""
         count, steps = len(rows["mask"]), len(sigmas) - 1
         forwards = 2 if guidance > 1 else 1
-        room = self._room(forwards)
+        before = self.evaluations_by_steps
         done: list[torch.Tensor] = []
-        start, before = 0, self.evaluations_by_steps
 
         def stepped(step: int, denoised: torch.Tensor, *_: Any) -> None:
             # some samplers (dpm_fast) tell of fewer steps than they make: the noise level says how far they are
             level = int((sigmas > 1.0001 * self._level).sum())
-            at = start * steps + len(denoised) * min(max(step + 1, level), steps)
+            at = len(done) * steps + min(max(step + 1, level), steps)
             self.evaluations_by_steps = before + forwards * at
             if on_step is not None:
                 on_step(StepInfo(at, count * steps, denoised))
             model_management.throw_exception_if_processing_interrupted()
 
-        while start < count:
-            at_once = max(1, min(room, self.max_at_once // forwards, count - start))
-            part = {name: each[start : start + at_once] for name, each in rows.items()}
+        for index in range(count):
             model_management.throw_exception_if_processing_interrupted()  # encoding may have taken a while
+            row = {name: each[index : index + 1] for name, each in rows.items()}
             try:
-                done.append(self._sample_rows(part, sigmas, seed, guidance, from_noise, stepped))
-                start += at_once
-                self.evaluations_by_steps = before + forwards * start * steps
-                continue
+                done.append(self._sample_row(row, sigmas, seed, guidance, from_noise, stepped))
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                if at_once == 1:
-                    model_management.unload_all_models()
-                    raise InputError(
-                        f"one region alone does not fit into memory ({first_line(error)}); {_LOWER}"
-                    ) from error
-                log.warning("out of memory with %d regions at once: going on with half", at_once)
-                self.max_at_once = at_once * forwards // 2  # for the rest of this edit
-            model_management.soft_empty_cache()  # only now is the failed attempt forgotten
+                model_management.unload_all_models()
+                raise InputError(f"one region does not fit into memory ({first_line(error)}); {_LOWER}") from error
+            self.evaluations_by_steps = before + forwards * len(done) * steps
         return checked_finite(torch.cat(done), f"the latents of the MODEL ({kind_of(self.model)})", _MODEL_PRECISION)
 
-    def _sample_rows(
+    def _sample_row(
         self,
-        rows: dict[str, torch.Tensor],
+        row: dict[str, torch.Tensor],
         sigmas: torch.Tensor,
         seed: int,
         guidance: float,
@@ -209,32 +194,22 @@ class ComfyPainter:
     ) -> torch.Tensor:
         conditions = [self.positive, self.negative]
         if self.reads_mask:
-            beside = {"concat_latent_image": rows["concat"], "concat_mask": rows["mask"]}
+            beside = {"concat_latent_image": row["concat"], "concat_mask": row["mask"]}
             conditions = [node_helpers.conditioning_set_values(one, beside) for one in conditions]
-        noise = noise_of(seed, self.shape, len(rows["mask"])).to(self.device)
-        on_device = noise.to(self.model.load_device)
+        noise = noise_of(seed, self.shape).to(self.device)
         return comfy.sample.sample_custom(
             self.model,
             noise,
             max(1.0, float(guidance)),  # ComfyUI leaves out the second forward at exactly 1
-            sampler_of(self.sampler, seed, on_device, from_noise=from_noise),
+            sampler_of(self.sampler, from_noise=from_noise),
             sigmas.clone(),  # uni_pc writes into it
             *conditions,
-            rows.get("source", torch.zeros_like(noise)),
-            noise_mask=None if self.reads_mask else rows["mask"],
+            row.get("source", torch.zeros_like(noise)),
+            noise_mask=None if self.reads_mask else row["mask"],
             callback=callback,
             disable_pbar=True,
             seed=seed % 2**63,  # some samplers count on from it
         ).float()
-
-    def _room(self, forwards: int) -> int:
-        """How many candidates fit in the memory that is free, by ComfyUI's own estimate."""
-        device = self.model.load_device
-        one = self.model.model.memory_required([forwards, *self.shape])
-        free = self.model.get_free_memory(device)  # counts what could be pushed out, too
-        if not model_management.is_device_cpu(device) and not self.model.loaded_size():
-            free -= self.model.model_size()  # the weights have yet to come
-        return max(1, int(0.9 * free / max(one, 1)))
 
     def _decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Pictures [N, 3, s, s] in 0..1; one at a time, so that Cancel need not wait."""

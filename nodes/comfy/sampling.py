@@ -1,9 +1,7 @@
-"""ComfyUI's samplers and schedulers, so that regions painted together differ by their region alone."""
+"""ComfyUI's samplers and schedulers, so that regions differ by their region alone."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from typing import Any
 
 import comfy.samplers
@@ -12,8 +10,6 @@ from comfy import model_management
 
 from ...region_core.errors import InputError
 from ...region_core.memory import is_out_of_memory as core_is_out_of_memory
-
-ROW_BY_ROW = ("dpm_adaptive",)  # its steps are as long as the error of all rows together allows
 
 
 def check_names(sampler: str, scheduler: str) -> None:
@@ -48,39 +44,23 @@ def schedule(model: Any, sampler: str, scheduler: str, steps: int) -> torch.Tens
     return sigmas
 
 
-def noise_of(seed: int, shape: tuple[int, ...], count: int) -> torch.Tensor:
-    """The same noise [count, *shape] for all rows, on the CPU; the global random state stays as it is."""
-    return _rows_of_noise(torch.Generator("cpu").manual_seed(seed), shape, count)
+def noise_of(seed: int, shape: tuple[int, ...]) -> torch.Tensor:
+    """The noise [1, *shape] that every region starts from, on the CPU; the global random state stays as it is."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    return torch.randn((1, *shape), generator=generator, dtype=torch.float32, device="cpu")
 
 
-def _rows_of_noise(generator: torch.Generator, shape: tuple[int, ...], count: int) -> torch.Tensor:
-    one = torch.randn((1, *shape), generator=generator, dtype=torch.float32, device="cpu")
-    return one.expand(count, *shape).contiguous()
-
-
-def sampler_of(name: str, seed: int, like: torch.Tensor, *, from_noise: bool) -> Any:
-    """A sampler by its name; what it draws on the way, like [n, ...], is the same for all rows.
+def sampler_of(name: str, *, from_noise: bool) -> Any:
+    """A sampler by its name.
 
     `from_noise`: it begins at the highest noise level, without a trace of a picture, also where a scheduler's
     first level is a little lower ("ddim_uniform"), as diffusers does.
     """
     sampler: Any = comfy.samplers.sampler_object(name)
-    sampler.inpaint_options = {}  # "ddim" would draw noise of its own for each row under a mask
-    if "noise_sampler" in inspect.signature(sampler.sampler_function).parameters:
-        sampler.extra_options = {**sampler.extra_options, "noise_sampler": _same_for_all_rows(seed, like)}
+    sampler.inpaint_options = {}  # "ddim" would set the global random state
     if from_noise:
         sampler.max_denoise = lambda *_: True
     return sampler
-
-
-def _same_for_all_rows(seed: int, like: torch.Tensor) -> Callable[..., torch.Tensor]:
-    generator = torch.Generator("cpu").manual_seed(seed)
-    generator.manual_seed(int(torch.randint(2**62, (1,), generator=generator, dtype=torch.int64)))  # not the start's
-
-    def noise(*_sigmas: Any) -> torch.Tensor:
-        return _rows_of_noise(generator, tuple(like.shape[1:]), len(like)).to(like)
-
-    return noise
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -198,7 +198,7 @@ def test_a_run_shows_regions_and_the_best_so_far(
     # first the picture and the boxes; then the best picture, or what is painted, beside them: wider than it is high
     wide = [one[1].width > 1.5 * one[1].height for _, _, one in seen]
     assert wide == sorted(wide)
-    rounds = 2 if preset == "paper" else 0
-    assert sum(wide) == 1 + rounds + shown * 4 * max(rounds, 1)
+    rounds, painted = (2, 2 * TINY_PAPER["point_number"]) if preset == "paper" else (0, 2)
+    assert sum(wide) == 1 + rounds + shown * 4 * painted
     pictures = [one[1].tobytes() for _, _, one in seen]
     assert len(set(pictures)) > 2, "the previews hardly differ"

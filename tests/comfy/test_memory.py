@@ -1,4 +1,4 @@
-"""Memory: as many candidates at once as fit, half of them when they do not, encoders that may go."""
+"""Memory: one region at a time, what is said where it does not fit, encoders that may go."""
 
 from __future__ import annotations
 
@@ -30,17 +30,25 @@ def paint(one: Any, pieces: Any, steps: int = 1) -> torch.Tensor:
     return one(*pieces, seed=3, steps=steps, guidance=1.0, strength=1.0)
 
 
-def tight(most: int, error: Exception) -> tuple[Any, list[int]]:
-    """A MODEL that fails above `most` images at once, and the sizes it was asked for."""
+def failing(error: Exception | None) -> tuple[Any, list[int]]:
+    """A MODEL that fails with an error, if any, and how many pictures it is asked for at once."""
     model, sizes = tiny_unet("SD15", 9), []
 
     def run(_module: Any, args: tuple) -> None:
         sizes.append(len(args[0]))
-        if len(args[0]) > most:
+        if error is not None:
             raise error
 
     model.model.diffusion_model.register_forward_pre_hook(run)
     return model, sizes
+
+
+def test_regions_take_the_memory_of_one(comfy: Comfy, pieces: Any) -> None:
+    model, sizes = failing(None)
+    one = painter(comfy, model)
+    paint(one, pieces, 2)
+    assert sizes == [1] * 16
+    assert one.evaluations == one.evaluations_by_steps == 16
 
 
 @pytest.mark.parametrize(
@@ -52,52 +60,18 @@ def tight(most: int, error: Exception) -> tuple[Any, list[int]]:
     ],
     ids=["CUDA", "CPU", "MPS"],
 )
-def test_candidates_are_halved_until_they_fit(comfy: Comfy, pieces: Any, error: Exception) -> None:
-    whole = painter(comfy, tiny_unet("SD15", 9))
-    want = paint(whole, pieces, 2)
-    model, sizes = tight(3, error)
-    one = painter(comfy, model)
-    got = paint(one, pieces, 2)
-    assert sizes == [8, 4, *[2] * 8]  # two steps of each four
-    assert torch.allclose(got, want, rtol=1e-3, atol=1e-3)
-    assert one.evaluations == whole.evaluations == 16, "a failed attempt was counted"
-    sizes.clear()
-    paint(one, pieces)
-    assert sizes == [2] * 4, "what did not fit was tried again"
+def test_a_region_that_does_not_fit_is_told_with_the_way_out(comfy: Comfy, pieces: Any, error: Exception) -> None:
+    model, sizes = failing(error)
+    with pytest.raises(ValueError, match=r"one region does not fit into memory \(.*memory.*\); lower native_size"):
+        paint(painter(comfy, model), pieces)
+    assert sizes == [1]
 
 
 def test_other_errors_are_not_taken_for_memory(comfy: Comfy, pieces: Any) -> None:
-    model, sizes = tight(0, RuntimeError("no such thing"))
+    model, sizes = failing(RuntimeError("no such thing"))
     with pytest.raises(RuntimeError, match="no such thing"):
         paint(painter(comfy, model), pieces)
-    assert sizes == [8]
-
-
-def test_one_candidate_that_does_not_fit_is_an_error(comfy: Comfy, pieces: Any) -> None:
-    model, sizes = tight(0, torch.cuda.OutOfMemoryError("none left"))
-    with pytest.raises(ValueError, match=r"one region alone .*\(none left\); lower native_size"):
-        paint(painter(comfy, model), pieces)
-    assert sizes == [8, 4, 2, 1]
-
-
-def test_as_many_at_once_as_memory_allows(comfy: Comfy, pieces: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from comfy import model_management
-
-    model, sizes = tight(99, RuntimeError())
-    one = painter(comfy, model)
-    each = model.model.memory_required([1, *one.shape])
-    free = {"bytes": 3.5 * each / 0.9}
-
-    def how_much(_device: Any = None, torch_free_too: bool = False) -> Any:
-        return (free["bytes"],) * 2 if torch_free_too else free["bytes"]
-
-    monkeypatch.setattr(model_management, "get_free_memory", how_much)
-    paint(one, pieces)
-    assert sizes == [3, 3, 2]
-    sizes.clear()
-    free["bytes"] = 100 * each  # what was short once need not stay so
-    paint(one, pieces)
-    assert sizes == [8]
+    assert sizes == [1]
 
 
 def test_encoders_come_and_go_with_the_memory_manager(comfy: Comfy) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -53,23 +54,6 @@ def batches_of_two(model: Any) -> Any:
 
     clone.set_model_unet_function_wrapper(wrap)
     return clone
-
-
-def picky(error: Exception) -> Callable[[Any], Any]:
-    """A wrapper that refuses more than a text and no text of one picture, in its own words."""
-
-    def patch(model: Any) -> Any:
-        clone = model.clone()
-
-        def wrap(apply_model: Callable, args: dict) -> torch.Tensor:
-            if len(args["input"]) != 2:
-                raise error
-            return apply_model(args["input"], args["timestep"], **args["c"])
-
-        clone.set_model_unet_function_wrapper(wrap)
-        return clone
-
-    return patch
 
 
 def own_mean(model: Any) -> Any:
@@ -130,15 +114,10 @@ PATCHES = {
     "a mean in a block": own_mean_of("a block"),
     "a mean in another forward": own_mean_of("forward"),
     "RenormCFG": patched("nodes_lumina2", "RenormCFG", cfg_trunc=100.0, renorm_cfg=0.5),
-    "Mahiro": patched("nodes_mahiro", "Mahiro"),
     "RescaleCFG": lambda model: (
         importlib.import_module("comfy_extras.nodes_model_advanced").RescaleCFG().patch(model, 0.7)[0]
     ),
     "a wrapper": batches_of_two,
-    "a wrapper with a plain assert": picky(AssertionError()),
-    "a wrapper with a table": picky(KeyError(2)),
-    "a wrapper with attributes": picky(AttributeError("'NoneType' object has no attribute 'chunk'")),
-    "a wrapper with channels": picky(RuntimeError("Expected 4 channels, but got 8")),
     "a mean": own_mean,
 }
 
@@ -154,11 +133,7 @@ def test_regions_are_what_they_are_one_at_a_time(comfy: Comfy, pieces: Any, name
         alone = paint(single, pieces, slice(index, index + 1), steps)
         torch.testing.assert_close(got[index], alone[0], rtol=1e-4, atol=1e-5)
     other = paint(painter(comfy, plain), pieces, steps=steps)
-    if name.startswith("a wrapper"):
-        # three at once are summed in another order than each alone, by how much depends on the processor
-        torch.testing.assert_close(got, other, rtol=1e-3, atol=3e-4)
-    else:
-        assert not torch.equal(other, got), "the patch had no say"
+    assert torch.equal(other, got) == (name == "a wrapper"), "the patch had no say, or had one that it has not"
     assert together.evaluations == single.evaluations == 6 * steps
 
 
@@ -172,16 +147,6 @@ def test_core_s_caches_skip_steps_of_a_region_by_that_region_alone(comfy: Comfy,
     for index in range(3):
         one = paint(painter(comfy, model), pieces, slice(index, index + 1), 8)
         torch.testing.assert_close(got[index], one[0], rtol=1e-4, atol=1e-5)
-
-
-def test_a_plain_model_and_one_with_a_lora_paint_all_at_once(comfy: Comfy, pieces: Any) -> None:
-    model = tiny_unet("SD15", 9).clone()
-    key = next(name for name in model.model.state_dict() if name.endswith("attn2.to_k.weight"))
-    model.add_patches({key: ("diff", (torch.ones_like(model.model.state_dict()[key]),))}, 1.0)
-    sizes: list[int] = []
-    model.model.diffusion_model.register_forward_pre_hook(lambda _module, args: sizes.append(len(args[0])))
-    paint(painter(comfy, model), pieces)
-    assert sizes == [6, 6]
 
 
 def test_a_hint_for_the_whole_picture_on_model_is_told_of(comfy: Comfy) -> None:
@@ -208,16 +173,14 @@ def test_an_error_of_the_model_passes_at_once(comfy: Comfy, pieces: Any) -> None
     assert len(calls) == 1
 
 
-def spoilt(rows: Any) -> Any:
-    """A MODEL that gives NaN for some rows, without any patch."""
-    model = tiny_unet("SD15", 9)
-    forward = model.model.diffusion_model
+def spoilt(*calls: int) -> Any:
+    """A MODEL that gives NaN at these calls, at all where none is named."""
+    model, count = tiny_unet("SD15", 9), itertools.count()
 
     def spoil(_module: Any, _args: Any, out: torch.Tensor) -> torch.Tensor:
-        out[rows] = torch.nan
-        return out
+        return out * torch.nan if next(count) in calls or not calls else out
 
-    forward.register_forward_hook(spoil)
+    model.model.diffusion_model.register_forward_hook(spoil)
     return model
 
 
@@ -227,7 +190,7 @@ def test_a_model_that_gives_no_numbers_is_told_of(comfy: Comfy, pieces: Any) -> 
         match=r"the latents of the MODEL \(.*\) are not numbers.*half precision.*"
         "--force-fp32",
     ):
-        paint(painter(comfy, spoilt(slice(None))), pieces, guidance=1.0)
+        paint(painter(comfy, spoilt()), pieces, guidance=1.0)
 
 
 @pytest.mark.parametrize("way", ["encode", "decode"])
@@ -242,11 +205,11 @@ def test_a_vae_that_gives_no_numbers_is_told_of(comfy: Comfy, pieces: Any, way: 
 def test_one_edit_of_no_numbers_leaves_the_others(comfy: Comfy, pieces: Any) -> None:
     want = paint(painter(comfy, tiny_unet("SD15", 9)), pieces, guidance=1.0)
     seen: list[torch.Tensor] = []
-    one = painter(comfy, spoilt(1))
+    one = painter(comfy, spoilt(2, 3))  # the second of three regions, in two steps
     pictures, masks = pieces
     got = one(
         pictures, masks, seed=3, steps=2, guidance=1.0, strength=1.0, on_step=lambda step: seen.append(step.latents)
     )
-    assert not seen[-1][1].isfinite().any()
+    assert [bool(step.isfinite().all()) for step in seen] == [True, True, False, False, True, True]
     for index in (0, 2):
         torch.testing.assert_close(got[index], want[index], rtol=1e-4, atol=1e-5)
