@@ -45,7 +45,8 @@ class ComfyPainter:
     held to the picture outside the mask by a noise mask. `evaluations` counts forwards of one picture through
     the diffusion model, on the model; `evaluations_by_steps` what one or, with guidance, two a step would be,
     whatever the sampler and the conditionings make of it. Cancel stops within a sampling step, or one picture
-    of the VAE. Where something that other packs put in, or the sampler, may see all rows at once, regions are painted one at a time.
+    of the VAE. Where the sampler, or what another pack put in, may see all rows at once, regions are painted one at a
+    time.
 
     Raises InputError where the parts do not fit each other.
     """
