@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,45 +9,30 @@ from comfy import model_management
 from PIL import Image, ImageDraw, ImageFont
 
 from ..region_core.draw import draw_boxes
-from ..region_core.errors import escape_for_console, first_line
 from ..region_core.find import SHOWN, Regions
 from ..region_core.picture import to_pil
 from ..region_core.plot import PAPER, SIZE, SOFT
+from ..region_core.showing import Showing as CoreShowing
 
-log = logging.getLogger(__name__)
 
+class Showing(CoreShowing):
+    """The core's; Cancel passes."""
 
-class Showing:
-    """Makes what is only looked at: what fails there is told once. Cancel passes."""
-
-    def __init__(self) -> None:
-        self.told = False
-
-    def __call__(self, make: Callable[[], Any], instead: Any = None) -> Any:
-        """What `make` gives; `instead` where it fails."""
-        try:
-            return make()
-        except model_management.InterruptProcessingException:
-            raise
-        except Exception as error:  # of a previewer, a font or a progress bar, which other packs replace
-            if not self.told:
-                log.warning(
-                    "a picture of the work could not be shown (%s); it goes on", escape_for_console(first_line(error))
-                )
-            self.told = True
-            return instead
+    passes = (model_management.InterruptProcessingException,)
 
 
 def draw_regions(picture: torch.Tensor, regions: Regions) -> Any:
     """A picture [1,3,H,W] with the best regions in it, by their numbers; those that came nearest, without numbers,
     where nothing was found."""
+    return Showing()(lambda: _drawn(picture[0], regions), to_pil(picture[0]))
+
+
+def _drawn(picture: torch.Tensor, regions: Regions) -> Image.Image:
     if not regions:
-        return draw_boxes(picture[0], [region.box for region in regions.likeliest])
+        return draw_boxes(picture, [region.box for region in regions.likeliest])
     boxes = [region.box for region in regions[:SHOWN]]
     numbers = [str(place) for place in range(1, len(boxes) + 1)]
-    return Showing()(
-        lambda: draw_boxes(picture[0], boxes[1:], boxes[0], numbers[0], labels=numbers[1:]), to_pil(picture[0])
-    )
+    return draw_boxes(picture, boxes[1:], boxes[0], numbers[0], labels=numbers[1:])
 
 
 def no_curve(words: str = "no rounds: only preset paper learns") -> Image.Image:

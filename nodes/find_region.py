@@ -110,7 +110,7 @@ class FindRegion(io.ComfyNode):
             encodings.append(encoded)
             relevance.append(as_large(found.relevance, picture)[:, 0])
             drawn.append(for_preview(draw_regions(picture, found), image))
-        found_regions = FoundRegions(tuple(regions), tuple(encodings))
+        found_regions = FoundRegions(tuple(regions), tuple(encodings), scorer)
         return io.NodeOutput(
             found_regions,
             *first_regions(found_regions),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -41,9 +42,7 @@ class PickRegion(io.ComfyNode):
         most = min(counts, default=index)
         if index > most:
             raise InputError(f"index is {index} and {most} regions were found; choose one from 1 to {most}")
-        picked = FoundRegions(
-            tuple(one.pick(index - 1) if one.found else one for one in regions.regions), regions.encoded
-        )
+        picked = replace(regions, regions=tuple(one.pick(index - 1) if one.found else one for one in regions.regions))
         return io.NodeOutput(picked, *first_regions(picked))
 
 

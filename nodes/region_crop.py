@@ -16,9 +16,9 @@ from ..region_core.paint.windows import cut, window_for
 from ..region_core.picture import picture_from
 from ..region_core.requests import WHICH
 from ..region_core.settings import PaintSettings
-from .common import RegionsSocket, StitchSocket, check_image, check_same, schema, to_comfy, to_core
+from .common import RegionsSocket, StitchSocket, check_image, schema, to_comfy, to_core
 from .sockets import checked
-from .values import FoundRegions, Stitches
+from .values import FoundRegions, Stitches, check_pictures
 from .widgets import widget
 
 LEAST = 64  # pixels a side, which every painter can do
@@ -66,7 +66,7 @@ class RegionCrop(io.ComfyNode):
     ) -> io.NodeOutput:
         """Cut out what is meant in each picture of the batch."""
         check_image(image)
-        check_same(image, "regions", regions)
+        check_pictures(image, "regions", regions)
         settings = PaintSettings(
             grow_percent=mask_grow_percent, feather_percent=mask_feather_percent, mask_shape=mask_shape
         )

@@ -63,7 +63,8 @@ class LearnableRegionGenerator(io.ComfyNode):
         steps.start()
         # one at a time: of a film's frames copies and attention maps would not fit into memory
         seen = [steps.see(dino, to_core(image[index : index + 1])) for index in range(count)]
-        features = PatchFeatures(torch.cat([one.features for one in seen]), torch.cat([one.attention for one in seen]))
+        maps, attention = torch.cat([one.features for one in seen]), torch.cat([one.attention for one in seen])
+        features = PatchFeatures(maps, attention, sum((one.keys for one in seen), ()))
         if learned is not None:
             learned.check(features.features.shape[1], max_window_size)
         made = GeneratorDescription(features, (height, width), prior, settings.find, learned)

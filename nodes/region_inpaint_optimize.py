@@ -18,11 +18,11 @@ from ..region_core.settings import preset as preset_of
 from . import steps
 from .comfy.feedback import Feedback
 from .comfy.painter import ComfyPainter
-from .common import BoundingBox, Generator, Learned, Loss, RegionsSocket, check_image, check_same, schema, to_core
+from .common import BoundingBox, Generator, Learned, Loss, RegionsSocket, check_image, schema, to_core
 from .graph import look_round, typed
 from .results import Results
 from .sockets import checked
-from .values import FoundRegions, GeneratorDescription, LossDescription
+from .values import FoundRegions, GeneratorDescription, LossDescription, check_pictures
 from .widgets import sampling_widgets, widget
 
 CUSTOM = "custom"
@@ -105,7 +105,7 @@ class RegionInpaintOptimize(io.ComfyNode):
         check_image(image)
         preset = preset or {"preset": typed(cls.hidden, "preset", "standard")}
         settings = _settings(preset, generator, widgets)
-        _check_pictures(image, generator, regions, settings)
+        _check_made(image, generator, regions, loss, settings)
         notes = look_round(cls.hidden, settings, loss)
         painter = ComfyPainter(
             model, vae, positive, negative, sampler=sampler_name, scheduler=scheduler, size=native_size
@@ -122,7 +122,9 @@ class RegionInpaintOptimize(io.ComfyNode):
                 more = {"features": generator.features_of(index), "generator": generator.build()}
                 more["prior"] = generator.prior_of(index)
             elif regions is not None:
-                more = {"encoded": regions.encoded[index], "regions": regions.regions[index]}
+                # another CLIP's embeddings cannot be compared with
+                encoded = regions.encoded[index] if regions.scorer is loss.scorer else None
+                more = {"encoded": encoded, "regions": regions.regions[index]}
             else:
                 assert generator is not None
                 more = _found(picture, index, generator, loss, settings, feedback)
@@ -174,10 +176,15 @@ def _settings(preset: dict[str, Any], generator: GeneratorDescription | None, wi
     return settings
 
 
-def _check_pictures(
-    image: torch.Tensor, generator: GeneratorDescription | None, regions: FoundRegions | None, settings: EditSettings
+def _check_made(
+    image: torch.Tensor,
+    generator: GeneratorDescription | None,
+    regions: FoundRegions | None,
+    loss: LossDescription,
+    settings: EditSettings,
 ) -> None:
-    """Raise InputError where there is nothing to find a region by, or what is connected was made of other pictures."""
+    """Raise InputError where there is nothing to find a region by, or what is connected was made of other pictures, or
+    for another caption."""
     if regions is None and generator is None:
         raise InputError(
             "got neither a generator nor regions: connect Learnable Region Generator or Find Region by Text"
@@ -185,6 +192,8 @@ def _check_pictures(
     if regions is not None and settings.method == "paper":
         raise InputError("preset paper finds its own regions; choose another preset, or disconnect regions")
     if regions is not None:
-        check_same(image, "regions", regions)
-    else:
-        check_same(image, "generator", generator)
+        check_pictures(image, "regions", regions)
+        for one in regions.regions:
+            one.check(one.key, loss.caption)
+    elif generator is not None:
+        check_pictures(image, "generator", generator)

@@ -13,12 +13,15 @@ import torch
 
 from ..region_core.edits_list.items import Item
 from ..region_core.edits_list.results import ListResults
-from ..region_core.encode import EncodedPicture
+from ..region_core.encode import EncodedPicture, key_of
 from ..region_core.encoders import PatchFeatures
+from ..region_core.errors import InputError
 from ..region_core.find import Regions
 from ..region_core.paint import Crop
 from ..region_core.paper.network import RegionGenerator, build_generator, check_shape
+from ..region_core.picture import picture_from
 from ..region_core.settings import FindSettings
+from .common import check_same, to_core
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,17 @@ class GeneratorDescription:
     def __len__(self) -> int:
         return int(self.features.features.shape[0])
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The fingerprint of each picture."""
+        return self.features.keys
+
     def features_of(self, index: int) -> PatchFeatures:
         """Features of one picture; copies outside inference mode, for gradients are to be had."""
         with torch.inference_mode(False), torch.no_grad():
             rows = slice(index, index + 1)
-            return PatchFeatures(self.features.features[rows].clone(), self.features.attention[rows].clone())
+            features, attention = self.features.features[rows].clone(), self.features.attention[rows].clone()
+        return PatchFeatures(features, attention, self.keys[rows])
 
     def prior_of(self, index: int) -> torch.Tensor | None:
         """The prior [1,1,H,W] of one picture."""
@@ -100,6 +109,12 @@ class FoundRegions:
 
     regions: tuple[Regions, ...]
     encoded: tuple[EncodedPicture, ...]
+    scorer: Any  # that encoded them
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The fingerprint of each picture."""
+        return tuple(one.key for one in self.regions)
 
     def __len__(self) -> int:
         return len(self.regions)
@@ -109,6 +124,16 @@ class FoundRegions:
         """(H, W) of the pictures."""
         height, width = self.encoded[0].picture.rgb.shape[-2:]
         return int(height), int(width)
+
+
+def check_pictures(image: torch.Tensor, name: str, made: GeneratorDescription | FoundRegions) -> None:
+    """Raise InputError where the value of socket `name` was made from other pictures than an IMAGE [B,H,W,C]."""
+    check_same(image, name, made)
+    for index, key in enumerate(made.keys):
+        if key_of(picture_from(to_core(image[index : index + 1]))) != key:
+            raise InputError(
+                f"picture {index + 1} of the image is another than the {name} came from; connect the same image to both"
+            )
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from .find.texts import is_background
 from .paint import Painter, is_paintable, paint_regions
 from .paint.crop import LEAST_SHARE, LEAST_SIDE
 from .paper.loop import search
-from .paper.network import RegionGenerator, build_generator
+from .paper.network import RegionGenerator, build_generator, check_shape
 from .picture import picture_from
 from .rank import rank_edits
 from .settings import EditSettings
@@ -75,6 +75,8 @@ def edit_image(
             )
         if prior is not None:
             raise InputError("a prior says where to find regions, and `regions` are given; leave one of them out")
+        if not isinstance(regions, Regions):
+            raise InputError(f"regions is a {type(regions).__name__}; pass what find_regions gives, or a part of it")
         regions.check(key_of(picture), caption)
     if generator is not None and not by_paper:
         raise InputError("a region generator is the published method's; leave it out, or choose preset paper")
@@ -150,6 +152,9 @@ def _by_paper(
     progress: Progress,
 ) -> dict[str, Any]:
     maps = encoded.patches.features[0]
+    if generator is not None:
+        saved = "the generator is for other features or sizes: it was saved with"
+        check_shape(generator.config, saved, maps.shape[0], settings.paper.max_window_size)
     module = generator or build_generator(
         maps.shape[0], settings.paper.max_window_size, settings.seed, device=maps.device
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +13,9 @@ from .devices import plain_device
 from .encoders import ClipScorer, DinoEncoder, PatchFeatures
 from .errors import InputError
 from .picture import Picture, picture_from
-from .resize import resize
+from .resize import fingerprint, reduced
 from .views import WindowViews, look_through_windows
 
-SMALL_SIDE = 512  # a picture as a whole is seen at this size at most; CLIP sees less still
 TILED_SIDE = 1024  # and cut into windows at this one: the smallest have about as many pixels as CLIP reads
 
 
@@ -25,7 +23,7 @@ TILED_SIDE = 1024  # and cut into windows at this one: the smallest have about a
 class EncodedPicture:
     """One picture as the models see it; it holds no text and no model.
 
-    `small` [1, 3, h, w] is a copy with no side longer than `SMALL_SIDE`; `features` are DINO's, of the
+    `small` [1, 3, h, w] is a copy with no side longer than 512 pixels; `features` are DINO's, of the
     whole picture; `embedding` [1, E] is CLIP's of it, of unit length. `views` are what CLIP sees through windows, and
     `cells` what DINO's features say of its cells; None where they were not asked for. `key` tells pictures apart.
     """
@@ -52,6 +50,14 @@ class EncodedPicture:
             raise InputError("another picture was encoded; encode this one, or leave the encoding out")
         return replace(self, picture=picture)
 
+    def check_text(self, text: Tensor) -> None:
+        """InputError where a text's embedding [n, E] is of another CLIP than the picture's."""
+        if text.shape[-1] != self.embedding.shape[-1]:
+            raise InputError(
+                f"the picture was encoded by another CLIP, with {self.embedding.shape[-1]} numbers where this one has "
+                f"{text.shape[-1]}; encode it with this one"
+            )
+
 
 @plain_device
 @torch.inference_mode()
@@ -74,7 +80,9 @@ def encode_picture(
     if features is None and dino is not None:
         features = dino(source)
     small = reduced(source)
-    key = _key(small, source)
+    key = fingerprint(source)
+    if features is not None and features.keys and features.keys != (key,):
+        raise InputError("the features are of another picture; pass those of this one, or leave them out")
     if not with_views:
         return EncodedPicture(picture, small, features, scorer.encode_images(small), None, None, key)
     if features is None:
@@ -85,22 +93,6 @@ def encode_picture(
     )
 
 
-def reduced(source: Tensor, side: int = SMALL_SIDE) -> Tensor:
-    """The copy of source [1, 3, H, W] in which no side is longer than `side`."""
-    height, width = source.shape[-2:]
-    scale = min(1.0, side / max(height, width))
-    if scale == 1:
-        return source
-    return resize(source, max(1, round(height * scale)), max(1, round(width * scale))).clamp(0, 1)
-
-
 def key_of(picture: Picture) -> str:
     """`EncodedPicture.key` of a picture, which nothing has to be encoded for."""
-    source = picture.rgb.float()
-    return _key(reduced(source), source)
-
-
-def _key(small: Tensor, source: Tensor) -> str:
-    """Of a picture's size, and the values of its small copy in 8 bits, which are the same on every device."""
-    values = small.detach().float().cpu().mul(255).round().to(torch.uint8).numpy().tobytes()
-    return hashlib.blake2b(repr(tuple(source.shape)).encode() + values, digest_size=16).hexdigest()
+    return fingerprint(picture.rgb)

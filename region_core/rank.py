@@ -48,6 +48,7 @@ def rank_edits(
     for source in {id(edit.source): edit.source for edit in edits}.values():
         encoded = encoded if source is encoded.picture else encoded.of(source)
     target, origin = scorer.encode_text(prompt)[0], scorer.encode_text(caption)[0]
+    encoded.check_text(target)
     direction = target - origin
     unit = direction.square().sum().clamp(min=1e-6)
     pictures = torch.cat([reduced(edit.stitched()[0].clamp(0, 1)) for edit in edits])

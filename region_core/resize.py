@@ -1,10 +1,14 @@
-"""One way to bring pictures to another size, on every device."""
+"""One way to bring pictures to another size, on every device, and to tell them apart."""
 
 from __future__ import annotations
+
+import hashlib
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+SMALL_SIDE = 512  # a picture as a whole is seen at this size at most; CLIP sees less still
 
 
 def resize(images: Tensor, height: int, width: int) -> Tensor:
@@ -21,6 +25,22 @@ def resize(images: Tensor, height: int, width: int) -> Tensor:
         down = _weights(images.shape[-2], height).to(images)
         across = _weights(images.shape[-1], width).to(images)
         return down @ images @ across.mT
+
+
+def reduced(source: Tensor, side: int = SMALL_SIDE) -> Tensor:
+    """The copy of source [1, 3, H, W] in which no side is longer than `side`."""
+    height, width = source.shape[-2:]
+    scale = min(1.0, side / max(height, width))
+    if scale == 1:
+        return source
+    return resize(source, max(1, round(height * scale)), max(1, round(width * scale))).clamp(0, 1)
+
+
+def fingerprint(source: Tensor) -> str:
+    """Of a picture's [1, 3, H, W] size, and the values of its small copy in 8 bits, which are the same on every
+    device."""
+    values = reduced(source.detach().float().clamp(0, 1)).cpu().mul(255).round().to(torch.uint8).numpy().tobytes()
+    return hashlib.blake2b(repr(tuple(source.shape)).encode() + values, digest_size=16).hexdigest()
 
 
 def covered(mask: Tensor, height: int, width: int) -> Tensor:

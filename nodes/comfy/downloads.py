@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import comfy.utils
@@ -21,6 +22,7 @@ from comfy import model_management
 from ...region_core.errors import InputError, escape_for_console
 from ...region_core.files import replace
 from ...region_core.weights import problem_with
+from ..drawn import Showing
 
 log = logging.getLogger(__name__)
 _GLANCE = 0.1  # seconds between two looks at Cancel and at what has arrived
@@ -111,7 +113,8 @@ def _check_can_write(place: Path) -> None:
 
 def _download(repository: str, file: str, folder: Path) -> None:
     """Have a process download into `folder`; OSError with its last words where it fails."""
-    size, bar = folder / "size", comfy.utils.ProgressBar(1)
+    size, showing = folder / "size", Showing()
+    bar = showing(lambda: comfy.utils.ProgressBar(1))
     command = [sys.executable, "-c", _DOWNLOAD, repository, file, str(folder), str(size)]
     with subprocess.Popen(
         command,
@@ -124,8 +127,8 @@ def _download(repository: str, file: str, folder: Path) -> None:
         try:
             while process.poll() is None:
                 model_management.throw_exception_if_processing_interrupted()
-                if size.is_file() and (total := int(size.read_text() or 0)):
-                    bar.update_absolute(min(_arrived(folder), total), total)
+                if bar is not None and size.is_file() and (total := int(size.read_text() or 0)):
+                    showing(partial(bar.update_absolute, min(_arrived(folder), total), total))
                 time.sleep(_GLANCE)
             if process.returncode:
                 words = process.communicate()[1].strip() or f"exit code {process.returncode}"

@@ -40,7 +40,7 @@ class Feedback:
         self.previewer = model and self.showing(
             lambda: latent_preview.get_previewer(model.load_device, model.model.latent_format)
         )
-        self.bar = comfy.utils.ProgressBar(pictures * PARTS)
+        self.bar = self.showing(lambda: comfy.utils.ProgressBar(pictures * PARTS))
 
     def start(self, index: int, picture: torch.Tensor) -> None:
         """Picture number `index`, [3, H, W], is next; it is shown while the encoders read it."""
@@ -70,7 +70,8 @@ class Feedback:
         low, high = self.span
         value = round((self.index + low + done * (high - low)) * PARTS)
         preview = None if picture is None else ("JPEG", picture, PREVIEW_SIDE)
-        self.showing(lambda: self.bar.update_absolute(value, preview=preview))
+        if self.bar is not None:
+            self.showing(lambda: self.bar.update_absolute(value, preview=preview))
 
     def _preview(self, event: Event) -> Image.Image | None:
         """The source with the boxes being tried, beside the best picture so far or what is being painted;
@@ -112,4 +113,4 @@ def _beside(trying: Image.Image, other: Image.Image, caption: str) -> Image.Imag
 def say_on_node(text: str, node_id: Any) -> None:
     """Show a line on a node."""
     if (server := getattr(PromptServer, "instance", None)) is not None:
-        server.send_progress_text(text, node_id)
+        Showing()(lambda: server.send_progress_text(text, node_id))

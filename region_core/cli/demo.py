@@ -11,6 +11,7 @@ from ..draw import contact_sheet
 from ..picture import picture_from, to_pil
 from ..picture_file import save_png
 from ..report_text import pixels, table
+from ..showing import Showing
 from .edit import run
 from .engine import Engine
 from .job import Job, choose_models, output_folder
@@ -46,13 +47,10 @@ def demo(asked: SimpleNamespace, engine: Engine) -> int:
         return code
     before = to_pil(job.picture.rgb)
     save_png(before, folder / "before.png")
-    sheet = contact_sheet(
-        [before, boxes_image(job.picture, edits), to_pil(edits.image)],
-        [f"before: {wish.caption}", "what was considered, and the region", f"after: {wish.prompt}"],
-        columns=3,
-        cell=384,
-    )
-    save_png(sheet, folder / "sheet.png")
+    showing = Showing()
+    seen = [before, boxes_image(job.picture, edits, showing), to_pil(edits.image)]
+    texts = [f"before: {wish.caption}", "what was considered, and the region", f"after: {wish.prompt}"]
+    save_png(showing(lambda: contact_sheet(seen, texts, columns=3, cell=384), before), folder / "sheet.png")
     truly = [("true box", pixels(truth)), ("IoU", f"{overlap(edits.box, truth):.3f}")]
     print(table([*told(edits), *truly, ("written to", f"{folder}: {', '.join(_FILES)}")]))
     return 0

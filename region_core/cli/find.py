@@ -16,6 +16,7 @@ from ..find import Regions
 from ..picture import Picture, to_pil
 from ..picture_file import load_picture, save_png
 from ..report_text import ranked, stands_out
+from ..showing import Showing
 from .engine import Engine
 from .job import check_pick, choose_models, output_folder
 from .options import settings_from
@@ -73,19 +74,21 @@ def _places(asked: SimpleNamespace, path: Path) -> list[Path | None]:
 def write_found(folder: Path, picture: Picture, regions: Regions, pick: int) -> None:
     """Write the heat map, the sheet, the regions and, where any was found, the mask of the one in that place."""
     source, heat = to_pil(picture.rgb), heat_map(picture.rgb, regions.relevance)
+    showing = Showing()
     images, captions = [source, heat], ["source", f"{regions.caption}: where it may be"]
     if regions.found:
         mask, boxes = mask_image(regions[pick - 1].mask), [one.box for one in regions[:KEPT]]
         save_png(mask, folder / "mask.png")
         numbers = [str(number) for number in range(1, len(boxes) + 1)]
-        images += [draw_boxes(picture.rgb, boxes, boxes[pick - 1], str(pick), labels=numbers), mask]
+        best = (boxes[pick - 1], str(pick))
+        images += [showing(lambda: draw_boxes(picture.rgb, boxes, *best, labels=numbers), source), mask]
         captions += ["regions, best first", f"mask of region {pick}"]
     else:
         remove(folder / "mask.png")  # of an earlier run
         images.append(draw_boxes(picture.rgb, [one.box for one in regions.likeliest]))
         captions.append("not there: these came nearest")
     save_png(heat, folder / "heatmap.png")
-    save_png(contact_sheet(images, captions, columns=2, cell=384), folder / "sheet.png")
+    save_png(showing(lambda: contact_sheet(images, captions, columns=2, cell=384), source), folder / "sheet.png")
     save_regions(folder, regions)
 
 

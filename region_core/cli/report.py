@@ -20,6 +20,7 @@ from ..picture_file import save_png
 from ..report_text import NO_JUDGEMENT, all_notes, enlarged, notes, of_cost, of_edit, pixels, summary, two_things, where
 from ..settings import EditSettings
 from ..several import Answer, SeveralEdits
+from ..showing import Showing
 from .progress import Progress
 from .saved_regions import box_report, mask_image
 
@@ -50,8 +51,12 @@ def _notes_of(answer: Answer) -> list[str]:
     return [*answer.regions.notes, *answer.notes, *two, *(note for one in answer.edits for note in enlarged(one))]
 
 
-def boxes_image(picture: Picture, edits: Done) -> Image.Image:
+def boxes_image(picture: Picture, edits: Done, showing: Showing) -> Image.Image:
     """The source with the boxes that were considered, and the chosen one standing out; of several edits with theirs."""
+    return showing(lambda: _boxes(picture, edits), to_pil(picture.rgb))
+
+
+def _boxes(picture: Picture, edits: Done) -> Image.Image:
     if isinstance(edits, Edits):
         return considered(edits)
     labelled = [(one.box, answer.request.prompt) for answer in edits.answers for one in answer.edits]
@@ -63,14 +68,16 @@ def write_result(
 ) -> None:
     """Write all files of a finished edit into `folder`, the report last; `more` goes into it too."""
     remove(folder / "report.json")  # it spoke of other pictures
-    write_pictures(folder, picture, edits)
+    showing = Showing()
+    write_pictures(folder, picture, edits, showing)
     if draw_box:
-        save_png(boxes_image(picture, edits), folder / "boxes" / f"{stem}.png")
+        save_png(boxes_image(picture, edits, showing), folder / "boxes" / f"{stem}.png")
     write_json(folder / "report.json", report_of(picture, edits, more))
 
 
-def write_pictures(folder: Path, picture: Picture, edits: Done) -> None:
-    """Write the edit, its region, the painted regions and, where one was learned, the curve into `folder`."""
+def write_pictures(folder: Path, picture: Picture, edits: Done, showing: Showing) -> None:
+    """Write the edit, its region, the painted regions and, where one was learned, the curve into `folder`; what is only
+    looked at may be missing."""
     save_png(to_pil(edits.image, edits.alpha), folder / "edited.png", picture.icc_profile)
     save_png(mask_image(edits.mask), folder / "region.png")
     if isinstance(edits, Edits):
@@ -79,12 +86,12 @@ def write_pictures(folder: Path, picture: Picture, edits: Done) -> None:
         captions = [answer.request.line for answer in edits.answers for _ in answer.edits]
     pictures = [
         to_pil(picture.rgb),
-        boxes_image(picture, edits),
+        boxes_image(picture, edits, showing),
         *(to_pil(one.picture) for one in edits.edits[:_SHOWN]),
     ]
-    sheet = contact_sheet(pictures, ["source", _considered(edits), *captions[:_SHOWN]], columns=4)
-    save_png(sheet, folder / "candidates.png")
-    _write_curve(folder, edits.rounds if isinstance(edits, Edits) else [])
+    told = ["source", _considered(edits), *captions[:_SHOWN]]
+    _write_shown(folder / "candidates.png", showing(lambda: contact_sheet(pictures, told, columns=4)))
+    _write_curve(folder, edits.rounds if isinstance(edits, Edits) else [], showing)
 
 
 def _considered(edits: Done) -> str:
@@ -93,11 +100,15 @@ def _considered(edits: Done) -> str:
     return "the windows that were laid" if isinstance(edits, Edits) and edits.regions is None else "what was considered"
 
 
-def _write_curve(folder: Path, rounds: list[dict]) -> None:
-    if rounds:
-        save_png(loss_curve(rounds), folder / "loss.png")
+def _write_curve(folder: Path, rounds: list[dict], showing: Showing) -> None:
+    _write_shown(folder / "loss.png", showing(lambda: loss_curve(rounds)) if rounds else None)
+
+
+def _write_shown(file: Path, image: Image.Image | None) -> None:
+    if image is None:
+        remove(file)  # of an earlier run
     else:
-        remove(folder / "loss.png")  # of an earlier run
+        save_png(image, file)
 
 
 def report_of(picture: Picture, edits: Done, more: dict[str, Any]) -> dict[str, Any]:
@@ -171,7 +182,7 @@ def write_stopped(
     remove(folder / "report.json")  # it spoke of other pictures
     alpha = picture.alpha if progress.best.shape[-2:] == picture.rgb.shape[-2:] else None
     save_png(to_pil(progress.best, alpha), folder / "edited.png", picture.icc_profile)
-    _write_curve(folder, progress.rounds)
+    _write_curve(folder, progress.rounds, Showing())
     for name in ("region.png", "candidates.png", f"boxes/{stem}.png"):
         remove(folder / name)
     report = {

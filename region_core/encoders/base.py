@@ -24,10 +24,12 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass
 class PatchFeatures:
-    """features: [B, D, h, w], row-major over the picture; attention: [B, h, w], at least 0."""
+    """features: [B, D, h, w], row-major over the picture; attention: [B, h, w], at least 0; `keys`: the fingerprint of
+    each picture, by which those of another one are refused, or none."""
 
     features: Tensor
     attention: Tensor
+    keys: tuple[str, ...] = ()
 
     def saliency(self, height: int, width: int) -> Tensor:
         """The attention of each picture, from 0 to 1, as large as the picture: [B, 1, H, W]."""

@@ -12,6 +12,7 @@ from ..cost import on_forward
 from ..devices import plain_device
 from ..errors import InputError
 from ..memory import in_chunks
+from ..resize import fingerprint
 from .base import IMAGENET_MEAN, IMAGENET_STD, PatchFeatures, check_numbers, nothing, prepare, sides_for
 
 CELLS = 32  # a side of the grid where no image size is given: 256 pixels at patch 8, 448 at 14, 512 at 16
@@ -69,7 +70,7 @@ class DinoEncoder:
         )
         features, attention = (torch.cat(parts).to(images.device) for parts in zip(*chunks, strict=True))
         check_numbers(features, "DINO encoder's features", images)
-        return PatchFeatures(features, attention)
+        return PatchFeatures(features, attention, tuple(map(fingerprint, images.split(1))))
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of cells that are laid over a picture of so many pixels."""

@@ -70,7 +70,9 @@ def find_regions(
     else:
         if picture.views is None or picture.cells is None:
             raise InputError("the picture was encoded without views; encode it with them to find something in it")
-        where = caption_map(picture.views, picture.cells, scorer.encode_text(what), distractors(scorer))
+        text = scorer.encode_text(what)
+        picture.check_text(text)
+        where = caption_map(picture.views, picture.cells, text, distractors(scorer))
         found = find_regions_on_grid(
             picture.cells,
             where,

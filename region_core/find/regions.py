@@ -103,9 +103,10 @@ class Regions(Sequence[Region]):
     @overload
     def __getitem__(self, index: int) -> Region: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Region]: ...
-    def __getitem__(self, index: int | slice) -> Region | Sequence[Region]:
-        return self.regions[index]
+    def __getitem__(self, index: slice) -> Regions: ...
+    def __getitem__(self, index: int | slice) -> Region | Regions:
+        # some of them are still of this picture and caption
+        return self.regions[index] if isinstance(index, int) else replace(self, regions=self.regions[index])
 
     @property
     def found(self) -> bool:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..devices import plain_device
+from ..errors import InputError
 from ..find import Box, Region
 from ..resize import covered
 from ..settings import PaintSettings
@@ -27,7 +28,7 @@ class Crop:
     picture [1, 3, s, s] in 0..1 and mask [1, 1, s, s], 1 where it is to be painted (the region, grown); found
     [1, 1, s, s], 1 in the region itself. `window` is the square in pixels of the source, `touched` the box of it
     outside which not one pixel changes, blend [1, 1, h, w] how much of the edit shows in that box.
-    `tint`: whether the edit takes on the tint that the picture has round it.
+    `tint`: whether the edit takes on the tint that the picture has round it. `size`: (H, W) of the picture.
     """
 
     picture: Tensor
@@ -37,12 +38,18 @@ class Crop:
     touched: Box
     blend: Tensor
     tint: bool = True
+    size: tuple[int, int] | None = None
 
 
 @plain_device
 def crop_region(picture: Tensor, region: Region, size: int, settings: PaintSettings, *, tint: bool = True) -> Crop:
     """The crop of picture [1, 3, H, W] round a region at `size` pixels a side."""
     height, width = picture.shape[-2:]
+    if region.size != (height, width):
+        raise InputError(
+            f"a region is of a picture of {region.size[1]} x {region.size[0]} pixels, and this one has "
+            f"{width} x {height}; find the regions in this picture"
+        )
     borders = Borders.round(region.box, settings)
     touched = borders.touched(region.box, height, width)
     window = window_for(touched, height, width, size)
@@ -67,6 +74,7 @@ def crop_region(picture: Tensor, region: Region, size: int, settings: PaintSetti
         touched,
         borders.blend(mask)[None, None].to(picture),
         tint,
+        region.size,
     )
 
 
@@ -76,6 +84,17 @@ def stitch(into: Tensor, crop: Crop, painted: Tensor) -> tuple[Tensor, Tensor]:
 
     Where the mask is 0 the picture equals `into` bit for bit.
     """
+    height, width = into.shape[-2:]
+    if crop.size is not None and crop.size != (height, width):
+        raise InputError(
+            f"the crop is of a picture of {crop.size[1]} x {crop.size[0]} pixels, and this one has {width} x {height}; "
+            "put it back into the one it was cut from"
+        )
+    if painted.shape != crop.picture.shape:
+        raise InputError(
+            f"what was painted has the shape {tuple(painted.shape)} and its crop {tuple(crop.picture.shape)}; give it "
+            "as large as the crop"
+        )
     painted = painted.to(into)
     if crop.tint:
         painted = tinted(painted, crop.picture.to(into), crop.found.to(into), crop.mask.to(into))

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from ..devices import plain_device
 from ..encode import key_of
-from ..errors import InputError
 from ..find import Box, Region, Regions
 from ..picture import Picture
 from ..settings import PaintSettings
@@ -82,12 +81,6 @@ def paint_regions(
     source = picture.rgb.float()
     if isinstance(regions, Regions):
         regions.check(key_of(picture), regions.caption)
-    for region in regions:
-        if region.size != tuple(source.shape[-2:]):
-            raise InputError(
-                f"a region is of a picture of {region.size[1]} x {region.size[0]} pixels, and this one has "
-                f"{source.shape[-1]} x {source.shape[-2]}; find the regions in this picture"
-            )
     if not len(regions):
         return []
     crops = [crop_region(source, region, painter.size, settings, tint=tint) for region in regions]

@@ -61,6 +61,7 @@ def search(
     candidates = place_candidates(encoded.patches, height, width, paper, prior)
     maps, boxes = encoded.patches.features[0], candidates.boxes.cpu()
     texts = torch.cat([scorer.encode_text(prompt), scorer.encode_text(caption)])
+    encoded.check_text(texts)
     loss = RegionLoss(scorer, encoded, texts, paper, seed)
     noise = torch.Generator("cpu").manual_seed(seed)
     losses = torch.zeros(len(boxes), dtype=torch.float32)

@@ -149,6 +149,20 @@ def test_a_link_that_dies_is_told_and_leaves_no_half_file(
     assert files_in(comfy) == []
 
 
+def test_a_bar_that_fails_ends_no_download(comfy: Comfy, hub: Hub) -> None:
+    import comfy.utils as utils
+
+    def hook(*_args: Any, **_more: Any) -> None:
+        raise OSError("the connection is gone")
+
+    before = utils.PROGRESS_BAR_HOOK
+    utils.set_progress_bar_global_hook(hook)
+    try:
+        assert download(comfy).success
+    finally:
+        utils.set_progress_bar_global_hook(before)
+
+
 def test_a_failure_leaves_not_even_a_folder_and_the_next_run_tries_again(comfy: Comfy, hub: Hub) -> None:
     folder = comfy.base / "models" / "dino"
     shutil.rmtree(folder, ignore_errors=True)

@@ -6,9 +6,10 @@ import logging
 from typing import Any
 
 import pytest
+import torch
 
 from .conftest import Comfy, Run
-from .parts import TINY_PAPER, tiny_graph
+from .parts import TINY_PAPER, take, tiny_graph
 
 
 class Previewer:
@@ -65,6 +66,42 @@ def test_a_bar_that_fails(comfy: Comfy) -> None:
         assert comfy.run(tiny_graph(comfy)).success
     finally:
         utils.set_progress_bar_global_hook(before)
+
+
+def test_a_bar_that_cannot_be_had(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:
+    import comfy.utils as utils
+
+    def broken(*_args: Any, **_more: Any) -> Any:
+        raise TypeError("another pack's bar takes other values")
+
+    monkeypatch.setattr(utils, "ProgressBar", broken)
+    comfy.forget()
+    assert comfy.run(tiny_graph(comfy)).success
+
+
+def test_a_region_is_found_or_not_without_drawings(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import ImageDraw
+
+    def broken(*_args: Any, **_more: Any) -> Any:
+        raise OSError("nothing can be drawn")
+
+    comfy.forget()
+    scene = comfy.run(tiny_graph(comfy)).seen["v8"]
+    monkeypatch.setattr(ImageDraw, "Draw", broken)
+    graph = tiny_graph(comfy)
+    for name, caption in (("there", ["scene", 1]), ("absent", "a white ring")):
+        inputs = {"dino": ["demo", 3], "scorer": ["demo", 4], "image_caption": caption}
+        graph[name] = {"class_type": "LearnableRegions_FindRegion", "inputs": inputs}
+        take(comfy, graph, f"{name}.image", scene)
+    graph["generator"]["inputs"]["loss"] = ["loss", 0]
+    take(comfy, graph, "generator.image", scene)
+    graph["loss"]["inputs"].update(image_caption="a white ring", editing_prompt="a red circle")
+    graph["sink"]["inputs"] = {"v0": ["there", 6], "v1": ["absent", 6], "v2": ["generator", 2], "v3": ["absent", 5]}
+    run = comfy.run(graph)
+    assert run.success, run.messages
+    assert not run.seen["v3"]
+    for name in ("v0", "v1", "v2"):
+        assert torch.equal(run.seen[name], scene)  # the picture itself
 
 
 def test_drawings_that_fail_leave_the_pictures(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from ...find import Regions
 from ...paper.network import RegionGenerator, check_fit
 from ...picture import Picture, to_pil
 from ...settings import FindSettings
+from ...showing import Showing
 from ..engine import Engine
 from ..progress import Bar
 from ..report import Done, boxes_image, report_of, write_pictures
@@ -140,10 +141,11 @@ class Editor:
 def write_item(place: Place, picture: Picture, edits: Done, more: dict[str, Any]) -> None:
     """Write all files of a finished edit, the report with `more` in it last."""
     place.begin()
-    write_pictures(place.folder, picture, edits)
+    showing = Showing()
+    write_pictures(place.folder, picture, edits, showing)
     if place.draw_box:
         with atomic_write(place.boxes, drafts=place.folder) as draft:
-            boxes_image(picture, edits).save(draft, format="PNG")
+            boxes_image(picture, edits, showing).save(draft, format="PNG")
     shown = (edits.edits[:1] if isinstance(edits, Edits) else edits.edits) if edits.verdict == EDITED else []
     mask = mask_image(edits.mask) if edits.verdict == EDITED else None
     before, after = to_pil(picture.rgb, picture.alpha), to_pil(edits.image, edits.alpha)
