@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .errors import InputError
 from .files import path_of
-from .weights import check_file, check_folder
+from .weights import HUB_ID, check_file, check_folder
 
 # names of devices on Windows, whatever follows their first point
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])", re.IGNORECASE)
@@ -27,7 +27,6 @@ _UNSEEN = re.compile(
 )
 _LONGEST_NAME = 230  # bytes: a number and an ending are added, and 255 are the most
 # owner/name, as hubs have it; a path that begins like a path is never one
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _ROOM = 1 << 22  # bytes that have to fit on a disk: some pictures, or a region generator
 
 
@@ -102,7 +101,7 @@ def check_model_path(option: str, name: str, *, hub: bool = True) -> None:
     """Raise InputError where `name` is neither on disk nor, with `hub`, shaped like a hub id."""
     if os.path.exists(path_of(name)):  # False, not an error, for a name that is too long
         return
-    if not hub or not _HUB_ID.fullmatch(name):
+    if not hub or not HUB_ID.fullmatch(name):
         raise InputError(
             f"{option} is '{name}', and there is no such file or folder; give one "
             "that exists" + (" or a hub id such as owner/name." if hub else ".")

@@ -58,7 +58,7 @@ def quiet_libraries() -> Iterator[None]:
         hub_log.setLevel(logging.ERROR)
         for log in logs:
             log.disable_progress_bar()
-            log.set_verbosity_error()
+            log.set_verbosity(logging.CRITICAL)  # diffusers says "error" of .bin files, which it then reads
         try:
             yield
         finally:

@@ -17,9 +17,11 @@ from pathlib import Path
 from .errors import InputError
 
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")  # of a repository
 _HEAD = 512  # bytes that show what a file is
 _LONGEST_HEADER = 100_000_000  # bytes, as safetensors itself has it
 _PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "scheduler")  # of a pipeline
+_DESCRIBED = {"scheduler": "scheduler_config.json", "tokenizer": ""}  # the other parts by their config.json
 # What a pipeline may be made of. Another class (a pipeline of its own, one that is found by its
 # config) or a library of another name may be code in the folder, which older versions of diffusers run.
 _PART = re.compile(
@@ -53,10 +55,20 @@ def problem_with(path: Path) -> str:
 
 
 def check_file(path: Path) -> None:
-    """Raise InputError, naming the file, where a model's file is seen from its head to be damaged."""
+    """Raise InputError, naming the file, where a model's file is of a kind that is not read, or seen from its head to
+    be damaged."""
+    if path.suffix not in (*WEIGHTS, ".json"):
+        raise InputError(f"'{path}' is no file of weights that is read here; give one of {', '.join(WEIGHTS)}.")
     problem = problem_with(path)
     if problem:
         raise InputError(f"'{path}' {problem}; remove it and download it again.")
+    if path.suffix in (".pt", ".pth") and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+                raise InputError(
+                    f"'{path}' is TorchScript, as OpenAI published CLIP: code as well as weights, which is not run; "
+                    "give the same weights as .safetensors, or by their tag, such as openai."
+                )
 
 
 def check_folder(folder: Path) -> None:
@@ -116,11 +128,15 @@ def offline_variable() -> str:
 
 def variant_of(folder: Path) -> str | None:
     """The variant ("fp16") that a pipeline's folder has to be loaded as, where a part has no plain weights; or None."""
-    for part in _PARTS:
-        names = [path.stem for path in sorted((folder / part).glob("*")) if path.suffix in (".safetensors", ".bin")]
-        if names and all("." in name for name in names):
-            return re.sub(r"-\d+-of-\d+$", "", names[0].split(".", 1)[1])  # model.fp16-00001-of-00002
-    return None
+    return next(filter(None, (variant_in(folder / part) for part in _PARTS)), None)
+
+
+def variant_in(folder: Path) -> str | None:
+    """The same of the folder of one model."""
+    names = [path.stem for path in sorted(folder.glob("*")) if path.suffix in (".safetensors", ".bin")]
+    if not names or not all("." in name for name in names):
+        return None
+    return re.sub(r"-\d+-of-\d+$", "", names[0].split(".", 1)[1])  # model.fp16-00001-of-00002
 
 
 def _check_index(folder: Path) -> None:
@@ -137,6 +153,9 @@ def _check_index(folder: Path) -> None:
                 f"'{path}' makes its {name} of {part}, which is no part of an inpainting pipeline and may be "
                 "code of a stranger's; choose another model."
             )
+        needed = folder / name / _DESCRIBED.get(name, "config.json")
+        if part[0] and name in _PARTS and not os.path.exists(needed):
+            raise InputError(f"'{needed}' is not there, which {path.name} asks for; download all of the model again.")
         code = next((folder / name).glob("*.py"), None)
         if code is not None:
             raise InputError(f"'{code}' is code, which a model does not need and is not run; remove it.")

@@ -39,6 +39,8 @@ def load_clip(
     if name.startswith("local-dir:") or os.path.isdir(folder):
         name = f"local-dir:{folder}"
         check_folder(folder)
+    elif os.path.isfile(folder):
+        raise InputError(f"The CLIP model '{name}' is one file; give it as the weights of a model such as ViT-B-16.")
     elif "/" in name and ":" not in name and name.replace("/", "-") not in open_clip().list_models():
         name = f"hf-hub:{name}"
     elif pretrained and os.path.isfile(path_of(pretrained)):
@@ -154,6 +156,13 @@ def _tokenizer(name: str, cache_dir: str | None) -> Any:
         return open_clip().get_tokenizer(name, cache_dir=cache_dir, trust_remote_code=False)
     except TypeError:  # open_clip's own tokenizer has no such argument, for it runs no code
         return open_clip().get_tokenizer(name, cache_dir=cache_dir)
+    except (OSError, ValueError, ImportError) as error:
+        if not name.startswith("local-dir:"):
+            raise
+        raise InputError(
+            f"The CLIP model '{name}' comes without its tokenizer ({first_line(error)}); put tokenizer.json or the "
+            "tokenizer's other files beside its open_clip_config.json."
+        ) from error
 
 
 def _repository(name: str, pretrained: str | None) -> str:

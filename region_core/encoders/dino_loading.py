@@ -14,7 +14,7 @@ from ..errors import InputError, first_line
 from ..files import path_of
 from ..memory import is_out_of_memory
 from ..quiet import quiet_libraries
-from ..weights import check_folder, check_hub
+from ..weights import HUB_ID, check_folder, check_hub, variant_in
 from .configs import check_taken, read_config
 from .dino import DinoEncoder
 from .dino_timm import load_timm_vit
@@ -38,7 +38,15 @@ def load_dino(
     """
     name = str(path_or_hub_id)
     folder = path_of(name)
+    if os.path.isfile(folder) and os.path.isfile(folder.parent / "config.json"):
+        folder = folder.parent  # the weights within a model's folder were named
     local = os.path.isdir(folder)
+    if not local and (os.path.isfile(folder) or not HUB_ID.fullmatch(name)):
+        what = "one file" if os.path.isfile(folder) else "neither a folder nor the name of a repository of the hub"
+        raise InputError(
+            f"The DINO model '{name}' is {what}; pass a folder with config.json and model.safetensors, such as a "
+            "download of facebook/dino-vitb8."
+        )
     if local:
         check_folder(folder)
         config = read_config(folder)
@@ -71,6 +79,7 @@ def _read(name: str, local: bool, cache_dir: str | None) -> nn.Module:
     from transformers import AutoConfig, AutoModel
 
     options: dict[str, Any] = {"local_files_only": local, "cache_dir": cache_dir, "trust_remote_code": False}
+    options["variant"] = variant_in(Path(name)) if local else None
     config = AutoConfig.from_pretrained(name, **options)
     _check_kind(name, config.model_type)
     if config.model_type == "vit":

@@ -10,6 +10,7 @@ import torch
 
 from ..errors import InputError
 from ..quiet import quiet_libraries
+from ..weights import variant_in
 from .clip import ClipScorer
 from .configs import check_taken, read_config
 from .huggingface import HuggingFaceModel, HuggingFaceTokenizer
@@ -29,8 +30,9 @@ def load_huggingface(
     from transformers import AutoModel
 
     options: dict[str, Any] = {"local_files_only": local, "cache_dir": cache_dir, "trust_remote_code": False}
+    asked: dict[str, Any] = {"output_loading_info": True, "ignore_mismatched_sizes": True, **options}
     with torch.random.fork_rng(devices=[]), quiet_libraries():
-        model, info = AutoModel.from_pretrained(name, output_loading_info=True, ignore_mismatched_sizes=True, **options)
+        model, info = AutoModel.from_pretrained(name, variant=variant_in(Path(name)) if local else None, **asked)
         tokenizer = _tokenizer(name, model.config, options)
     kind = model.config.model_type
     if kind not in KINDS:
@@ -69,9 +71,11 @@ def check_clip_folder(folder: Path) -> None:
     kind = config.get("model_type") or config.get("architecture")
     if kind in KINDS:
         return
+    if not folder.is_dir():
+        raise InputError(f"The CLIP model '{folder}' is not there; give a folder that is.")
     what = "has neither open_clip_config.json nor a config.json that tells its kind"
     if kind:
-        what = f"is of the kind '{kind}', which knows no texts"
+        what = f"is of the kind '{kind}', no whole CLIP or SigLIP"
     raise InputError(
         f"The CLIP model '{folder}' {what}; give a folder of open_clip's (open_clip_config.json and weights), or a "
         "CLIP or SigLIP in Hugging Face's layout (config.json, weights and tokenizer)."
@@ -83,19 +87,26 @@ def is_huggingface_file(path: Path) -> bool:
     the names alone, or an image model's that knows no texts."""
     from safetensors import safe_open
 
+    ours = read_config(path.parent).get("model_type") in KINDS
     if path.suffix != ".safetensors":
-        return False
+        return ours and path.name.startswith("pytorch_model")
     with safe_open(str(path), framework="pt") as file:
         names = list(file.keys())
-    if any(name.startswith(("text_model.", "vision_model.")) for name in names):
-        if read_config(path.parent).get("model_type") in KINDS:
+    reads, sees = (any(name.startswith(f"{part}_model.") for name in names) for part in ("text", "vision"))
+    if reads or sees:
+        if ours:
             return True
+        if not (reads and sees):
+            raise InputError(
+                f"'{path}' holds CLIP's {'text' if reads else 'image'} encoder alone, as other nodes of ComfyUI take "
+                "it; give a whole CLIP model."
+            )
         raise InputError(
             f"'{path}' has Hugging Face's names for its weights, and a folder without the config.json and tokenizer "
             "that belong to them; give the model's whole folder, or the same weights as open_clip has them."
         )
     if names and not any("token_embedding" in name or name.startswith(("text.", "transformer.")) for name in names):
-        raise InputError(f"'{path}' holds no weights of a text encoder; give those of a whole CLIP model.")
+        raise InputError(f"'{path}' holds no weights of CLIP's text encoder; give those of a whole CLIP model.")
     return False
 
 

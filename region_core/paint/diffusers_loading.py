@@ -59,6 +59,7 @@ def load_pipeline(
                 local = _downloaded(kind, name)
             pipe = _read(kind, local, dtype)
         _check_text_encoder(pipe, local / "text_encoder")
+        _check_tokenizer(pipe, name)
         pipe.set_progress_bar_config(disable=True)
         return pipe.to(device)
     except InputError:
@@ -105,6 +106,12 @@ def _read(kind: Any, local: Path, dtype: torch.dtype) -> Any:
         check_file(local)
         _check_parts(local)
         return kind.from_single_file(str(local), torch_dtype=dtype)
+    if not (local / "model_index.json").is_file():
+        within = [path for pattern in ("*", "snapshots/*") for path in local.glob(f"{pattern}/model_index.json")]
+        raise InputError(
+            f"inpainting model '{local}' is a folder without model_index.json, no diffusers pipeline; give the folder "
+            + (f"of one, such as '{within[0].parent}'" if within else "of one")
+        )
     check_folder(local)
     return kind.from_pretrained(str(local), torch_dtype=dtype, safety_checker=None, variant=variant_of(local))
 
@@ -133,6 +140,16 @@ def _without_settings(name: str) -> str:
         f"tokenizer from the hub or its cache, where they are not, and {why}; give the model as a diffusers folder "
         "(with model_index.json and a folder for each part), which has them"
     )
+
+
+def _check_tokenizer(pipe: Any, name: str) -> None:
+    """Refuse a tokenizer that knows hardly a word: without its files transformers may make one of none."""
+    known, words = len(pipe.tokenizer), pipe.text_encoder.config.vocab_size
+    if known <= words / 2:
+        raise InputError(
+            f"inpainting model {name!r} comes without its tokenizer ({known} of {words} tokens are known); put "
+            "vocab.json and merges.txt into its folder tokenizer, or download all of the model again"
+        )
 
 
 def _check_text_encoder(pipe: Any, folder: Path) -> None:

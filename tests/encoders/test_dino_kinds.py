@@ -144,6 +144,25 @@ def test_weights_of_another_size_are_named(tmp_path: Path) -> None:
     assert "report" not in str(caught.value)
 
 
+@pytest.mark.parametrize("named", [".", "model.fp16.safetensors"])
+def test_a_folder_with_halves_alone_is_loaded_also_by_its_file(tmp_path: Path, named: str) -> None:
+    model = made("dinov2").half()
+    model.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").rename(tmp_path / "model.fp16.safetensors")
+    found, expected = load_dino(tmp_path / named, image_size=56), DinoEncoder(model.float(), 56)
+    torch.testing.assert_close(found(pictures(1, 56, 56)).features, expected(pictures(1, 56, 56)).features)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("dino_vitbase8_pretrain.pth", "is one file"), ("nowhere/at/all", "neither a folder"), ("dino_vitb8", "neither")],
+)
+def test_what_is_no_folder_is_told_before_the_hub_is_asked(tmp_path: Path, name: str, says: str) -> None:
+    torch.save({}, tmp_path / "dino_vitbase8_pretrain.pth")
+    with pytest.raises(InputError, match=f"{says}.*; pass a folder with config.json and model.safetensors"):
+        load_dino(tmp_path / name if name.endswith("pth") else name)
+
+
 def test_a_model_of_another_kind_is_told_its_kind(tmp_path: Path) -> None:
     config = {"model_type": "clip", "hidden_size": 3}
     (tmp_path / "config.json").write_text(json.dumps(config))

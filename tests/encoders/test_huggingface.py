@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 from safetensors.torch import load_file, save_file
 
 from benchmark.training.vocabulary import write_tokenizer
+from region_core.demo.models import WEIGHTS
 from region_core.encoders import ClipScorer, load_clip
 from region_core.encoders.huggingface import HuggingFaceModel, HuggingFaceTokenizer
 from region_core.errors import InputError
@@ -116,6 +118,22 @@ def saved_clip(folder: Path, words: int) -> hf.CLIPModel:
     return model
 
 
+@pytest.mark.parametrize("layout", ["model.fp16.safetensors", "pytorch_model.bin"])
+@pytest.mark.parametrize("named", ["folder", "file"])
+def test_halves_alone_and_bin_files_are_loaded(tmp_path: Path, layout: str, named: str) -> None:
+    model = saved_clip(tmp_path, 49408).half()
+    (tmp_path / "model.safetensors").unlink()
+    if layout.endswith(".bin"):
+        torch.save(model.state_dict(), tmp_path / layout)
+    else:
+        save_file(model.state_dict(), tmp_path / layout, metadata={"format": "pt"})
+    scorer = load_clip(str(tmp_path)) if named == "folder" else load_clip("ViT-B-16", str(tmp_path / layout))
+    ids = scorer.tokenizer(["a high quality image of a cat."])
+    with torch.no_grad():
+        expected = model.float().text_projection(model.text_model(input_ids=ids).pooler_output)
+    torch.testing.assert_close(scorer.encode_text("a cat"), torch.nn.functional.normalize(expected, dim=1))
+
+
 @pytest.mark.parametrize("how", ["folder", "local-dir:", "file"])
 def test_a_folder_is_loaded_with_its_tokenizer_and_normalisation(tmp_path: Path, how: str) -> None:
     model = saved_clip(tmp_path, write_tokenizer(tmp_path))
@@ -154,12 +172,24 @@ def test_what_cannot_be_loaded_is_told_with_the_way_out(tmp_path: Path) -> None:
     save_file(timm.create_model("test_vit").state_dict(), image / "model.safetensors")
     (image / "config.json").write_text(json.dumps({"architecture": "test_vit"}))
     cut = load_file(tmp_path / "clip" / "model.safetensors")
+    text, script, other = (tmp_path / name for name in ("clip_l.safetensors", "ViT-B-32.pt", "ViT-B-32.gguf"))
+    save_file({name: value for name, value in cut.items() if name.startswith("text_model")}, text)
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(1, 1), torch.zeros(1, 1)), str(script))
+    other.write_bytes(b"GGUF")
+    bare = tmp_path / "bare"
+    shutil.copytree(WEIGHTS / "clip", bare, ignore=shutil.ignore_patterns("*token*", "vocab*", "merges*"))
     del cut["vision_model.post_layernorm.weight"]
     for name, weights, says in (
         (tmp_path / "siglip", None, "without its tokenizer .*; put tokenizer.json"),
         ("ViT-B-16", lone, "has Hugging Face's names .* give the model's whole folder"),
-        (image, None, "of the kind 'test_vit', which knows no texts; give a folder"),
-        ("ViT-B-16", image / "model.safetensors", "no weights of a text encoder; give those of a whole CLIP"),
+        (image, None, "of the kind 'test_vit', no whole CLIP or SigLIP; give a folder"),
+        ("ViT-B-16", image / "model.safetensors", "no weights of CLIP's text encoder; give those of a whole CLIP"),
+        ("ViT-L-14", text, "holds CLIP's text encoder alone.*; give a whole CLIP model"),
+        ("ViT-B-32", script, "is TorchScript, as OpenAI published CLIP.*; give the same weights as .safetensors"),
+        ("ViT-B-32", other, "no file of weights that is read here; give one of .safetensors"),
+        (lone, None, "is one file; give it as the weights of a model such as ViT-B-16"),
+        ("local-dir:nowhere", None, "'nowhere' is not there"),
+        (bare, None, "without its tokenizer .*; put tokenizer.json"),
         ("ViT-B-77", "openai", "knows no model 'ViT-B-77'; give one of its names"),
         ("ViT-B/16", "nonsense", "knows no weights 'nonsense' of 'ViT-B/16'.* one of openai, "),
     ):

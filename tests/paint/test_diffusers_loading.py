@@ -71,6 +71,43 @@ def test_a_folder_with_half_precision_weights_alone_is_loaded(pipe, tmp_path, pa
             torch.testing.assert_close(ours[name], theirs[name], atol=1e-3, rtol=1e-3)
 
 
+def test_a_folder_with_bin_files_alone_is_loaded_and_nothing_said(tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(WEIGHTS / "inpaint", folder)
+    for path in folder.glob("*/*.safetensors"):
+        name = "pytorch_model.bin" if path.stem == "model" else f"{path.stem}.bin"  # as the libraries call theirs
+        torch.save(load_file(path), path.with_name(name))
+        path.unlink()
+    assert said(LOAD.format(path=str(folder), before="")) == ""
+
+
+@pytest.mark.parametrize(
+    "part", ["unet", "vae/config.json", "text_encoder/config.json", "scheduler/scheduler_config.json", "tokenizer"]
+)
+def test_a_folder_that_lacks_a_part_is_told_which(tmp_path, part):
+    folder = tmp_path / "model"
+    shutil.copytree(WEIGHTS / "inpaint", folder)
+    (folder / part).rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=rf"model/{part}.*' is not there, which model_index.json asks for; download"):
+        load_pipeline(folder)
+
+
+def test_a_tokenizer_that_knows_no_words_is_told(tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(WEIGHTS / "inpaint", folder)
+    for name in ("vocab.json", "merges.txt", "tokenizer.json"):
+        (folder / "tokenizer" / name).unlink()
+    with pytest.raises(InputError, match=r"without its tokenizer \(.*of 585 tokens are known\); put vocab.json and"):
+        load_pipeline(folder)
+
+
+def test_a_folder_above_a_pipeline_is_told_where_it_is(tmp_path):
+    inside = tmp_path / "models--of--somebody" / "snapshots" / "0123"
+    shutil.copytree(WEIGHTS / "inpaint", inside)
+    with pytest.raises(InputError, match=f"without model_index.json.*; give the folder of one, such as '{inside}'"):
+        load_pipeline(inside.parents[1])
+
+
 def test_a_single_file_without_a_network_is_told_why_and_what_to_give(tmp_path):
     path = tmp_path / "sd-v1-5-inpainting.safetensors"
     save_file(PARTS, path)
