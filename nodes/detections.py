@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from comfy import model_management
 
 from ..region_core.boxes import boxes_to_masks
-from ..region_core.errors import InputError
+from ..region_core.errors import InputError, with_article
 
 SIDES = ("x", "y", "width", "height")
 _MOST = 256  # of one picture: each is a mask of its size
@@ -30,7 +30,7 @@ def to_detections(value: Any, count: int, height: int, width: int) -> list[torch
     if isinstance(value, dict):
         value = [value]
     if not isinstance(value, Sequence) or isinstance(value, str):
-        raise InputError(f"detections is a {type(value).__name__}, not boxes or masks; {_WAY_OUT}")
+        raise InputError(f"detections is {with_article(type(value).__name__)}, not boxes or masks; {_WAY_OUT}")
     if any(isinstance(one, dict) for one in value):
         value = [value]
     if len(value) == 1:
@@ -59,7 +59,9 @@ def _of_masks(masks: torch.Tensor, count: int, height: int, width: int) -> list[
 
 def _of_boxes(boxes: Any, height: int, width: int) -> torch.Tensor | None:
     if not isinstance(boxes, Sequence) or isinstance(boxes, str):
-        raise InputError(f"detections has a {type(boxes).__name__} where a list of boxes should be; {_WAY_OUT}")
+        raise InputError(
+            f"detections has {with_article(type(boxes).__name__)} where a list of boxes should be; {_WAY_OUT}"
+        )
     corners = [_corners(box, height, width) for box in boxes]
     real = [box for box in corners if box[0] < box[2] and box[1] < box[3]]  # 0 wide is how nodes say none,
     # and the whole picture where they must give a box

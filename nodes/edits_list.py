@@ -112,6 +112,7 @@ class LoadEditsList(io.ComfyNode):
             told = f"nothing is left ({said}); name another output_folder to edit anew"
         elif len(taken) == len(results.left()):
             told = f"the last {len(taken)} of {len(results.items)} edits"
+        told = "\n".join([told, *(f"{item.key}: {picture.note}" for item, picture in taken if picture.note)])
         say_on_node(told, cls.hidden and cls.hidden.unique_id)
         if not taken:
             return io.NodeOutput(*[[ExecutionBlocker(None)]] * 8, ui={"text": (told,)})

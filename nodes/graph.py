@@ -25,10 +25,10 @@ def look_round(hidden: Any, settings: EditSettings, loss: LossDescription) -> li
         and node.get("inputs", {}).get("learned") == [number, _LEARNED]
         for node in prompt.values()
     )
-    if saved and (settings.method != "paper" or settings.paper.learning == "off"):
+    if saved and not (settings.method == "paper" and settings.paper.learns):
         raise InputError(
-            "there will be nothing to save, for nothing is learned; choose preset paper with learning gumbel or exact, "
-            "or disconnect Save Learned Region Generator"
+            "there will be nothing to save, for nothing is learned; choose preset paper with learning gumbel or exact "
+            "and generator_steps above 0, or disconnect Save Learned Region Generator"
         )
     text = _positive(prompt, number)
     if text is None or text.split() == loss.prompt.split():

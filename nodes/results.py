@@ -65,7 +65,7 @@ class Results:
         curve = self.showing(lambda: loss_curve(result.rounds) if result.rounds else no_curve(), no_curve(""))
         self.curves.append(for_preview(curve, self.image))
         self.reports.append("\n".join([_report(result), *filter(None, [result.encoded.picture.note])]))
-        if result.generator is not None and result.settings.paper.learning != "off":
+        if result.generator is not None and result.settings.paper.learns:
             self.taught.append(result.generator)
 
     def outputs(self) -> io.NodeOutput:

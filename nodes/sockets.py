@@ -17,7 +17,7 @@ import torch
 
 from ..region_core.checks import broken_text, is_writable
 from ..region_core.devices import plain_device
-from ..region_core.errors import InputError
+from ..region_core.errors import InputError, with_article
 from .values import FoundRegions, GeneratorDescription, LearnedGenerator, ListedEdit, LossDescription, Stitches
 
 
@@ -140,4 +140,4 @@ def _called(value: Any) -> str:
     if isinstance(value, str | numbers.Real):
         text = ascii(value)
         return text if len(text) <= 40 else f"{text[:37]}..."
-    return f"a {type(value).__name__}"
+    return with_article(type(value).__name__)

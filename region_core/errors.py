@@ -34,6 +34,11 @@ def first_line(error: Exception) -> str:
     return lines[0].rstrip(".")[:160] if lines else type(error).__name__
 
 
+def with_article(word: str) -> str:
+    """ "an int", "a float": a word with its article, by its first letter."""
+    return f"{'an' if word[0].lower() in 'aeiou' else 'a'} {word}"
+
+
 def escape_for_console(text: str) -> str:
     """The text as stdout and stderr can both take it: the rest as `\\ud83d` or `\\u7ea2`.
 

@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from .errors import InputError, first_line
+from .errors import InputError, first_line, with_article
 
 MIN_SIDE = 32  # the shortest side a picture may have, in pixels
 _CHANNELS = (1, 3, 4)
@@ -98,7 +98,9 @@ def picture_from(image: Picture | Image.Image | np.ndarray | Tensor) -> Picture:
         return _from_array(image)
     if isinstance(image, Tensor):
         return _from_tensor(image)
-    raise InputError(f"A picture cannot be made from a {type(image).__name__}: give a PIL image, an array or a tensor.")
+    raise InputError(
+        f"A picture cannot be made from {with_article(type(image).__name__)}: give a PIL image, an array or a tensor."
+    )
 
 
 def to_pil(rgb: Tensor, alpha: Tensor | None = None) -> Image.Image:

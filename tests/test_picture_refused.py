@@ -39,7 +39,8 @@ def one_sentence(error: pytest.ExceptionInfo) -> str:
         (torch.zeros(40, 40), "[40, 40]"),
         (torch.zeros(3, 40, 40).to_sparse(), "to_dense()"),
         (torch.zeros(1, 7, 40, 40), "[1, 7, 40, 40]"),
-        ("a.png", "str"),
+        ("a.png", "made from a str"),
+        (7, "made from an int"),
     ],
 )
 def test_what_is_no_picture_is_refused_with_its_value(given, words):

@@ -79,6 +79,7 @@ def test_a_value_out_of_range_is_told_with_its_limit(name: str) -> None:
         ({"strength": 0.0}, "strength is 0"),
         ({"seed": 2**64}, "seed is 18446744073709551616"),
         ({"method": "paper", **NO_LOSS}, "loss_gamma are all 0, .* or learning to off"),
+        ({"method": "paper", "test_alpha": 0.0, "test_beta": 0.0}, "test_beta are both 0, and the edits are ranked"),
     ],
 )
 def test_settings_out_of_range_are_named_before_any_model_runs(values: dict[str, Any], message: str) -> None:
@@ -93,7 +94,14 @@ def test_all_that_is_wrong_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"method": "paper", "learning": "off"}, {"method": "evidence"}, {"loss_gamma": 0.1}]
+    "values",
+    [
+        {"method": "paper", "learning": "off"},
+        {"method": "paper", "generator_steps": 0},
+        {"method": "evidence"},
+        {"method": "evidence", "test_alpha": 0.0, "test_beta": 0.0},
+        {"loss_gamma": 0.1},
+    ],
 )
 def test_losses_of_0_are_no_fault_where_nothing_learns_by_them(values: dict[str, Any]) -> None:
     EditSettings().with_values(**{**NO_LOSS, **values}).validate()

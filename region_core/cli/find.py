@@ -47,15 +47,14 @@ def find(asked: SimpleNamespace, engine: Engine) -> int:
         if place is not None:
             write_found(place, picture, regions, pick)
         found.append(regions)
+        if not asked.json:  # at once: what ends the next one does not take this with it
+            print(said(picture, regions, pick))
+            if place is not None:
+                print(f"  written to {place}: {', '.join(FILES if regions.found else FILES[1:])}")
     if asked.json:
         size = {"image": asked.picture, "width": picture.width, "height": picture.height, "pick": pick}
         told = as_json({**size, "note": picture.note, "captions": [regions_report(one) for one in found]})
         print(json.dumps(json.loads(told), indent=1))  # in ASCII: what a console escapes would be no JSON
-    else:
-        for regions, place in zip(found, places, strict=True):
-            print(said(picture, regions, pick))
-            if place is not None:
-                print(f"  written to {place}: {', '.join(FILES if regions.found else FILES[1:])}")
     return 0
 
 

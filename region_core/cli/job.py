@@ -176,8 +176,9 @@ def check_learning(settings: Iterable[EditSettings], names: str) -> None:
     for one in settings:
         if one.method != "paper":
             raise InputError(f"{names} is about the region generator that preset paper learns, {_ANOTHER}")
-        if one.paper.learning == "off":
-            raise InputError(f"learning is off, and {names} is about what is learned; leave one of them out.")
+        if not one.paper.learns:
+            off = "learning is off" if one.paper.learning == "off" else "generator_steps is 0"
+            raise InputError(f"{off}, and {names} is about what is learned; leave one of them out.")
 
 
 def check_pick(pick: int | None) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ..errors import InputError
+from ..errors import InputError, with_article
 
 SIZE = 128
 COLORS: dict[str, tuple[int, int, int]] = {
@@ -35,7 +35,7 @@ _GAP = 5  # least distance between two objects, in pixels
 
 def called(color: str, shape: str) -> str:
     """What a person calls a shape: "a red circle", "an orange star"."""
-    return f"{'an' if color[0] in 'aeiou' else 'a'} {color} {shape}"
+    return with_article(f"{color} {shape}")
 
 
 @dataclass(frozen=True)

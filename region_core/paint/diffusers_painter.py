@@ -71,7 +71,13 @@ class DiffusersPainter:
                 chunks or [""], padding="max_length", truncation=True, max_length=room, return_tensors="pt"
             ).input_ids
         ids = ids.to(encoder.device)
-        states = torch.cat(self._in_chunks(len(ids), lambda rows: encoder(ids[rows]).last_hidden_state))
+
+        def read(rows: slice) -> torch.Tensor:
+            states = encoder(ids[rows]).last_hidden_state
+            on_forward()
+            return states
+
+        states = torch.cat(self._in_chunks(len(ids), read))
         return states.mean(dim=0, keepdim=True).to(self.dtype)
 
     @contextmanager

@@ -59,7 +59,11 @@ class EditSettings:
         for name, value in self.flat().items():
             if problem := SETTINGS[name].problem(value):
                 yield problem
-        if self.method == "paper" and self.paper.losses_are_off and self.paper.learning != "off":
+        if self.method != "paper":
+            return
+        if not (self.rank.test_alpha or self.rank.test_beta):
+            yield "test_alpha and test_beta are both 0, and the edits are ranked by them; set one of them above 0"
+        if self.paper.losses_are_off and self.paper.learns:
             yield (
                 "loss_alpha, loss_beta and loss_gamma are all 0, and the region generator learns by them; set one of "
                 "them above 0, or learning to off"

@@ -69,6 +69,11 @@ class PaperSettings:
     views: int = setting(2, 1, 64, widget=f"{_EDIT}.views")
 
     @property
+    def learns(self) -> bool:
+        """Whether the region generator is taught at all."""
+        return self.learning != "off" and self.generator_steps > 0
+
+    @property
     def losses_are_off(self) -> bool:
         """Whether nothing is left to learn from."""
         return not (self.loss_alpha or self.loss_beta or self.loss_gamma)

@@ -96,6 +96,21 @@ def test_without_a_folder_nothing_is_written(scene: Any, capsys: pytest.CaptureF
     assert [path.name for path in Path().iterdir()] == ["scene.png"]
 
 
+@pytest.mark.usefixtures("scene")
+def test_what_was_found_before_it_is_stopped_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    class Pressed(QuickEngine):
+        def find(self, models: Models, encoded: Any, caption: str, settings: Any) -> Any:
+            if caption == "a dog":
+                raise KeyboardInterrupt
+            return super().find(models, encoded, caption, settings)
+
+    assert main(["find", "scene.png", "a cat", "a dog", "--out", "out"], Pressed()) == 130
+    told = capsys.readouterr()
+    assert told.out.startswith("a cat:\n* 1  x 4, y 8, 16 x 16 pixels")
+    assert "written to out/" in told.out.replace("\\", "/")
+    assert "Stopped" in told.err
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [

@@ -64,6 +64,7 @@ from .played import NoEngine, arguments, python
         (["--load_checkpoint_path", "file"], "'file'"),
         (["--save_path", "file/a.safetensors"], "save_path is 'file'"),
         (["--save_path", "saved", "--preset", "paper", "--learning", "off"], "learning is off"),
+        (["--save_path", "saved", "--preset", "paper", "--generator_steps", "0"], "generator_steps is 0"),
         (["--save_path", "saved"], "give --preset paper"),
         (["--pick", "0"], "pick is 0"),
         (["--seed", str(2**64)], "seed is 18446744073709551616; it must be from 0 to 18446744073709551615"),

@@ -99,9 +99,9 @@ def test_each_picture_of_a_batch_has_its_own(comfy: Comfy, thing: Any) -> None:
 
 
 WRONG = [
-    (7, "detections is a int, not boxes or masks; connect "),
+    (7, "detections is an int, not boxes or masks; connect "),
     ("a box", "detections is a str, not boxes or masks; connect "),
-    ([7], "detections has a int where a list of boxes should be; connect "),
+    ([7], "detections has an int where a list of boxes should be; connect "),
     ([{"x": 1, "y": 2}], "which is no box of x, y, width and height; connect "),
     ([{**EMPTY, "x": float("nan")}], "which is no box of x, y, width and height; connect "),
     ([{**EMPTY, "width": -4}], "a box of -4 x 9 pixels; width and height must not be below 0"),

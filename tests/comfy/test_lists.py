@@ -110,7 +110,8 @@ def test_several_edits_of_a_picture_go_to_theirnode_of(server: Server) -> None:
     lines = [f"{names[0]} -> a white star", f"{names[1]} -> a green square"]
     folder = server.base / "input" / "several"
     put(folder, {"first.png": PICTURES["first.png"]}, **{"two.png": {"edits": lines}})
-    Image.fromarray(picture).save(folder / "two.png")
+    more = [Image.fromarray(255 - picture)]
+    Image.fromarray(picture).save(folder / "two.png", save_all=True, append_images=more)
     graph = graph_of("several/edits.json", output_folder="several")
     heard = server.run(graph)
     assert "'two.png' has several edits; connect edits to Edit Several Regions" in str(heard.problem)
@@ -122,6 +123,9 @@ def test_several_edits_of_a_picture_go_to_theirnode_of(server: Server) -> None:
         del graph[name]
     heard = server.run(graph)
     assert heard.status == "success", heard.problem
+    last, note = told(heard, "list").split("\n")
+    assert last == "the last 2 of 2 edits"
+    assert note.startswith("two.png: The file holds 2 frames or pages, and one is edited")
     rows = table(server.base / "output/several")
     assert [row["status"] for row in rows.values()] == ["edited", "edited"]
     report = json.loads(

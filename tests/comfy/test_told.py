@@ -85,7 +85,7 @@ def fails_before_work(comfy: Comfy, parts: dict[str, Any], graph: dict) -> str:
     return run.error["exception_message"]
 
 
-@pytest.mark.parametrize("widgets", [{}, {**TINY_PAPER, "learning": "off"}])
+@pytest.mark.parametrize("widgets", [{}, {**TINY_PAPER, "learning": "off"}, {**TINY_PAPER, "generator_steps": 0}])
 def test_what_will_not_be_learned_is_told_before_it_is_to_be_saved(
     comfy: Comfy, parts: dict[str, Any], widgets: dict
 ) -> None:

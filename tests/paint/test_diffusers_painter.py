@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from region_core.cost import progress_scope
 from region_core.errors import InputError
 from region_core.paint.diffusers_painter import DiffusersPainter
 from region_core.paint.painter import StepInfo
@@ -68,6 +69,13 @@ def test_seed_strength_and_prompts_change_the_picture(pipe, painter):
     ]
     for other in others:
         assert not torch.allclose(first, other, atol=1e-3)
+
+
+def test_whoever_watches_is_told_of_texts_too(pipe):
+    told: list[int] = []
+    with progress_scope(lambda: told.append(1)):
+        DiffusersPainter(pipe, "a red circle " * 40, "a blue star", batch_size=1)
+    assert len(told) > 2, "a forward for each piece of a text"
 
 
 @pytest.mark.parametrize("batch_size", [16, 2])

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...errors import with_article
 from .common import Affinity, NoPlaces, Reader
 
 _NAMES = ("conv1", "class_embedding", "positional_embedding", "transformer", "ln_post")
@@ -21,7 +22,9 @@ def reader_of(visual: nn.Module) -> Reader | None:
         raise NoPlaces("its image tower pools its places by learned queries, as CoCa's does")
     last: Any = visual.transformer.resblocks[-1]  # type: ignore[union-attr,index]
     if not (hasattr(last, "ln_1") and hasattr(last.attn, "in_proj_weight")):
-        raise NoPlaces(f"its image tower attends by a {type(last.attn).__name__}, whose values cannot be read")
+        raise NoPlaces(
+            f"its image tower attends by {with_article(type(last.attn).__name__)}, whose values cannot be read"
+        )
     return read
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ...errors import with_article
 from .common import Affinity, NoPlaces, Reader, each_alone, laid_out, shared
 
 _TRUNK = ("blocks", "patch_embed", "num_prefix_tokens", "forward_features", "forward_head")
@@ -22,7 +23,7 @@ def reader_of(visual: nn.Module) -> Reader | None:
         raise NoPlaces("its image tower pools by attention over places of its own positions")
     block = trunk.blocks[-1]
     if not (hasattr(block, "norm1") and hasattr(block, "attn")):
-        raise NoPlaces(f"its image tower attends by a {type(block).__name__}, whose values cannot be read")
+        raise NoPlaces(f"its image tower attends by {with_article(type(block).__name__)}, whose values cannot be read")
     return read
 
 
