@@ -78,6 +78,8 @@ def test_a_value_out_of_range_is_told_with_its_limit(name: str) -> None:
         ({"learning": "magic"}, "learning is 'magic'; choose one of exact, gumbel, off"),
         ({"strength": 0.0}, "strength is 0"),
         ({"seed": 2**64}, "seed is 18446744073709551616"),
+        *(({"seed": value}, f"seed is {value!r}; it must be a whole number") for value in (1.5, 1.0, "5", True)),
+        ({"guidance_scale": "7"}, "guidance_scale is '7'; it must be a number"),
         ({"method": "paper", **NO_LOSS}, "loss_gamma are all 0, .* or learning to off"),
         ({"method": "paper", "test_alpha": 0.0, "test_beta": 0.0}, "test_beta are both 0, and the edits are ranked"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
@@ -55,6 +56,9 @@ class Setting:
             return f"{self.name} is {value!r}; choose one of {', '.join(self.choices)}"
         if self.low is None or self.high is None:
             return ""
+        fits = isinstance(value, numbers.Integral if self.kind is int else numbers.Real)
+        if not fits or isinstance(value, bool):
+            return f"{self.name} is {value!r}; it must be {'a whole number' if self.kind is int else 'a number'}"
         if isinstance(value, float) and not math.isfinite(value):
             return f"{self.name} is {value}; it must be a finite number"
         if not self.low <= value <= self.high:
