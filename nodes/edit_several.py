@@ -12,7 +12,7 @@ from ..region_core.cost import work_so_far
 from ..region_core.errors import InputError, escape_for_console
 from ..region_core.events import SEARCH, Progress, expected_cost
 from ..region_core.find.texts import is_background
-from ..region_core.report_text import notes, pixels, two_things, where
+from ..region_core.report_text import notes, pixels, where
 from ..region_core.requests import Request, parse_requests
 from ..region_core.settings import EditSettings
 from ..region_core.several import Answer, SeveralEdits, edit_several
@@ -179,6 +179,5 @@ def _of_answer(answer: Answer) -> str:
     size = answer.regions[0].size if answer.regions else (1, 1)
     places = [f"{pixels(edit.box)}, {where(edit.box, size[1], size[0])}" for edit in answer.edits]
     left_out = [f"left out: {answer.reason}"] * bool(answer.reason)
-    two = two_things(answer.request.caption, answer.request.prompt)
-    told = [*places, *left_out, *answer.notes, *answer.regions.notes, *two]
+    told = [*places, *left_out, *answer.all_notes]
     return f"{answer.request.caption!r} -> {answer.request.prompt!r}: {'; '.join(told)}"

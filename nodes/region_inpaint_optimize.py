@@ -17,7 +17,7 @@ from ..region_core.settings import PRESETS, SETTINGS, EditSettings
 from ..region_core.settings import preset as preset_of
 from . import steps
 from .comfy.feedback import Feedback
-from .comfy.painter import ComfyPainter
+from .comfy.painter import ComfyPainter, small_side
 from .common import BoundingBox, Generator, Learned, Loss, RegionsSocket, check_image, schema, to_core
 from .graph import look_round, typed
 from .results import Results
@@ -106,7 +106,7 @@ class RegionInpaintOptimize(io.ComfyNode):
         preset = preset or {"preset": typed(cls.hidden, "preset", "standard")}
         settings = _settings(preset, generator, widgets)
         _check_made(image, generator, regions, loss, settings)
-        notes = look_round(cls.hidden, settings, loss)
+        notes = [*look_round(cls.hidden, settings, loss), *small_side(model, native_size)]
         painter = ComfyPainter(
             model, vae, positive, negative, sampler=sampler_name, scheduler=scheduler, size=native_size
         )

@@ -23,7 +23,7 @@ from .paint import Edit, Painter, StepInfo, is_paintable, paint_regions, stitch
 from .paint.borders import Borders
 from .picture import picture_from
 from .rank import rank_edits
-from .report_text import pixels
+from .report_text import enlarged, pixels, two_things
 from .requests import Request
 from .settings import EditSettings
 
@@ -38,6 +38,12 @@ class Answer:
     edits: tuple[Edit, ...] = ()
     reason: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def all_notes(self) -> list[str]:
+        """What limits the answer, or is odd in what was asked, in sentences."""
+        two = two_things(self.request.caption, self.request.prompt)
+        return [*self.regions.notes, *self.notes, *two, *(note for one in self.edits for note in enlarged(one))]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -121,6 +122,12 @@ def test_empty_or_equal_texts_are_refused(caption: str, prompt: str, message: st
     models: Any = dict.fromkeys(("painter", "dino", "scorer"))
     with pytest.raises(InputError, match=message):
         edit_image(None, caption, prompt, **models)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    settings = EditSettings().with_values(seed=np.uint64(2**64 - 1), steps=np.int64(7), lr=np.float32(0.5))
+    assert [type(one) for one in (settings.seed, settings.paint.steps, settings.paper.lr)] == [int, int, float]
+    settings.validate()
 
 
 def test_flat_names_reach_every_step_that_reads_them() -> None:

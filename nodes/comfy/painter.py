@@ -34,6 +34,13 @@ def native_side(model: Any) -> int:
     return 512 if isinstance(config, supported_models.SD15) else 1024
 
 
+def small_side(model: Any, size: int) -> list[str]:
+    """A note where a MODEL is to paint squares of fewer pixels than it was trained on; 0 is its own number."""
+    native = native_side(model)
+    told = f"native_size {size} is below the {native} pixels that the MODEL was trained on, where most paint worse"
+    return [told] * (0 < size < native)
+
+
 class ComfyPainter:
     """Paints squares of `size` pixels under a mask with what the person has loaded: a `Painter`.
 

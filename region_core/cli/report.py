@@ -17,9 +17,9 @@ from ..files import remove, write_json
 from ..find import Box
 from ..picture import Picture, to_pil
 from ..picture_file import save_png
-from ..report_text import NO_JUDGEMENT, all_notes, enlarged, notes, of_cost, of_edit, pixels, summary, two_things, where
+from ..report_text import NO_JUDGEMENT, all_notes, notes, of_cost, of_edit, pixels, summary, where
 from ..settings import EditSettings
-from ..several import Answer, SeveralEdits
+from ..several import SeveralEdits
 from ..showing import Showing
 from .progress import Progress
 from .saved_regions import box_report, mask_image
@@ -40,15 +40,9 @@ def told(edits: Done) -> list[tuple[str, str]]:
         lines.append(("asked", answer.request.line))
         lines += [("edited", f"{pixels(one.box)}, {where(one.box, width, height)}") for one in answer.edits]
         lines += [("not edited", answer.reason)] * bool(answer.reason)
-        lines += [("note", note) for note in _notes_of(answer)]
+        lines += [("note", note) for note in answer.all_notes]
     lines += [("note", note) for note in notes(edits.settings)]
     return [*lines, ("cost", of_cost(edits.cost)), ("seconds", f"{edits.seconds:.1f}, seed {edits.seed}")]
-
-
-def _notes_of(answer: Answer) -> list[str]:
-    """What limits an answer of several, or is odd in what was asked."""
-    two = two_things(answer.request.caption, answer.request.prompt)
-    return [*answer.regions.notes, *answer.notes, *two, *(note for one in answer.edits for note in enlarged(one))]
 
 
 def boxes_image(picture: Picture, edits: Done, showing: Showing) -> Image.Image:
@@ -163,7 +157,7 @@ def _of_each(picture: Picture, edits: SeveralEdits) -> dict[str, Any]:
     for answer in edits.answers:
         painted = [{**_place(picture, one.box), "score": one.score} for one in answer.edits]
         first = painted[0] if painted else {**_place(picture, None), "score": None}
-        told = {"reason": answer.reason, "notes": _notes_of(answer), "painted": painted}
+        told = {"reason": answer.reason, "notes": answer.all_notes, "painted": painted}
         rows.append({"request": answer.request.line, **first, "presence": answer.regions.presence, **told})
     return {"notes": notes(edits.settings), "edits": rows}
 

@@ -50,9 +50,11 @@ class Row:
 
     @property
     def note(self) -> str:
-        """Why it failed, or nothing was edited; of several edits, why each was not made that was not."""
+        """Why it failed, or nothing was edited, of several edits why each was not made that was not; what limits the
+        answer, and what of the picture is not in it."""
         reasons = [f"{one['request']}: {one['reason']}" for one in self.value("edits") or () if one["reason"]]
-        return self.error or "; ".join(reasons) or self.value("reason") or ""
+        why = self.error or "; ".join(reasons) or self.value("reason")
+        return "; ".join(filter(None, [why, *(self.value("notes") or ()), self.value("note")]))
 
     @property
     def gain(self) -> float | None:

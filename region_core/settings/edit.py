@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -43,6 +44,9 @@ class EditSettings:
         for name in changed:
             if name not in SETTINGS:
                 raise InputError(f"unknown setting {name!r}; known are {', '.join(sorted(SETTINGS))}")
+        for name, value in changed.items():
+            if isinstance(value, numbers.Number) and not SETTINGS[name].problem(value):
+                changed[name] = SETTINGS[name].kind(value)  # of numpy's numbers torch takes no seed
         own: dict[str, Any] = {name: changed[name] for name in ("method", "seed") if name in changed}
         for step, kind in _STEPS.items():
             mine = {one.name: changed[one.name] for one in fields(kind) if one.name in changed}

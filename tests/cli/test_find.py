@@ -106,7 +106,7 @@ def test_what_was_found_before_it_is_stopped_is_told(capsys: pytest.CaptureFixtu
 
     assert main(["find", "scene.png", "a cat", "a dog", "--out", "out"], Pressed()) == 130
     told = capsys.readouterr()
-    assert told.out.startswith("a cat:\n* 1  x 4, y 8, 16 x 16 pixels")
+    assert told.out.startswith("a cat:\n* 1: x 4, y 8, 16 x 16 pixels")
     assert "written to out/" in told.out.replace("\\", "/")
     assert "Stopped" in told.err
 

@@ -93,6 +93,14 @@ def test_what_will_not_be_learned_is_told_before_it_is_to_be_saved(
     assert "there will be nothing to save" in message
 
 
+def test_squares_smaller_than_a_model_was_trained_on_are_told(comfy: Comfy, parts: dict[str, Any]) -> None:
+    for size, told in ((64, True), (0, False)):
+        graph = tiny_graph(comfy, native_size=size)
+        run = comfy.run(graph)
+        assert run.success, run.messages
+        assert ("native_size 64 is below the 128 pixels" in run.seen["v6"]) is told
+
+
 def test_no_loss_is_told_where_something_learns_by_it(comfy: Comfy, parts: dict[str, Any]) -> None:
     none = {"loss_alpha": 0, "loss_beta": 0, "loss_gamma": 0}
     message = fails_before_work(comfy, parts, tiny_graph(comfy, **TINY_PAPER, **none))

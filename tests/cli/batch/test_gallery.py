@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,14 @@ def row(root: Path, number: int) -> Row:
     }
     write_json(place.folder / "report.json", report)
     return Row(item, place, report)
+
+
+def test_what_limits_an_answer_is_on_its_card(tmp_path: Path) -> None:
+    done = row(tmp_path, FAILED + WAITING)
+    limits = {"note": "The file holds 2 frames", "notes": ["2 steps: most models leave a smear"]}
+    write_page(tmp_path, [replace(done, report={**(done.report or {}), **limits})])
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "2 steps: most models leave a smear; The file holds 2 frames" in page
 
 
 @pytest.fixture(scope="module")
