@@ -103,8 +103,8 @@ def check_hub(model: str, repository: str, error: BaseException, cache_dir: str 
         ) from error
     if repository and is_unreachable(error) and os.environ.get("HF_ENDPOINT"):
         raise InputError(
-            f"{model} is not on this disk, and HF_ENDPOINT, {constants.ENDPOINT}, does not answer or has no {repository}"
-            "; unset HF_ENDPOINT, set it to a mirror that has it, or give a local folder."
+            f"{model} is not on this disk, and HF_ENDPOINT, {constants.ENDPOINT}, does not answer or has no "
+            f"{repository}; unset HF_ENDPOINT, set it to a mirror that has it, or give a local folder."
         ) from error
 
 
