@@ -51,7 +51,7 @@ class LoadEditingModels(io.ComfyNode):
         """Files may have come or gone since the lists were made; those of the demo are always there."""
         if not isinstance(models, str) or models == SHAPES:
             return True
-        if models != CONNECTED and folder_paths.get_full_path("checkpoints", models) is None:
+        if models != CONNECTED and _checkpoint(models) is None:
             return _not_there(models)
         for said in (LoadDinoEncoder.validate_inputs(dino_name), LoadClipScorer.validate_inputs(clip_name)):
             if isinstance(said, str):
@@ -81,7 +81,7 @@ class LoadEditingModels(io.ComfyNode):
                     f"models is {CONNECTED!r}, and not all of MODEL, CLIP and VAE are; connect them, or choose a "
                     "checkpoint such as 512-inpainting-ema.safetensors, or the demo's models"
                 )
-            path = folder_paths.get_full_path("checkpoints", models)
+            path = _checkpoint(models)
             if path is None:
                 raise InputError(_not_there(models))
             loaded = comfy.sd.load_checkpoint_guess_config(
@@ -90,6 +90,11 @@ class LoadEditingModels(io.ComfyNode):
             given = tuple(own if one is None else one for one, own in zip(given, loaded, strict=False))
         dino, scorer = LoadDinoEncoder.execute(dino_name, 0), LoadClipScorer.execute(clip_name)
         return io.NodeOutput(*given, *dino.args, *scorer.args)
+
+
+def _checkpoint(name: str) -> str | None:
+    """Where a checkpoint is; a workflow that was written on Windows parts folders by backslashes."""
+    return folder_paths.get_full_path("checkpoints", name.replace("\\", "/"))
 
 
 def _not_there(models: str) -> str:

@@ -117,7 +117,8 @@ class LoadLearnedGenerator(io.ComfyNode):
 
 def _saved(name: object) -> str | None:
     """Where a saved generator is; None where there is none of that name, or a graph gives no name but a number."""
-    return folder_paths.get_full_path(FOLDER, name) if isinstance(name, str) else None
+    # a workflow that was written on Windows parts folders by backslashes
+    return folder_paths.get_full_path(FOLDER, name.replace("\\", "/")) if isinstance(name, str) else None
 
 
 def _not_there(name: object) -> str:

@@ -61,7 +61,7 @@ def _local(kind: str) -> dict[str, Path]:
             if is_model:
                 names = [""]
             elif kind == CLIP_FOLDER and real not in seen:
-                names = [name for name in files if name.endswith(".safetensors")]
+                names = [name for name in files if name.endswith(".safetensors") and not name.startswith(".")]
             else:
                 names = []
             for name in names:
@@ -79,14 +79,20 @@ def _options(kind: str, hub: Iterable[str]) -> list[str]:
 
 
 def _is_known(option: str, name: object, kind: str, hub: Iterable[str]) -> bool | str:
-    if name is None or name in _options(kind, hub):
+    if name is None or _slashed(name) in _options(kind, hub):
         return True
     return escape_for_console(f"{option} is {name!r}, which is not in models/{kind}; put it there or choose another")
+
+
+def _slashed(name: object) -> object:
+    """A name as `_local` has it: a workflow that was written on Windows may part folders by backslashes."""
+    return name.replace("\\", "/") if isinstance(name, str) else name
 
 
 def _found(kind: str, option: str, name: str) -> Path:
     """Where a model on disk is; InputError where a linked text names none."""
     local = _local(kind)
+    name = str(_slashed(name))
     if name not in local:
         raise InputError(
             f"{option} is {name!r}, which is not in models/{kind}; put it there or choose "

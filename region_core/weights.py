@@ -101,6 +101,11 @@ def check_hub(model: str, repository: str, error: BaseException, cache_dir: str 
             f"{model} is not on this disk: {repository} was looked for in '{cache_dir or constants.HF_HUB_CACHE}', and "
             f"{variable} is set, which forbids to download it; unset {variable} once, or give a local folder."
         ) from error
+    if repository and is_unreachable(error) and os.environ.get("HF_ENDPOINT"):
+        raise InputError(
+            f"{model} is not on this disk, and HF_ENDPOINT, {constants.ENDPOINT}, does not answer or has no "
+            f"{repository}; unset HF_ENDPOINT, set it to a mirror that has it, or give a local folder."
+        ) from error
 
 
 def is_unreachable(error: BaseException) -> bool:

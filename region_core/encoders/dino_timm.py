@@ -42,8 +42,13 @@ class TimmVit(nn.Module):
 
 def load_timm_vit(folder: Path, config: dict[str, Any]) -> TimmVit:
     """The transformer of a folder whose config.json names a timm `architecture`; InputError where it is none."""
-    import timm
-
+    try:
+        import timm
+    except Exception as error:  # of a stranger's module of that name
+        raise InputError(
+            f"The model in '{folder}' is in timm's layout, and timm cannot be imported ({first_line(error)}); run: pip "
+            'install "timm>=1.0.17", or pass a DINO in Hugging Face\'s layout.'
+        ) from error
     name = str(config["architecture"])
     weights = sorted(path for path in folder.iterdir() if path.suffix in WEIGHTS)
     if not weights:

@@ -243,5 +243,7 @@ def test_what_was_learned_is_saved_and_loaded(comfy: Comfy) -> None:
     loaded = run.seen["v9"]
     assert loaded.config == learned.config
     assert all(torch.equal(loaded.state[key], learned.state[key]) for key in learned.state)
+    node = comfy.classes["LearnableRegions_LoadLearnedGenerator"]
+    assert node.validate_inputs(learned_name="deep\\mine_00001.safetensors") is True, "as written on Windows"
     taught = run.seen["v7"].state
     assert not torch.equal(taught["linear1.weight"], loaded.state["linear1.weight"]), "it was not taught on"

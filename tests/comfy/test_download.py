@@ -248,10 +248,12 @@ def test_models_in_folders_within_are_listed_and_loaded(comfy: Comfy) -> None:
     sizes = {"hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 28, "patch_size": 14}
     loaders = comfy.part("nodes.loaders")
     made = [Path(folder_paths.get_folder_paths(kind)[0]) / "family" for kind in ("dino", "open_clip")]
+    hidden = made[1].with_name("._ViT-B-16-of-a-mac.safetensors")
     try:
         Dinov2Model(Dinov2Config(**sizes)).save_pretrained(made[0] / "v2" / "tiny")
         shutil.copytree(WEIGHTS / "clip", made[1] / "clip")
         shutil.copy(WEIGHTS / "clip" / "open_clip_model.safetensors", made[1] / "ViT-B-16-mine.safetensors")
+        hidden.write_bytes(b"")
         for folder in made:
             (folder / ".cache").mkdir()
             (folder / ".cache" / "config.json").write_text("{}")
@@ -260,6 +262,7 @@ def test_models_in_folders_within_are_listed_and_loaded(comfy: Comfy) -> None:
         dinos, clips = (
             node.define_schema().inputs[0].options for node in (loaders.LoadDinoEncoder, loaders.LoadClipScorer)
         )
+        assert not [name for name in clips if name.startswith(".")]
         assert [name for name in dinos if name.startswith("family")] == ["family/again", "family/v2/tiny"]
         assert [name for name in clips if name.startswith("family")] == [
             "family/ViT-B-16-mine.safetensors",
@@ -276,7 +279,14 @@ def test_models_in_folders_within_are_listed_and_loaded(comfy: Comfy) -> None:
         assert run.success, (run.messages, run.problems)
         assert run.seen["v0"].grid(80, 80) == (32, 32)
         assert run.seen["v1"].shows_places
+        graph["dino"]["inputs"]["dino_name"] = "family\\v2\\tiny"  # as written on Windows
+        graph["clip"]["inputs"]["clip_name"] = "family\\clip"
+        run = comfy.run(graph)
+        assert run.success, (run.messages, run.problems)
+        graph["dino"]["inputs"]["dino_name"] = "family\\none"
+        assert "not in models/dino" in str(comfy.run(graph).problems)
     finally:
+        hidden.unlink(missing_ok=True)
         for folder in made:
             shutil.rmtree(folder)
 

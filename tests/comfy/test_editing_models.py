@@ -65,12 +65,12 @@ def test_what_is_connected_takes_the_place_of_a_checkpoints(comfy: Comfy) -> Non
     ],
 )
 def test_a_file_that_is_not_there_is_told_at_its_input(comfy: Comfy, name: str, value: str, sentence: str) -> None:
-    checkpoints = comfy.base / "models" / "checkpoints"
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    (checkpoints / "empty.safetensors").touch()
-    try:
-        run = comfy.run(graph_with(comfy, **{"models": "empty.safetensors", name: value}))
+    folder = comfy.base / "models" / "checkpoints" / "sub"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "empty.safetensors").touch()
+    try:  # a name as written on Windows
+        run = comfy.run(graph_with(comfy, **{"models": "sub\\empty.safetensors", name: value}))
     finally:
-        (checkpoints / "empty.safetensors").unlink()
+        (folder / "empty.safetensors").unlink()
     errors = {error["extra_info"]["input_name"]: error["details"] for error in run.problems["demo"]["errors"]}
     assert sentence in errors[name]

@@ -98,6 +98,23 @@ def test_offline_mode_is_named_with_the_place_and_the_way_out_and_nothing_else_i
     assert done.stderr == ""
 
 
+def test_a_mirror_that_does_not_answer_is_named_with_the_way_out(tmp_path):
+    script = OFFLINE.replace('(load_clip, "ViT-B-16"), ', "")  # which tries again for a minute
+    settings = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "", "TRANSFORMERS_OFFLINE": ""}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        env={**os.environ, **settings, "HF_ENDPOINT": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2, done.stdout
+    for line, repository in zip(lines, ("facebook/dino-vitb8", "a/inpaint"), strict=True):
+        assert f"HF_ENDPOINT, http://127.0.0.1:9, does not answer or has no {repository}; unset HF_ENDPOINT" in line
+
+
 # --- CLIP: loading ----------------------------------------------------------------------------
 
 

@@ -17,6 +17,31 @@ print(tuple(load_clip(*CLIP).encode_text("a red circle").shape))
 """
 
 
+TIMM = """
+import sys
+from region_core.encoders import load_dino
+from region_core.errors import InputError
+try:
+    load_dino(sys.argv[1])
+except InputError as error:
+    print(error)
+"""
+
+
+def test_a_timm_that_cannot_be_imported_is_told(tmp_path: Path) -> None:
+    (tmp_path / "timm").mkdir()
+    (tmp_path / "timm" / "__init__.py").write_text("raise RuntimeError('what a stranger lacks')")
+    (tmp_path / "config.json").write_text('{"architecture": "vit_tiny_patch16_224"}')
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", TIMM, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "timm cannot be imported (what a stranger lacks); run: pip install" in done.stdout
+
+
 @pytest.mark.parametrize("code", ["def create_model(): pass", "raise AttributeError('what a stranger lacks')"])
 def test_a_strangers_open_clip_is_passed_by(tmp_path: Path, code: str) -> None:
     (tmp_path / "open_clip").mkdir()
