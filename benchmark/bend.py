@@ -21,10 +21,10 @@ from safetensors.torch import load_file, save_file
 
 from region_core.demo.worlds import held_out
 from region_core.encoders import ClipScorer
-from region_core.errors import InputError
+from region_core.errors import InputError, with_article
 
 from .bent_clip import constants_for, load_folder
-from .worlds.things.kinds import make_case, with_article
+from .worlds.things.kinds import make_case
 from .worlds.things.world import World
 
 # mean cosine of a picture with its own caption, and with another's

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from region_core import Region, find_regions, paint_regions
 from region_core.boxes import boxes_to_masks
 from region_core.demo.models import load_shapes_models, shapes_settings
-from region_core.demo.scenes import COLORS, SHAPES, Edit, Scene
+from region_core.demo.scenes import COLORS, SHAPES, Edit, Scene, called
 from region_core.demo.worlds import held_out
 from region_core.draw import contact_sheet
 from region_core.encoders.loading import Models
@@ -40,7 +40,7 @@ VARIANTS: dict[str, tuple[dict[str, float], bool]] = {
     f"grown {DEFAULT.grow_percent:g} %, faded {DEFAULT.feather_percent:g} %": (_GROWN, False),
     "the same with the tint of what is round it (the default)": (_GROWN, True),
 }
-OTHERS = [f"a {color} {shape}" for color in COLORS for shape in SHAPES]
+OTHERS = [called(color, shape) for color in COLORS for shape in SHAPES]
 AGAINST = 5  # of the other texts, those that answer most
 INK = 12 / 255  # a pixel farther than this from the bare background is a thing's
 NEW = 40 / 255  # and one that a painted thing is: the painter's own backgrounds are that far off

@@ -14,9 +14,10 @@ from tqdm import tqdm
 from region_core import EditSettings, Painter, edit_image, encode_picture, find_regions
 from region_core.boxes import overlap
 from region_core.cost import Cost, cost_so_far
-from region_core.demo.scenes import COLORS, SHAPES
+from region_core.demo.scenes import COLORS, SHAPES, called
 from region_core.encode import EncodedPicture
 from region_core.encoders.loading import Models
+from region_core.errors import with_article
 from region_core.find.texts import distractors
 from region_core.paint.diffusers_painter import DiffusersPainter
 from region_core.requests import Request
@@ -25,7 +26,6 @@ from region_core.several import SeveralEdits, edit_several
 from .worlds.faultless import FaultlessPainter
 from .worlds.opening import clips_of, load_models, open_world
 from .worlds.task import Box, MeasuredWorld, Task
-from .worlds.things.kinds import with_article
 
 EDITS = 3
 KIND = {"shapes": "replace", "things": "many"}
@@ -98,7 +98,7 @@ def _scenes(world: MeasuredWorld, models: Models, count: int, seed: int) -> Iter
 def _of_shapes(task: Task, world: Any, models: Models, seed: int) -> list[Wish]:
     there, rng = task.case[0].objects[:EDITS], np.random.default_rng([seed, task.number])
     taken = {one.name for one in task.case[0].objects}
-    free = [f"a {color} {shape}" for color in COLORS for shape in SHAPES if f"a {color} {shape}" not in taken]
+    free = [name for color in COLORS for shape in SHAPES if (name := called(color, shape)) not in taken]
     prompts = rng.choice(free, EDITS, replace=False)
     return [
         Wish(Request(one.name, str(prompt)), one.box, partial(DiffusersPainter, models.pipe, str(prompt)))

@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 from torch import Tensor
 
 from ..encoders import ClipScorer
+from ..errors import with_article
 
 # Everyday nouns from all over, and what is said of plain drawings. A cosine with a caption says little
 # by itself; how it stands among the cosines with these says whether the caption is what is seen.
@@ -28,14 +29,10 @@ _encoded: WeakKeyDictionary[ClipScorer, Tensor] = WeakKeyDictionary()
 def distractors(scorer: ClipScorer) -> Tensor:
     """Unit embeddings [n, E] of `DISTRACTORS`, encoded once for each scorer."""
     if scorer not in _encoded:
-        _encoded[scorer] = scorer.encode_texts([f"{_article(text)} {text}" for text in DISTRACTORS])
+        _encoded[scorer] = scorer.encode_texts([with_article(text) for text in DISTRACTORS])
     return _encoded[scorer].to(scorer.device)
 
 
 def is_background(caption: str) -> bool:
     """Whether the caption asks for an empty place, to add something there."""
     return " ".join(caption.lower().split()) in _BACKGROUND
-
-
-def _article(noun: str) -> str:
-    return "an" if noun[0] in "aeiou" else "a"

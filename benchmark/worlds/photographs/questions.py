@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from region_core.errors import InputError
+from region_core.errors import InputError, with_article
 
 from ..task import Box
 
@@ -148,8 +148,3 @@ def _some(captions: Sequence[str], count: int, of: str) -> list[str]:
         return hashlib.sha256(f"{Path(of).name} {caption}".encode()).hexdigest()
 
     return sorted(dict.fromkeys(captions), key=drawn)[:count]
-
-
-def with_article(name: str) -> str:
-    """ "a dog", "an owl"."""
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

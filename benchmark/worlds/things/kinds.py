@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from region_core.errors import with_article
+
 from .names import LONG
 from .world import SIDE, Scene, Thing, Wish, World, plain_wishes
 
@@ -43,11 +45,6 @@ class Case:
     def boxes(self) -> tuple[tuple[int, int, int, int], ...]:
         """The boxes of the targets (x0, y0, x1, y1), half open, in pixels."""
         return tuple(self.scene.things[i].box for i in self.targets)
-
-
-def with_article(name: str) -> str:
-    """ "a dog", "an owl"."""
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _turned(name: str, share: tuple[float, float], cut: float = 0.0) -> Wish:

@@ -10,9 +10,10 @@ import torch
 
 from benchmark.training.contrastive import judging
 from benchmark.worlds.opening import WEIGHTS
-from benchmark.worlds.things.kinds import make_case, with_article
+from benchmark.worlds.things.kinds import make_case
 from benchmark.worlds.things.world import World
 from region_core.encoders import load_clip
+from region_core.errors import with_article
 
 CLIPS = sorted(p.parent.name for p in WEIGHTS.glob("*/open_clip_config.json"))
 

@@ -13,11 +13,11 @@ from benchmark.ledger import Ledger
 from benchmark.rows import half_of
 from benchmark.run import Plan, run
 from benchmark.worlds.opening import open_world
-from benchmark.worlds.photographs.questions import SIZES, UNKNOWN, digest, read_questions, with_article
+from benchmark.worlds.photographs.questions import SIZES, UNKNOWN, digest, read_questions
 from benchmark.worlds.photographs.world import PhotographsWorld, filled
 from region_core.demo.models import load_shapes_models
 from region_core.demo.worlds import held_out
-from region_core.errors import InputError
+from region_core.errors import InputError, with_article
 
 SQUARE = [10, 10, 30, 10, 30, 30, 10, 30]
 
