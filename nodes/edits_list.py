@@ -81,7 +81,7 @@ class LoadEditsList(io.ComfyNode):
             results = _results(json_file, output_folder, seed)
         except InputError as error:
             return str(error)
-        return " ".join(results.stamp(item) for item in results.left())
+        return " ".join(f"{results.stamp(item)} {results.handed_out(item)}" for item in results.left())
 
     @classmethod
     @checked
@@ -91,20 +91,17 @@ class LoadEditsList(io.ComfyNode):
         several = next((item.key for item in results.items if item.requests), None)
         if several is not None and is_linked(cls.hidden, _ONE_EDIT):
             raise InputError(f"{several!r} has several edits; connect edits to Edit Several Regions in their place")
-        left = results.left()
-        fresh = [item for item in left if not results.handed_out(item)]
-        most = (at_most or len(left)) if fresh else 1
+        left, again = results.left(), ""
         taken: list[tuple[Item, Picture]] = []
-        for item in fresh or left:
-            if len(taken) == most:
-                break
-            try:
-                if is_linked(cls.hidden, _LINES):
-                    parse_requests("\n".join(item.lines))
-                taken.append((item, load_picture(item.path)))
-            except InputError as error:  # the other pictures are not to suffer from it
-                results.fail(item, str(error))
-        again = "" if fresh else ", alone, for nothing came of it before"
+        while not taken and (turn := results.next(at_most or len(left))):
+            again = ", again, for nothing came of them before" * any(map(results.was_handed_out, turn))
+            for item in turn:
+                try:
+                    if is_linked(cls.hidden, _LINES):
+                        parse_requests("\n".join(item.lines))
+                    taken.append((item, load_picture(item.path)))
+                except InputError as error:  # the other pictures are not to suffer from it
+                    results.fail(item, str(error))
         told = f"{len(taken)} of {len(left)} edits that are left{again}; run again for the others"
         if not taken:
             counts = Counter(row.status for row in results.write())
@@ -117,8 +114,7 @@ class LoadEditsList(io.ComfyNode):
         if not taken:
             return io.NodeOutput(*[[ExecutionBlocker(None)]] * 8, ui={"text": (told,)})
         items = [item for item, _ in taken]
-        for item in items:
-            results.hand_out(item)
+        results.hand_out(items)
         return io.NodeOutput(
             [_image(picture) for _, picture in taken],
             [item.caption for item in items],

@@ -14,7 +14,7 @@ from .devices import plain_device
 from .edits import Edits
 from .encode import EncodedPicture, encode_picture, key_of
 from .encoders import ClipScorer, DinoEncoder, PatchFeatures
-from .errors import InputError
+from .errors import InputError, with_article
 from .events import Progress, Watcher, expected_cost
 from .find import Regions, find_regions
 from .find.prior import check_prior
@@ -76,7 +76,9 @@ def edit_image(
         if prior is not None:
             raise InputError("a prior says where to find regions, and `regions` are given; leave one of them out")
         if not isinstance(regions, Regions):
-            raise InputError(f"regions is a {type(regions).__name__}; pass what find_regions gives, or a part of it")
+            raise InputError(
+                f"regions is {with_article(type(regions).__name__)}; pass what find_regions gives, or a part of it"
+            )
         regions.check(key_of(picture), caption)
     if generator is not None and not by_paper:
         raise InputError("a region generator is the published method's; leave it out, or choose preset paper")

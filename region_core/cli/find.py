@@ -72,8 +72,8 @@ def _places(asked: SimpleNamespace, path: Path) -> list[Path | None]:
 
 def write_found(folder: Path, picture: Picture, regions: Regions, pick: int) -> None:
     """Write the heat map, the sheet, the regions and, where any was found, the mask of the one in that place."""
-    source, heat = to_pil(picture.rgb), heat_map(picture.rgb, regions.relevance)
-    showing = Showing()
+    showing, source = Showing(), to_pil(picture.rgb)
+    heat = showing(lambda: heat_map(picture.rgb, regions.relevance), source)
     images, captions = [source, heat], ["source", f"{regions.caption}: where it may be"]
     if regions.found:
         mask, boxes = mask_image(regions[pick - 1].mask), [one.box for one in regions[:KEPT]]
@@ -84,7 +84,7 @@ def write_found(folder: Path, picture: Picture, regions: Regions, pick: int) -> 
         captions += ["regions, best first", f"mask of region {pick}"]
     else:
         remove(folder / "mask.png")  # of an earlier run
-        images.append(draw_boxes(picture.rgb, [one.box for one in regions.likeliest]))
+        images.append(showing(lambda: draw_boxes(picture.rgb, [one.box for one in regions.likeliest]), source))
         captions.append("not there: these came nearest")
     save_png(heat, folder / "heatmap.png")
     save_png(showing(lambda: contact_sheet(images, captions, columns=2, cell=384), source), folder / "sheet.png")
@@ -96,5 +96,5 @@ def said(picture: Picture, regions: Regions, pick: int) -> str:
     if not regions.found:
         return f"{regions.caption}: {regions.why}"
     lines = [f"{regions.caption}: {stands_out(regions)}".rstrip()]
-    lines += [f"{'*' if line.startswith(f'{pick}:') else ' '} {line}" for line in ranked(regions, pick)]
+    lines += [f"{'*' if line.startswith(f'{pick}:') else ' '} {line}" for line in ranked(regions[:KEPT], pick)]
     return "\n".join([*lines, *regions.notes])

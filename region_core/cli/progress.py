@@ -1,4 +1,5 @@
-"""Progress bars on stderr: of an edit, driven by its events, and of a process's share of a list."""
+"""Progress bars on stderr: of an edit, driven by its events, and of a process's share of a list. One that fails is told
+of once, and the work goes on."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from tqdm import tqdm
 
 from ..events import Event
 from ..find import Box, Regions
+from ..showing import Showing
 
 _LOOKS = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
 
@@ -28,14 +30,15 @@ class Progress:
         self.rounds: list[dict] = []
         self.several: Any = None  # of several edits what came of those so far
         self.done = 0.0
-        self._bar: Any = None
+        self._showing, self._bar = Showing(), tqdm(disable=True)
 
     def __enter__(self) -> Progress:
-        self._bar = tqdm(total=1, desc="edit", bar_format=_LOOKS, disable=not self.shown, dynamic_ncols=True)
+        asked: dict[str, Any] = {"bar_format": _LOOKS, "disable": not self.shown, "dynamic_ncols": True}
+        self._bar = self._showing(lambda: tqdm(total=1, desc="edit", **asked), self._bar)
         return self
 
     def __exit__(self, *_raised: object) -> None:
-        self._bar.close()
+        self._showing(self._bar.close)
 
     def __call__(self, event: Event) -> None:
         """Take in one event."""
@@ -48,8 +51,8 @@ class Progress:
         if event.best is not None:
             self.best, self.best_box, self.score = event.best, event.best_box, event.best_score
             loss = f"loss {self.rounds[-1]['loss']:.3f}, " if self.rounds else ""
-            self._bar.set_postfix_str(f"{loss}best score {self.score:.3f}")
-        self._bar.update(event.done - self._bar.n)
+            self._showing(lambda: self._bar.set_postfix_str(f"{loss}best score {self.score:.3f}"))
+        self._showing(lambda: self._bar.update(event.done - self._bar.n))
 
 
 class Bar:
@@ -57,12 +60,13 @@ class Bar:
 
     def __init__(self, shown: bool) -> None:
         self.shown, self._done = shown, 0
-        self._bar: Any = tqdm(disable=True)
+        self._showing, self._bar = Showing(), tqdm(disable=True)
 
     def begin(self, total: int) -> None:
         """Show that there are so many, if any."""
         if total:  # miniters 0: moves may be of any size
-            self._bar = tqdm(total=total, bar_format=_LOOKS, disable=not self.shown, dynamic_ncols=True, miniters=0)
+            asked: dict[str, Any] = {"bar_format": _LOOKS, "disable": not self.shown, "dynamic_ncols": True}
+            self._bar = self._showing(lambda: tqdm(total=total, miniters=0, **asked), self._bar)
             self._tell()
 
     def step(self) -> None:
@@ -73,11 +77,12 @@ class Bar:
 
     def reach(self, more: float) -> None:
         """So many items beyond those that are done are worked on, the last one in part."""
-        self._bar.update(max(self._done + more - self._bar.n, 0))
+        self._showing(lambda: self._bar.update(max(self._done + more - self._bar.n, 0)))
 
     def close(self) -> None:
         """Leave it as it stands."""
-        self._bar.close()
+        self._showing(self._bar.close)
 
     def _tell(self) -> None:
-        self._bar.set_postfix_str(f"{self._done} of {self._bar.total} items", refresh=not self._done)
+        said = f"{self._done} of {self._bar.total} items"
+        self._showing(lambda: self._bar.set_postfix_str(said, refresh=not self._done))

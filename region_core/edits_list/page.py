@@ -52,8 +52,12 @@ class Row:
     def note(self) -> str:
         """Why it failed, or nothing was edited, of several edits why each was not made that was not; what limits the
         answer, and what of the picture is not in it."""
-        reasons = [f"{one['request']}: {one['reason']}" for one in self.value("edits") or () if one["reason"]]
-        why = self.error or "; ".join(reasons) or self.value("reason")
+        each = [
+            f"{one['request']}: {', '.join(said)}"
+            for one in self.value("edits") or ()
+            if (said := [*filter(None, [one["reason"], *one.get("notes", ())])])
+        ]
+        why = self.error or "; ".join(each) or self.value("reason")
         return "; ".join(filter(None, [why, *(self.value("notes") or ()), self.value("note")]))
 
     @property

@@ -59,14 +59,14 @@ class Place:
         failed = _read(self.folder / "failed.json")
         return failed.get("error", "") if failed.get("stamp") == stamp else ""
 
-    def handed_out(self, stamp: str) -> int:
-        """When the edit of that stamp was handed out last, in nanoseconds; 0 for never."""
+    def handed_out(self, stamp: str) -> tuple[int, int]:
+        """When the edit of that stamp was handed out last, in nanoseconds, and as one of how many; zeros for never."""
         mark = _read(self.folder / _MARK)
-        return mark["at"] if mark.get("stamp") == stamp else 0
+        return (mark["at"], mark["together"]) if mark.get("stamp") == stamp else (0, 0)
 
-    def hand_out(self, stamp: str) -> None:
-        """Note that somebody makes the edit of that stamp, who may not come back."""
-        write_json(self.folder / _MARK, {"stamp": stamp, "at": time.time_ns()})
+    def hand_out(self, stamp: str, together: int) -> None:
+        """Note that somebody makes the edit of that stamp, as one of so many, who may not come back."""
+        write_json(self.folder / _MARK, {"stamp": stamp, "at": time.time_ns(), "together": together})
 
     def begin(self) -> None:
         """Before the files of another edit are written: what is there is no longer finished."""

@@ -13,6 +13,7 @@ from ..boxes import box_round
 from ..edits import EDITED, NO_REGION
 from ..picture import Picture, to_pil
 from ..picture_file import save_png
+from ..showing import Showing
 from .items import Item, digest_of
 from .page import Row, write_page, write_summary
 from .places import Place, thumbs_of
@@ -44,13 +45,27 @@ class ListResults:
         whose turn was longest ago."""
         return sorted((item for item in self.items if not self.row(item).is_over), key=self.handed_out)
 
-    def handed_out(self, item: Item) -> int:
-        """When an item was handed out, in nanoseconds; 0 for never."""
+    def next(self, most: int) -> list[Item]:
+        """Those of `left` whose turn is next, at most so many. Of those that were handed out, and of which nothing
+        came, half as many as they were: one that always fails is alone in the end, and keeps back none."""
+        left = self.left()
+        fresh = [item for item in left if not self.was_handed_out(item)]
+        if left and not fresh:
+            most = min(most, max(1, self.handed_out(left[0])[1] // 2))
+        return (fresh or left)[:most]
+
+    def handed_out(self, item: Item) -> tuple[int, int]:
+        """When an item was handed out, in nanoseconds, and as one of how many; zeros for never."""
         return Place(self.root, item.folder).handed_out(self.stamp(item))
 
-    def hand_out(self, item: Item) -> None:
-        """Note that an item is being edited: if nothing comes of it, the others' turn comes first."""
-        Place(self.root, item.folder).hand_out(self.stamp(item))
+    def was_handed_out(self, item: Item) -> bool:
+        """Whether an item was handed out, and nothing has come of it yet."""
+        return self.handed_out(item) != (0, 0)
+
+    def hand_out(self, items: list[Item]) -> None:
+        """Note that these are being edited."""
+        for item in items:
+            Place(self.root, item.folder).hand_out(self.stamp(item), len(items))
 
     def keep(
         self,
@@ -95,7 +110,8 @@ class ListResults:
             "stamp": stamp,
         }
         boxes = [box] if within and box else []
-        place.finish(thumbs_of(before, after, shown if within else None, boxes), said)
+        thumbs = Showing()(lambda: thumbs_of(before, after, shown if within else None, boxes), {})
+        place.finish(thumbs, said)
         return place.edited
 
     def fail(self, item: Item, reason: str) -> None:

@@ -106,7 +106,7 @@ class Regions(Sequence[Region]):
     def __getitem__(self, index: slice) -> Regions: ...
     def __getitem__(self, index: int | slice) -> Region | Regions:
         # some of them are still of this picture and caption
-        return self.regions[index] if isinstance(index, int) else replace(self, regions=self.regions[index])
+        return replace(self, regions=self.regions[index]) if isinstance(index, slice) else self.regions[index]
 
     @property
     def found(self) -> bool:

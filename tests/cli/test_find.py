@@ -134,3 +134,10 @@ def test_bad_input_is_one_sentence(scene: Any, more: list[str], says: str, capsy
     assert says in said
     assert said.count("\n") == 1
     assert not Path("out").exists()
+
+
+def test_regions_are_told_that_can_be_picked(scene: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["find", "scene.png", "background", "--models", "shapes", "--out", "out"]) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if line[2:3].isdigit()]
+    kept = json.loads(Path("out/regions.json").read_text(encoding="utf-8"))["regions"]
+    assert 1 < len(told) <= len(kept)

@@ -104,7 +104,7 @@ def test_an_edit_whose_text_or_picture_changed_is_done_again(server: Server) -> 
     assert "second.png" in table(out)["second.png"]["error"]
 
 
-def test_several_edits_of_a_picture_go_to_theirnode_of(server: Server) -> None:
+def test_several_edits_of_a_picture_go_to_their_node(server: Server) -> None:
     picture, *_ = scene(3)
     names = [one.name for one in with_company(3, "recolour")[0].objects[:2]]
     lines = [f"{names[0]} -> a white star", f"{names[1]} -> a green square"]

@@ -149,4 +149,5 @@ def write_item(place: Place, picture: Picture, edits: Done, more: dict[str, Any]
     shown = (edits.edits[:1] if isinstance(edits, Edits) else edits.edits) if edits.verdict == EDITED else []
     mask = mask_image(edits.mask) if edits.verdict == EDITED else None
     before, after = to_pil(picture.rgb, picture.alpha), to_pil(edits.image, edits.alpha)
-    place.finish(thumbs_of(before, after, mask, (one.box for one in shown)), report_of(picture, edits, more))
+    thumbs = Showing()(lambda: thumbs_of(before, after, mask, (one.box for one in shown)), {})
+    place.finish(thumbs, report_of(picture, edits, more))

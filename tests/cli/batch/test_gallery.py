@@ -59,6 +59,11 @@ def test_what_limits_an_answer_is_on_its_card(tmp_path: Path) -> None:
     write_page(tmp_path, [replace(done, report={**(done.report or {}), **limits})])
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "2 steps: most models leave a smear; The file holds 2 frames" in page
+    several = [{"request": "a cup -> a vase", "reason": "", "notes": ["it overlaps"]}, {"request": "b", "reason": ""}]
+    write_page(tmp_path, [replace(done, report={**(done.report or {}), "edits": several})])
+    assert '<p class="note" dir="auto">a cup -&gt; a vase: it overlaps</p>' in (tmp_path / "index.html").read_text(
+        "utf-8"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from tqdm import tqdm
 
 from region_core.edits import Edits
 
@@ -127,6 +128,7 @@ def test_killed_at_any_moment_it_goes_on(monkeypatch: pytest.MonkeyPatch, more: 
             warnings.simplefilter("ignore", DeprecationWarning)  # of threads: the child needs none
             child = os.fork()
         if not child:
+            tqdm.set_lock(threading.RLock())  # its own is shared with the parent, and would stay locked
             os._exit(batch(*more))
         while kept == len(list(Path("out").rglob("report.json"))) and not more:
             time.sleep(0.002)  # so that every life brings something forward
