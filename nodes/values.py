@@ -132,7 +132,8 @@ def check_pictures(image: torch.Tensor, name: str, made: GeneratorDescription | 
     for index, key in enumerate(made.keys):
         if key_of(picture_from(to_core(image[index : index + 1]))) != key:
             raise InputError(
-                f"picture {index + 1} of the image is another than the {name} came from; connect the same image to both"
+                f"picture {index + 1} of the image is another than the {name} came from; connect the same image to "
+                "both, the edited one if it was edited in between"
             )
 
 

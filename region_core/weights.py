@@ -57,7 +57,7 @@ def problem_with(path: Path) -> str:
 def check_file(path: Path) -> None:
     """Raise InputError, naming the file, where a model's file is of a kind that is not read, or seen from its head to
     be damaged."""
-    if path.suffix not in (*WEIGHTS, ".json"):
+    if path.suffix.lower() not in (*WEIGHTS, ".json", ".npz", ".tar"):
         raise InputError(f"'{path}' is no file of weights that is read here; give one of {', '.join(WEIGHTS)}.")
     problem = problem_with(path)
     if problem:
