@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from ..region_core.checks import broken_text, is_writable
-from ..region_core.devices import plain_device
+from ..region_core.defaults import plain_defaults
 from ..region_core.errors import InputError, with_article
 from .values import FoundRegions, GeneratorDescription, LearnedGenerator, ListedEdit, LossDescription, Stitches
 
@@ -75,7 +75,7 @@ def checked(execute: Callable[..., Any]) -> Callable[..., Any]:
     names = list(inspect.signature(execute).parameters)[1:]
 
     @functools.wraps(execute)
-    @plain_device
+    @plain_defaults
     def run(cls: Any, *args: Any, **kwargs: Any) -> Any:
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         schema = cls.define_schema()  # a node runs in a locked copy of its class that cannot remember it

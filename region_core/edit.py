@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .checks import check_texts
 from .cost import cost_so_far, progress_scope, work_so_far
-from .devices import plain_device
+from .defaults import plain_defaults
 from .edits import Edits
 from .encode import EncodedPicture, encode_picture, key_of
 from .encoders import ClipScorer, DinoEncoder, PatchFeatures
@@ -30,7 +30,7 @@ from .settings import EditSettings
 WORSE = "no edit moves the picture towards the prompt more than leaving it as it is"
 
 
-@plain_device
+@plain_defaults
 def edit_image(
     image: Any,
     caption: str,

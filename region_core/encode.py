@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .cells import CellGraph, read_cells
-from .devices import plain_device
+from .defaults import plain_defaults
 from .encoders import ClipScorer, DinoEncoder, PatchFeatures
 from .errors import InputError
 from .picture import Picture, picture_from
@@ -59,7 +59,7 @@ class EncodedPicture:
             )
 
 
-@plain_device
+@plain_defaults
 @torch.inference_mode()
 def encode_picture(
     image: Any,

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .boxes import cut_squares, expand
-from .devices import plain_device
+from .defaults import plain_defaults
 from .encode import EncodedPicture, reduced
 from .encoders import ClipScorer
 from .paint import Edit
@@ -24,7 +24,7 @@ from .settings import RankSettings
 AROUND = 1.3  # a region is judged with so many times its sides
 
 
-@plain_device
+@plain_defaults
 @torch.inference_mode()
 def rank_edits(
     edits: Sequence[Edit],

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .cost import Cost, cost_so_far, progress_scope
-from .devices import plain_device
+from .defaults import plain_defaults
 from .edits import EDITED, NO_REGION
 from .encode import EncodedPicture, encode_picture, reduced
 from .encoders import ClipScorer, DinoEncoder
@@ -94,7 +94,7 @@ class SeveralEdits:
         return self.settings.seed
 
 
-@plain_device
+@plain_defaults
 def edit_several(
     image: Any,
     requests: Sequence[Request],

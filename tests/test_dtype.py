@@ -114,6 +114,12 @@ def set_device() -> Iterator[None]:
         torch.set_default_device(None)
 
 
+def test_a_default_device_that_was_taken_back_is_none(models: Models) -> None:
+    with set_device():
+        pass
+    assert edited(models, QUICK, "replace").image.device.type == "cpu"
+
+
 @pytest.mark.parametrize("elsewhere", [set_device, lambda: torch.device("meta")], ids=["set", "within"])
 @pytest.mark.parametrize("settings", [QUICK, PAPER], ids=["evidence", "paper"])
 def test_another_default_device_changes_nothing(models: Models, settings: EditSettings, elsewhere: Any) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..chunk_text import pieces_that_fit
 from ..cost import on_forward
-from ..devices import plain_device
+from ..defaults import plain_defaults
 from ..errors import InputError
 from ..memory import in_chunks
 from .affinity import proxy_affinity
@@ -97,7 +97,7 @@ class ClipScorer:
         """What `work` gives of all rows, as many at once as fit."""
         return in_chunks(count, self.batch_size, work, SMALLER)[0]
 
-    @plain_device
+    @plain_defaults
     @torch.no_grad()
     def encode_images(self, images: Tensor) -> Tensor:
         """images [B, 3, H, W], 0..1, any size -> [B, E] float32 of unit length.
@@ -114,7 +114,7 @@ class ClipScorer:
 
         return torch.cat(self._in_chunks(len(images), encoded))
 
-    @plain_device
+    @plain_defaults
     @torch.no_grad()
     def encode_images_and_tokens(self, images: Tensor, with_tokens: int | None = None) -> tuple[Tensor, Tensor]:
         """Embeddings [B, E] and patch tokens [T, N, D] in one forward an image.
@@ -137,7 +137,7 @@ class ClipScorer:
             embeddings.append(self.encode_images(images[wanted:]))
         return torch.cat(embeddings), torch.cat(tokens) if tokens else images.new_zeros(0, 0, 0)
 
-    @plain_device
+    @plain_defaults
     @torch.no_grad()
     def places(self, images: Tensor, features: Tensor) -> tuple[Tensor, Tensor] | None:
         """images [B, 3, H, W] in 0..1 -> embeddings [B, E] and those of their places [B, E, h, w], float32,
@@ -166,7 +166,7 @@ class ClipScorer:
             return None
         return torch.cat([pooled for pooled, _ in seen]), torch.cat([places for _, places in seen])
 
-    @plain_device
+    @plain_defaults
     @torch.no_grad()
     def encode_text(self, text: str) -> Tensor:
         """[1, E] float32 of unit length, on the model's device, in the template "a high quality
@@ -177,7 +177,7 @@ class ClipScorer:
         """
         return F.normalize(self.encode_texts(self.split_text(text)).mean(dim=0, keepdim=True), dim=-1)
 
-    @plain_device
+    @plain_defaults
     @torch.no_grad()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """[n, E] float32 of unit length: texts that each fit the context, each as `encode_text` would."""
@@ -193,7 +193,7 @@ class ClipScorer:
 
         return torch.cat(self._in_chunks(len(texts), read))
 
-    @plain_device
+    @plain_defaults
     def split_text(self, text: str) -> list[str]:
         """The pieces of `text` that `encode_text` averages: one where it fits as it is."""
         if not text.split():

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ..devices import plain_device
+from ..defaults import plain_defaults
 from ..errors import InputError, first_line
 from ..files import path_of
 from ..memory import is_out_of_memory
@@ -20,7 +20,7 @@ from .huggingface_loading import check_clip_folder, is_huggingface_file, load_hu
 from .open_clip_package import open_clip
 
 
-@plain_device
+@plain_defaults
 def load_clip(
     name: str = "ViT-B-16",
     pretrained: str | None = "openai",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..cost import on_forward
-from ..devices import plain_device
+from ..defaults import plain_defaults
 from ..errors import InputError
 from ..memory import in_chunks
 from ..resize import fingerprint
@@ -53,7 +53,7 @@ class DinoEncoder:
         """Where the weights are now (they may be moved between calls)."""
         return next(self.model.parameters()).device
 
-    @plain_device
+    @plain_defaults
     @torch.no_grad()
     def __call__(self, images: Tensor) -> PatchFeatures:
         """images: [B, 3, H, W], 0..1, any size -> float32 features and attention on their device.

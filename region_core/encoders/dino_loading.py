@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..devices import plain_device
+from ..defaults import plain_defaults
 from ..errors import InputError, first_line
 from ..files import path_of
 from ..memory import is_out_of_memory
@@ -24,7 +24,7 @@ KINDS = {"vit": "DINO", "dinov2": "DINOv2", "dinov2_with_registers": "DINOv2 wit
 _SUCH_AS = "pass a DINO, DINOv2 or DINOv3 vision transformer such as facebook/dino-vitb8"
 
 
-@plain_device
+@plain_defaults
 def load_dino(
     path_or_hub_id: str | Path,
     device: torch.device | str = "cpu",

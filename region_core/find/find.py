@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_text
-from ..devices import plain_device
+from ..defaults import plain_defaults
 from ..encode import EncodedPicture, encode_picture
 from ..encoders import ClipScorer, DinoEncoder
 from ..errors import InputError
@@ -27,7 +27,7 @@ from .which import meant_first, parse_position
 MAX_CUT = 8  # regions within a prior, which are kept to the pixel
 
 
-@plain_device
+@plain_defaults
 @torch.inference_mode()
 def find_regions(
     picture: Any,

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..devices import plain_device
+from ..defaults import plain_defaults
 from ..errors import InputError
 from ..find import Box, Region
 from ..resize import covered
@@ -41,7 +41,7 @@ class Crop:
     size: tuple[int, int] | None = None
 
 
-@plain_device
+@plain_defaults
 def crop_region(picture: Tensor, region: Region, size: int, settings: PaintSettings, *, tint: bool = True) -> Crop:
     """The crop of picture [1, 3, H, W] round a region at `size` pixels a side."""
     height, width = picture.shape[-2:]
@@ -78,7 +78,7 @@ def crop_region(picture: Tensor, region: Region, size: int, settings: PaintSetti
     )
 
 
-@plain_device
+@plain_defaults
 def stitch(into: Tensor, crop: Crop, painted: Tensor) -> tuple[Tensor, Tensor]:
     """A painted crop [1, 3, s, s] put back: the picture [1, 3, H, W], and how much of the edit shows, [1, 1, H, W].
 

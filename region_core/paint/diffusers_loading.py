@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..devices import plain_device
+from ..defaults import plain_defaults
 from ..errors import InputError, first_line
 from ..files import path_of
 from ..memory import is_out_of_memory
@@ -34,7 +34,7 @@ MIRRORS = {
 _PARTS = {"first_stage_model.": "VAE", "cond_stage_model.": "text encoder"}  # of a single file, beside the UNet
 
 
-@plain_device
+@plain_defaults
 def load_pipeline(
     path_or_id: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
 ) -> Any:
@@ -59,7 +59,6 @@ def load_pipeline(
                 local = _downloaded(kind, name)
             pipe = _read(kind, local, dtype)
         _check_text_encoder(pipe, local / "text_encoder")
-        _check_tokenizer(pipe, name)
         pipe.set_progress_bar_config(disable=True)
         return pipe.to(device)
     except InputError:
@@ -113,6 +112,7 @@ def _read(kind: Any, local: Path, dtype: torch.dtype) -> Any:
             + (f"of one, such as '{within[0].parent}'" if within else "of one")
         )
     check_folder(local)
+    _check_tokenizer(local / "tokenizer")
     return kind.from_pretrained(str(local), torch_dtype=dtype, safety_checker=None, variant=variant_of(local))
 
 
@@ -142,13 +142,12 @@ def _without_settings(name: str) -> str:
     )
 
 
-def _check_tokenizer(pipe: Any, name: str) -> None:
-    """Refuse a tokenizer that knows hardly a word: without its files transformers may make one of none."""
-    known, words = len(pipe.tokenizer), pipe.text_encoder.config.vocab_size
-    if known <= words / 2:
+def _check_tokenizer(folder: Path) -> None:
+    """Refuse a tokenizer without its words: by its versions transformers makes one of none, or asks for libraries."""
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
         raise InputError(
-            f"inpainting model {name!r} comes without its tokenizer ({known} of {words} tokens are known); put "
-            "vocab.json and merges.txt into its folder tokenizer, or download all of the model again"
+            f"inpainting model '{folder.parent}' comes without its tokenizer; put vocab.json and merges.txt into its "
+            "folder tokenizer, or download all of the model again"
         )
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ..chunk_text import pieces_that_fit
 from ..cost import on_forward
-from ..devices import plain_device
+from ..defaults import plain_defaults
 from ..errors import InputError
 from ..memory import in_chunks
 from ..quiet import quiet_libraries
@@ -36,7 +36,7 @@ class DiffusersPainter:
     The schedule is DDIM on the pipeline's own noise levels.
     """
 
-    @plain_device
+    @plain_defaults
     def __init__(self, pipe: Any, prompt: str, negative_prompt: str = "", *, batch_size: int = 16) -> None:
         from diffusers import DDIMScheduler
 
@@ -111,7 +111,7 @@ class DiffusersPainter:
         parts, self.batch_size = in_chunks(count, self.batch_size, work, LOWER)
         return parts
 
-    @plain_device
+    @plain_defaults
     @torch.inference_mode()
     def __call__(
         self,

@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ..devices import plain_device
+from ..defaults import plain_defaults
 from ..encode import key_of
 from ..find import Box, Region, Regions
 from ..picture import Picture
@@ -61,7 +61,7 @@ class Edit:
         return self.source.restored(picture, mask), mask
 
 
-@plain_device
+@plain_defaults
 @torch.inference_mode()
 def paint_regions(
     picture: Picture,

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..boxes import cut_squares
-from ..devices import plain_device
+from ..defaults import plain_defaults
 from ..errors import InputError
 from ..settings import PaperSettings
 from .checkpoint import read_checkpoint, write_checkpoint
@@ -82,7 +82,7 @@ class RegionGenerator(nn.Module):
             )
 
 
-@plain_device
+@plain_defaults
 def build_generator(
     feature_dim: int, sizes: int, seed: int, *, hidden: int = 64, pool: int = 7, device: torch.device | str = "cpu"
 ) -> RegionGenerator:
