@@ -54,6 +54,16 @@ def node_of(kind: str, **inputs: Any) -> dict:
     return {"class_type": kind, "inputs": inputs}
 
 
+def by_lines(graph: dict) -> None:
+    """Edit Several Regions in the place of the search and the edit."""
+    models = dict(zip(("model", "clip", "vae", "dino", "scorer"), (["demo", slot] for slot in range(5)), strict=True))
+    inputs = {**models, "negative": ["negative", 0], "image": ["list", 0], "edits": ["list", 4], "seed": ["list", 5]}
+    graph["edit"] = node_of("LearnableRegions_EditSeveralRegions", **inputs, steps=4, cfg=3.0)
+    graph["save"]["inputs"]["report"] = ["edit", 3]
+    for name in ("positive", "generator", "loss"):
+        del graph[name]
+
+
 def told(heard: Heard, node: str) -> str:
     return heard.outputs[node]["text"][0]
 

@@ -13,7 +13,7 @@ from PIL import Image
 from region_core.demo.worlds import with_company
 
 from .conftest import Comfy
-from .listed import PICTURES, counts, graph_of, node_of, put, scene, table, told
+from .listed import PICTURES, by_lines, counts, graph_of, node_of, put, scene, table, told
 from .served import Server
 
 
@@ -115,12 +115,7 @@ def test_several_edits_of_a_picture_go_to_their_node(server: Server) -> None:
     graph = graph_of("several/edits.json", output_folder="several")
     heard = server.run(graph)
     assert "'two.png' has several edits; connect edits to Edit Several Regions" in str(heard.problem)
-    models = dict(zip(("model", "clip", "vae", "dino", "scorer"), (["demo", slot] for slot in range(5)), strict=True))
-    inputs = {**models, "negative": ["negative", 0], "image": ["list", 0], "edits": ["list", 4], "seed": ["list", 5]}
-    graph["edit"] = node_of("LearnableRegions_EditSeveralRegions", **inputs, steps=4, cfg=3.0)
-    graph["save"]["inputs"]["report"] = ["edit", 3]
-    for name in ("positive", "generator", "loss"):
-        del graph[name]
+    by_lines(graph)
     heard = server.run(graph)
     assert heard.status == "success", heard.problem
     last, note = told(heard, "list").split("\n")

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from .conftest import Comfy
-from .listed import PICTURES, counts, graph_of, node_of, put, table, told
+from .listed import PICTURES, by_lines, counts, graph_of, node_of, put, table, told
 from .parts import take
 from .served import Server
 
@@ -92,12 +92,7 @@ def test_a_caption_that_cannot_be_a_line_fails_alone(server: Server) -> None:
     content["first.png"][0] += " | a plate"
     file.write_text(json.dumps(content), encoding="utf-8")
     graph = graph_of("lines/edits.json", output_folder="lines")
-    models = dict(zip(("model", "clip", "vae", "dino", "scorer"), (["demo", slot] for slot in range(5)), strict=True))
-    inputs = {**models, "negative": ["negative", 0], "image": ["list", 0], "edits": ["list", 4], "seed": ["list", 5]}
-    graph["edit"] = node_of("LearnableRegions_EditSeveralRegions", **inputs, steps=4, cfg=3.0)
-    graph["save"]["inputs"]["report"] = ["edit", 3]
-    for name in ("positive", "generator", "loss"):
-        del graph[name]
+    by_lines(graph)
     heard = server.run(graph)
     assert heard.status == "success", heard.problem
     rows = table(server.base / "output" / "lines")
